@@ -1,0 +1,73 @@
+"""What a decoder is told besides the bytes, and what all of them do alike."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from undertow.batch import Decoded, Origin
+
+UNKNOWN_NAMES = 64
+"""Distinct unread names counted in one message; the rest are counted together as `(other)`."""
+
+CALLER_FIELDS = (
+    "route",
+    "prompt_name",
+    "prompt_version",
+    "variant",
+    "parse_ok",
+    "refusal",
+    "task_success",
+    "schema_fingerprint",
+    "score",
+    "confidence",
+)
+"""Fields of the span that an application may send through a gateway, in the request's own `metadata`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a message came from, when (Unix seconds, by the source's clock), and which extra keys to keep as labels."""
+
+    origin: Origin
+    timestamp_s: float | None = None
+    keep_labels: frozenset[str] = frozenset()
+
+    def span_id(self, index: int) -> str:
+        """An id made from the place in the source, for records without one; a gateway's retries then look new."""
+        return f"{self.origin.topic}:{self.origin.partition}:{self.origin.offset}:{index}"
+
+    def identify(self, fields: dict[str, Any], index: int, derived: Counter[str]) -> None:
+        """Fill in a missing `span_id` and `started_at` (logs are shipped when a call ends), counting both."""
+        if not fields.get("span_id"):
+            fields["span_id"] = self.span_id(index)
+            derived["span_id"] += 1
+        if fields.get("started_at") is None and self.timestamp_s is not None:
+            fields["started_at"] = self.timestamp_s - (fields.get("duration_s") or 0.0)
+            derived["started_at"] += 1
+
+
+Decoder = Callable[[bytes, Context], Decoded]
+"""A format: bytes in; spans, counted skips and rejects out. Raises Rejected where the whole message is unreadable."""
+
+
+def count_unknown(unknown: Counter[str], names: Iterable[str]) -> None:
+    """Count unread keys by name; the names come from outside, so both their number and their length are bounded."""
+    for name in names:
+        known = name in unknown or len(unknown) < UNKNOWN_NAMES
+        unknown[name[:128] if known else "(other)"] += 1
+
+
+def add_labels(fields: dict[str, Any], values: Mapping[str, Any], keep: frozenset[str]) -> None:
+    """Keep the scalar `values` that `keep` names as labels, cut to 256 characters, beside those already there."""
+    kept = {name[:256]: str(values[name])[:256] for name in keep if isinstance(values.get(name), str | int | float)}
+    labels = fields.get("labels")
+    if kept and isinstance(labels, dict | None):
+        fields["labels"] = dict(list((kept | (labels or {})).items())[:32])
+
+
+def forget_zeros(fields: dict[str, Any]) -> None:
+    """Make usage of zero unknown where it is no measurement: on failures, and where no call could be (no input)."""
+    if fields.get("status") == "error" or not fields.get("input_tokens"):
+        for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"):
+            fields[name] = fields.get(name) or None

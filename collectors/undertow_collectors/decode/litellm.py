@@ -1,0 +1,188 @@
+"""LiteLLM's StandardLoggingPayload: bare, in the envelope of a logging callback, in arrays or one a line.
+
+Written against litellm 1.106. Its traps: the response's model is the gateway's own alias except on fallback answers
+(BerriAI/litellm#22709); a failed call reports zero tokens; a client that went away is logged as a success with code
+499; a failed attempt and its fallback answer share `litellm_call_id`, so `id` is the key.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from undertow.batch import Decoded, Reject
+from undertow.span import Rejected, Span, build
+from undertow_collectors.decode import answer, names, strictjson
+from undertow_collectors.decode.coerce import count, mapping, number, put, text
+from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, forget_zeros
+
+
+class Payload(msgspec.Struct, gc=False):
+    """The keys that are read; prompts, prices and stack traces are skipped unparsed. Nothing is known of the types."""
+
+    standard_logging_object: "Payload | None" = None
+    _event: Any = None
+    id: Any = None
+    trace_id: Any = None
+    call_type: Any = None
+    stream: Any = None
+    status: Any = None
+    custom_llm_provider: Any = None
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    response_cost: Any = None
+    startTime: Any = None  # noqa: N815  LiteLLM's spelling
+    endTime: Any = None  # noqa: N815
+    completionStartTime: Any = None  # noqa: N815
+    response_time: Any = None
+    model: Any = None
+    model_group: Any = None
+    model_id: Any = None
+    api_base: Any = None
+    cache_hit: Any = None
+    metadata: Any = None
+    hidden_params: Any = None
+    model_parameters: Any = None
+    response: Any = None
+    error_information: Any = None
+
+
+_decoder = msgspec.json.Decoder(Payload)
+
+
+def decode(value: bytes, context: Context) -> Decoded:
+    """Spans of a message of StandardLoggingPayloads."""
+    decoded = Decoded("litellm")
+    for index, document in enumerate(strictjson.documents(value)):
+        try:
+            _add(strictjson.parse(document, _decoder), index, context, decoded)
+        except Rejected as rejected:
+            decoded.rejects.append(Reject(rejected.reason, rejected.detail, index))
+    return decoded
+
+
+def _add(outer: Payload, index: int, context: Context, decoded: Decoded) -> None:
+    payload = outer.standard_logging_object or outer
+    reason = _not_a_call(payload)
+    if reason:
+        decoded.skipped[reason] += 1
+    else:
+        decoded.spans.append(_span(payload, index, context, decoded))
+
+
+def _not_a_call(payload: Payload) -> str | None:
+    if str(payload._event).startswith("fallback_"):
+        return "fallback_event"
+    if payload.cache_hit is True:
+        return "cached_answer"
+    name = payload.call_type
+    known = not name or names.operation(str(name)) or count(payload.completion_tokens)
+    return None if known else "not_llm_call"
+
+
+def _span(payload: Payload, index: int, context: Context, decoded: Decoded) -> Span:
+    fields: dict[str, Any] = {"gateway": "litellm"}
+    requester = mapping(mapping(payload.metadata).get("requester_metadata"))
+    _identity(fields, payload, decoded)
+    _times(fields, payload, decoded)
+    context.identify(fields, index, decoded.derived)
+    _request(fields, payload, decoded)
+    _usage(fields, payload, decoded)
+    _outcome(fields, payload)
+    forget_zeros(fields)
+    if fields["status"] != "error":
+        _answered(fields, payload, decoded)
+    for name in CALLER_FIELDS:
+        put(fields, name, requester.get(name), decoded.coerced)
+    add_labels(fields, requester, context.keep_labels)
+    return build(fields)
+
+
+def _identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    headers = mapping(mapping(payload.hidden_params).get("additional_headers"))
+    put(fields, "server_address", _host(payload.api_base), decoded.coerced)
+    provider = text(payload.custom_llm_provider)
+    model = text(payload.model) or ""
+    if not provider:
+        decoded.derived["provider"] += 1
+    guessed = names.provider_of(model, fields.get("server_address"))
+    fields["provider"] = names.provider(provider) if provider else guessed
+    sent = names.without_provider(model, fields["provider"])
+    put(fields, "sent_model", sent, decoded.coerced)
+    put(fields, "model", payload.model_group or sent, decoded.coerced)
+    put(fields, "trace_id", payload.trace_id, decoded.coerced)
+    put(fields, "deployment", payload.model_id or mapping(payload.hidden_params).get("model_id"), decoded.coerced)
+    put(fields, "attempt", headers.get("x-litellm-attempted-retries"), decoded.coerced)
+    fallbacks = count(headers.get("x-litellm-attempted-fallbacks"))
+    fields["fallback"] = None if fallbacks is None else fallbacks > 0
+    put(fields, "span_id", payload.id, decoded.coerced)
+
+
+def _times(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    put(fields, "started_at", payload.startTime, decoded.coerced)
+    start, end, first = fields.get("started_at"), number(payload.endTime), number(payload.completionStartTime)
+    if start is None or end is None or end < start:
+        put(fields, "duration_s", payload.response_time, decoded.coerced)
+        return
+    fields["duration_s"] = end - start
+    if first is not None and start <= first < end:  # without a first chunk LiteLLM repeats the end
+        fields["ttft_s"] = first - start
+
+
+def _request(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    parameters = mapping(payload.model_parameters)
+    call_type = text(payload.call_type) or "acompletion"
+    fields["operation"] = names.operation(call_type) or call_type
+    put(fields, "max_tokens", parameters.get("max_tokens") or parameters.get("max_completion_tokens"), decoded.coerced)
+    put(fields, "temperature", parameters.get("temperature"), decoded.coerced)
+    stream = parameters.get("stream") if payload.stream is None else payload.stream  # null for cut streams too
+    put(fields, "stream", stream, decoded.coerced)
+    if not fields.get("stream"):
+        fields.pop("ttft_s", None)
+    metadata = mapping(payload.metadata)
+    put(fields, "route", metadata.get("user_api_key_alias") or metadata.get("user_api_key_team_alias"), decoded.coerced)
+    managed = mapping(metadata.get("prompt_management_metadata"))
+    put(fields, "prompt_name", managed.get("prompt_id"), decoded.coerced)
+
+
+def _usage(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    usage = mapping(mapping(payload.metadata).get("usage_object"))
+    put(fields, "input_tokens", payload.prompt_tokens, decoded.coerced)
+    put(fields, "cost_usd", payload.response_cost, decoded.coerced)
+    details = mapping(usage.get("prompt_tokens_details"))
+    put(fields, "cached_input_tokens", details.get("cached_tokens"), decoded.coerced)
+    if fields["operation"] in names.GENERATING:
+        put(fields, "output_tokens", payload.completion_tokens, decoded.coerced)
+        details = mapping(usage.get("completion_tokens_details"))
+        put(fields, "reasoning_tokens", details.get("reasoning_tokens"), decoded.coerced)
+
+
+def _outcome(fields: dict[str, Any], payload: Payload) -> None:
+    error = mapping(payload.error_information)
+    kind, code = text(error.get("error_class")), text(error.get("error_code"))
+    fields["status"] = "error" if payload.status == "failure" else "ok"
+    if names.is_disconnect(kind, code):
+        fields["status"] = "cancelled"
+    elif fields["status"] == "error":
+        normalized = text(error.get("normalized_error")) or ""
+        fields["error_class"] = names.error_class(kind, code or normalized.partition("_")[0])
+    fields["http_status"] = names.http_status(code)
+
+
+def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    response = payload.response if isinstance(payload.response, dict) else {}
+    put(fields, "response_id", response.get("id"), decoded.coerced)
+    put(fields, "system_fingerprint", response.get("system_fingerprint"), decoded.coerced)
+    if response.get("model") != fields.get("model"):
+        put(fields, "response_model", response.get("model"), decoded.coerced)
+    if fields["status"] == "ok" and fields["operation"] in names.GENERATING:
+        found = answer.features(response, mapping(payload.model_parameters))
+        decoded.derived.update(found.keys() - {"finish_reason"})
+        fields.update(found)
+
+
+def _host(api_base: Any) -> str | None:
+    try:
+        return urlsplit(api_base).hostname if isinstance(api_base, str) and "//" in api_base else None
+    except ValueError:
+        return None

@@ -1,0 +1,199 @@
+"""One vocabulary for what gateways call by many names: providers, operations, finish reasons, errors."""
+
+from undertow.span import ErrorClass, FinishReason
+
+PROVIDERS = {
+    "az.ai.openai": "azure.ai.openai",
+    "azure": "azure.ai.openai",
+    "azure_text": "azure.ai.openai",
+    "azure_openai": "azure.ai.openai",
+    "az.ai.inference": "azure.ai.inference",
+    "azure_ai": "azure.ai.inference",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "aws_bedrock": "aws.bedrock",
+    "vertex_ai": "gcp.vertex_ai",
+    "vertex_ai_beta": "gcp.vertex_ai",
+    "vertexai": "gcp.vertex_ai",
+    "gemini": "gcp.gemini",
+    "google_ai_studio": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+    "xai": "x_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "moonshot": "moonshot_ai",
+    "cohere_chat": "cohere",
+    "text-completion-openai": "openai",
+    "custom_openai": "openai",
+}
+"""Other names of a provider -> the OTel GenAI one."""
+
+HOSTS = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "api.mistral.ai": "mistral_ai",
+    "api.groq.com": "groq",
+    "api.deepseek.com": "deepseek",
+    "api.x.ai": "x_ai",
+    "api.cohere.com": "cohere",
+    "api.perplexity.ai": "perplexity",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+}
+
+OPERATIONS = {
+    "chat": "chat",
+    "completion": "chat",
+    "anthropic_messages": "chat",
+    "text_completion": "text_completion",
+    "generate_content": "generate_content",
+    "generate_content_stream": "generate_content",
+    "responses": "responses",
+    "embeddings": "embeddings",
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "moderation": "moderation",
+    "image_generation": "image_generation",
+    "transcription": "transcription",
+    "speech": "speech",
+}
+"""Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
+
+GENERATING = {"chat", "text_completion", "generate_content", "responses"}
+
+OTHER_OPERATIONS = {
+    "invoke_agent": "agent",
+    "create_agent": "agent",
+    "invoke_workflow": "agent",
+    "execute_tool": "tool",
+    "retrieval": "not_llm_call",
+}
+"""Operations that are no LLM call -> why their spans are skipped."""
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "complete": "stop",
+    "completed": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "guardrail_intervened": "content_filter",
+}
+
+_ERRORS: dict[str, ErrorClass] = {
+    "content_filter": "content_filter",
+    "contentpolicyviolationerror": "content_filter",
+    "contentfilterfinishreasonerror": "content_filter",
+    "ratelimiterror": "rate_limited",
+    "throttlingexception": "rate_limited",
+    "rate_limit_exceeded": "rate_limited",
+    "resourceexhausted": "rate_limited",
+    "timeout": "timeout",
+    "authenticationerror": "auth",
+    "permissiondeniederror": "auth",
+    "accessdeniedexception": "auth",
+    "internalservererror": "server_error",
+    "serviceunavailableerror": "server_error",
+    "badgatewayerror": "server_error",
+    "overloadederror": "server_error",
+    "overloaded_error": "server_error",
+    "apierror": "server_error",
+    "midstreamfallbackerror": "server_error",
+    "readerror": "connection",
+    "writeerror": "connection",
+    "remoteprotocolerror": "connection",
+    "incompleteread": "connection",
+    "badrequesterror": "invalid_request",
+    "notfounderror": "invalid_request",
+    "unprocessableentityerror": "invalid_request",
+    "contextwindowexceedederror": "invalid_request",
+    "unsupportedparamserror": "invalid_request",
+    "conflicterror": "invalid_request",
+}
+
+_DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
+
+
+def provider(name: str) -> str:
+    """The OTel GenAI name of a provider; one that is not known is left as it is."""
+    lower = name.lower()
+    return PROVIDERS.get(lower, lower if lower in _KNOWN else name)
+
+
+def provider_of(model: str, server_address: str | None) -> str:
+    """A guess for records that do not name their provider: by host, by the model's prefix, else `unknown`."""
+    if server_address in HOSTS:
+        return HOSTS[server_address]
+    if server_address and server_address.endswith(".openai.azure.com"):
+        return "azure.ai.openai"
+    prefix, slash, _ = model.partition("/")
+    found = provider(prefix)
+    return found if slash and found in _KNOWN else "unknown"
+
+
+def without_provider(model: str, provider_name: str) -> str:
+    """`openai/gpt-4o` is `gpt-4o` when OpenAI is who it was sent to."""
+    prefix, slash, rest = model.partition("/")
+    return rest if slash and rest and provider(prefix) == provider_name else model
+
+
+def operation(name: str) -> str | None:
+    """The operation behind a name or a LiteLLM call type, None where it is not known to be an LLM call."""
+    return OPERATIONS.get(name) or (OPERATIONS.get(name[1:]) if name.startswith("a") else None)
+
+
+def finish_reason(name: str) -> FinishReason:
+    """Why an answer ended, in one vocabulary."""
+    return _FINISH.get(name.lower(), "other")
+
+
+def http_status(code: str | int | None) -> int | None:
+    """An HTTP status from 100 to 599 in a code that may be one."""
+    found = int(code) if isinstance(code, int) or (code and code.isdecimal() and len(code) == 3) else 0
+    return found if 100 <= found <= 599 else None
+
+
+def is_disconnect(*names: str | None) -> bool:
+    """Whether one of an error's names says that the client went away."""
+    return any(name is not None and name.rpartition(".")[2].lower() in _DISCONNECTS for name in names)
+
+
+def error_class(kind: str | None, code: str | None) -> ErrorClass:
+    """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
+    for name in (code, kind):
+        if name and (known := _ERRORS.get(name.rpartition(".")[2].lower())):
+            return known
+    status = http_status(code) or http_status(kind)
+    return _by_status(status) if status else _by_words((kind or code or "").lower())
+
+
+def _by_status(status: int) -> ErrorClass:
+    exact: dict[int, ErrorClass] = {401: "auth", 403: "auth", 408: "timeout", 429: "rate_limited", 504: "timeout"}
+    if status in exact:
+        return exact[status]
+    return "server_error" if status >= 500 else "invalid_request" if status >= 400 else "other"
+
+
+def _by_words(name: str) -> ErrorClass:
+    words: dict[str, ErrorClass] = {
+        "timeout": "timeout",
+        "timed_out": "timeout",
+        "connect": "connection",
+        "throttl": "rate_limited",
+        "ratelimit": "rate_limited",
+        "auth": "auth",
+    }
+    return next((found for word, found in words.items() if word in name), "other")
+
+
+_KNOWN = set(PROVIDERS.values()) | set(HOSTS.values()) | {"openai", "anthropic", "groq", "deepseek", "ollama", "vllm"}

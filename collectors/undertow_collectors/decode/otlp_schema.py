@@ -1,0 +1,101 @@
+"""The part of OTLP's trace schema that is read, written so that upb does most of the walking.
+
+On the wire a list of KeyValue is the same as a protobuf map from key to encoded AnyValue. Declared so, a span's
+attributes arrive as one C-level map of strings to bytes, half the cost of visiting them as messages, and only the
+values that are wanted are decoded (opentelemetry-proto v1.5 trace.proto, common.proto).
+"""
+
+import struct
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_STRING, _BYTES, _INT32, _FIXED64 = _FIELD.TYPE_STRING, _FIELD.TYPE_BYTES, _FIELD.TYPE_INT32, _FIELD.TYPE_FIXED64
+_SCHEMA: dict[str, dict[str, tuple[int, int | str]]] = {
+    "TracesData": {"resource_spans": (1, "*ResourceSpans")},
+    "ResourceSpans": {"resource": (1, "Resource"), "scope_spans": (2, "*ScopeSpans")},
+    "Resource": {"attributes": (1, "map")},
+    "ScopeSpans": {"scope": (1, "Scope"), "spans": (2, "*Span")},
+    "Scope": {"name": (1, _STRING)},
+    "Span": {
+        "trace_id": (1, _BYTES),
+        "span_id": (2, _BYTES),
+        "parent_span_id": (4, _BYTES),
+        "name": (5, _STRING),
+        "start_time_unix_nano": (7, _FIXED64),
+        "end_time_unix_nano": (8, _FIXED64),
+        "attributes": (9, "map"),
+        "events": (11, "*Event"),
+        "status": (15, "Status"),
+    },
+    "Event": {"time_unix_nano": (1, _FIXED64), "name": (2, _STRING), "attributes": (3, "map")},
+    "Status": {"code": (3, _INT32)},
+}
+
+
+def _build() -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name="undertow/otlp.proto", package="undertow.otlp", syntax="proto3")
+    for message, fields in _SCHEMA.items():
+        described = file.message_type.add(name=message)
+        for name, (number, kind) in fields.items():
+            _describe(described, name, number, kind)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("undertow.otlp.TracesData"))
+
+
+def _describe(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: int | str) -> None:
+    field = message.field.add(name=name, number=number, label=_FIELD.LABEL_OPTIONAL)
+    if isinstance(kind, int):
+        field.type = kind  # type: ignore[assignment]
+        return
+    field.type = _FIELD.TYPE_MESSAGE
+    field.type_name = f".undertow.otlp.{kind.lstrip('*')}"
+    if kind.startswith("*") or kind == "map":
+        field.label = _FIELD.LABEL_REPEATED
+    if kind == "map":
+        field.type_name = f".undertow.otlp.{message.name}.AttributesEntry"
+        entry = message.nested_type.add(name="AttributesEntry")
+        entry.options.map_entry = True
+        entry.field.add(name="key", number=1, type=_STRING, label=_FIELD.LABEL_OPTIONAL)
+        entry.field.add(name="value", number=2, type=_BYTES, label=_FIELD.LABEL_OPTIONAL)
+
+
+TracesData = _build()
+"""TracesData, and ExportTraceServiceRequest, which is the same on the wire."""
+
+_double = struct.Struct("<d").unpack_from
+
+
+def value_of(raw: bytes) -> Any:
+    """The Python value of an encoded AnyValue; lists and maps become list and dict, nothing becomes None.
+
+    Raises DecodeError where the bytes are no AnyValue, RecursionError where it nests too deep.
+    """
+    size = len(raw)
+    kind = raw[0] if raw else 0
+    if kind == 0x0A and raw[1] == size - 2 < 128:  # a string, its length in one byte
+        return raw[2:].decode("utf-8", "replace")
+    if kind == 0x18 and size == 2 and raw[1] < 128:  # a small int
+        return raw[1]
+    if kind == 0x18 and size == 3 and raw[2] < 128 <= raw[1]:
+        return (raw[1] & 127) | raw[2] << 7
+    if kind == 0x21 and size == 9:
+        return _double(raw, 1)[0]
+    return plain(AnyValue.FromString(raw))
+
+
+def plain(value: AnyValue) -> Any:
+    """An AnyValue as a Python value."""
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [plain(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return {item.key: plain(item.value) for item in value.kvlist_value.values}
+    return getattr(value, kind) if kind else None
+
+
+__all__ = ["DecodeError", "TracesData", "plain", "value_of"]

@@ -1,0 +1,56 @@
+"""A span of any kind, as OTLP carries it, whichever encoding it came in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from undertow.span import Rejected
+
+
+class Event(NamedTuple):
+    """An event of a span; `kind` is its exception type."""
+
+    name: str
+    time_ns: int
+    kind: str | None
+
+
+class Record(NamedTuple):
+    """A span of any kind, as OTLP carries it; ids in hex. Values come out of `read`, only where they are wanted."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    start_ns: int
+    end_ns: int
+    failed: bool
+    attributes: Mapping[str, Any]
+    read: Callable[[Any], Any]
+    events: Callable[[], list[Event]]
+
+
+class Source(NamedTuple):
+    """Who sent a span: `service.name`, None where it was not set, and the instrumentation scope."""
+
+    service: str | None
+    scope: str
+
+
+def checked_id(found: str, digits: int, name: str) -> str:
+    """A trace or span id in lower-case hex; raises Rejected with reason `missing_<name>` or `invalid_<name>`."""
+    if not found.strip("0"):
+        raise Rejected(f"missing_{name}")
+    if len(found) != digits:
+        raise Rejected(f"invalid_{name}", f"not {digits} hexadecimal digits")
+    return found
+
+
+def text_of(value: Any) -> str | None:
+    """A string that says something."""
+    return value if isinstance(value, str) and value else None
+
+
+def service_of(name: Any) -> str | None:
+    """`service.name`, unless the SDK made it up."""
+    found = text_of(name)
+    return None if found is None or found.startswith("unknown_service") else found

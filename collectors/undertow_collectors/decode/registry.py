@@ -1,0 +1,109 @@
+"""Which format a message is in, and decoding it whatever it holds.
+
+`decode` never raises: what cannot be read is a reject with a reason, so that one bad message stops nothing.
+"""
+
+import hashlib
+import io
+from dataclasses import replace
+
+from undertow.batch import Decoded, Message, Reject
+from undertow.span import Rejected
+from undertow_collectors.decode import litellm, native, otlp, otlp_json
+from undertow_collectors.decode.context import Context, Decoder
+from undertow_collectors.decode.strictjson import BOM, looks_like_json
+from undertow_collectors.unpack import DAMAGED, unpacked
+
+MAX_BYTES = 64 * 2**20
+"""The largest message, inflated."""
+
+FORMATS: dict[str, Decoder] = {
+    "native": native.decode,
+    "otlp": otlp.decode,
+    "otlp_json": otlp_json.decode,
+    "litellm": litellm.decode,
+}
+"""Every format by the name it has in `kafka.format` and on the command line, where `auto` stands beside them."""
+
+_SIGNS = (
+    (b'"resourceSpans"', "otlp_json"),
+    (b'"standard_logging_object"', "litellm"),
+    (b'"_event"', "litellm"),
+    (b'"litellm_call_id"', "litellm"),
+    (b'"custom_llm_provider"', "litellm"),
+    (b'"model_group"', "litellm"),
+)
+_FOREIGN = (b'"resourceLogs"', b'"resourceMetrics"')
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+
+
+def decode(
+    message: Message,
+    format: str = "auto",  # noqa: A002  the name of the option
+    keep_text: bool = False,
+    keep_labels: frozenset[str] = frozenset(),
+) -> Decoded:
+    """What one message became; it is read as `format`, a key of FORMATS or `auto`.
+
+    Never raises. `keep_text` puts the bytes of a message into its first reject; `keep_labels` names keys outside of
+    the span that are kept as labels. Bodies in gzip or zstd are inflated, up to MAX_BYTES.
+    """
+    if format in ("auto", "native"):
+        spans = native.exact(message.value)  # by far the commonest, and what it accepts is nothing else
+        if spans is not None:
+            return Decoded("native", spans)
+    decoded = _decode(message.value, format, Context(message.origin, message.timestamp_s, keep_labels))
+    if not decoded.read:
+        decoded.skipped["no_spans"] += 1
+    if decoded.rejects:
+        _identify(decoded, message.value, keep_text)
+    return decoded
+
+
+def recognise(value: bytes) -> str:
+    """The format of an inflated message; raises Rejected with reason `unsupported_format` or `unrecognised_format`."""
+    if not looks_like_json(value):
+        return "otlp"
+    for sign, name in _SIGNS:
+        if sign in value:
+            return name
+    if any(sign in value for sign in _FOREIGN):
+        raise Rejected("unsupported_format", "OTLP logs or metrics")
+    return "native"
+
+
+def inflate(value: bytes) -> bytes:
+    """`value`, unpacked if it is gzip or zstd.
+
+    Raises Rejected with reason `too_large` past MAX_BYTES, having read no more than that, or `invalid_compression`.
+    """
+    try:
+        if value.startswith(_PACKED):
+            value = unpacked(io.BytesIO(value)).read(MAX_BYTES + 1)
+    except DAMAGED as error:
+        raise Rejected("invalid_compression", type(error).__name__) from None
+    if len(value) > MAX_BYTES:
+        raise Rejected("too_large", f"more than {MAX_BYTES} bytes")
+    return value
+
+
+def _decode(value: bytes, name: str, context: Context) -> Decoded:
+    try:
+        value = inflate(value).removeprefix(BOM)
+        if name == "auto":
+            name = recognise(value)
+        return FORMATS[name](value, context)
+    except Rejected as rejected:
+        reject = Reject(rejected.reason, rejected.detail)
+    except RecursionError:
+        reject = Reject("too_deep")
+    except Exception as error:  # noqa: BLE001  a decoder's mistake must cost one message, not the partition
+        reject = Reject("decoder_error", type(error).__name__)
+    return Decoded("unknown" if name == "auto" else name, rejects=[reject])
+
+
+def _identify(decoded: Decoded, value: bytes, keep_text: bool) -> None:
+    sha256 = hashlib.sha256(value).hexdigest()
+    decoded.rejects = [replace(reject, sha256=sha256, length=len(value)) for reject in decoded.rejects]
+    if keep_text:
+        decoded.rejects[0] = replace(decoded.rejects[0], payload=value)
