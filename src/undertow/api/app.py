@@ -1,0 +1,90 @@
+"""The HTTP API of `undertow serve`, put together."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import undertow
+from undertow.api import detectability, docs, health, incidents, ingest, reply, series, spans, targets, weights
+from undertow.api.guard import Guard
+from undertow.api.monitor import Decode, Deliveries, Monitor, Source, Watcher
+from undertow.api.reply import Problem
+from undertow.clock import Clock
+from undertow.config import Config
+from undertow.crew import Health
+from undertow.errors import StoreError, TryAgain, UndertowError, UsageError
+from undertow.store import Store
+
+FAMILIES = (health, targets, detectability, incidents, series, ingest, weights, spans)
+
+
+def create(
+    store: Store,
+    watcher: Watcher,
+    source: Source | None,
+    config: Config,
+    clock: Clock,
+    *,
+    decode: Decode | None = None,
+    deliverer: Deliveries | None = None,
+    health: Callable[[str], Health] = lambda _: Health(True, "running"),
+) -> FastAPI:
+    """The API over the parts of a monitor.
+
+    `decode` takes the bodies of POST /v1/spans and /v1/traces; `health` tells how the threads `detection` and `outbox`
+    are.
+    """
+    app = FastAPI(
+        title="Undertow",
+        version=undertow.__version__,
+        docs_url=None,  # its page would load scripts from the internet
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    monitor = Monitor(store, watcher, source, config, clock, decode, deliverer, health)
+    for family in FAMILIES:
+        app.include_router(family.routes(monitor))
+    app.include_router(docs.routes(app))
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(UndertowError, _failed)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(Guard, config=config.api)
+    return app
+
+
+def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  registered for it alone, as are those below
+    return reply.problem(error)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    """404 and 405 of the router."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    told = {404: f"there is nothing at {request.url.path[:256]}", 405: f"{request.method} is not answered here"}
+    return reply.problem(Problem(error.status_code, told.get(error.status_code, error.detail), error.headers))
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    """Which parameters are wrong and why, without their values."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    told = (f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors())
+    return reply.problem(Problem(422, "; ".join(told)))
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    if isinstance(error, UsageError):
+        return reply.problem(Problem(400, str(error)))
+    if isinstance(error, TryAgain | StoreError):
+        return reply.problem(Problem(503, str(error), {"retry-after": "5"}))
+    return reply.problem(Problem(500, str(error)))
+
+
+def _broken(_: Request, __: Exception) -> Response:
+    return reply.problem(Problem(500, "a fault of the monitor; its log has the details"))

@@ -1,0 +1,74 @@
+"""Alive, ready, and the metrics of the monitor itself."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from undertow import telemetry
+from undertow.api import reply
+from undertow.api.monitor import Document, Monitor
+from undertow.api.reply import Problem
+from undertow.errors import UndertowError
+
+READING = ("running", "rebalancing", "paused")
+"""States of a source in which nothing needs anybody."""
+
+
+def routes(monitor: Monitor) -> APIRouter:
+    """/healthz, /readyz, /metrics."""
+    router = APIRouter(tags=["health"])
+    measure = telemetry.Measurements(monitor.store, monitor.source, monitor.deliverer, monitor.clock)
+
+    @router.get("/healthz", summary="Alive")
+    async def healthz() -> Response:
+        return reply.json({"alive": True})
+
+    @router.get("/readyz", summary="Ready, with a line for each part; 503 when one is not")
+    def readyz() -> Response:
+        parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor)]
+        ready = all(part["ok"] for part in parts)
+        return reply.json({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+    @router.get("/metrics", summary="The monitor's own metrics in the Prometheus text format")
+    def metrics() -> Response:
+        if not monitor.config.telemetry.prometheus:
+            raise Problem(404, "telemetry.prometheus is off")
+        return Response(telemetry.prometheus_text(measure), media_type=telemetry.PROMETHEUS_TEXT)
+
+    return router
+
+
+def _part(name: str, ok: bool, state: str, detail: str = "") -> Document:
+    return {"part": name, "ok": ok, "state": state, "detail": detail}
+
+
+def _source(monitor: Monitor) -> Document:
+    if monitor.source is None:
+        return _part("source", True, "none", "there is no [kafka] section: spans come by HTTP alone")
+    status = monitor.source.status()
+    return _part("source", status.state in READING, status.state, status.detail)
+
+
+def _store(monitor: Monitor) -> Document:
+    try:
+        monitor.store.newest()
+        monitor.store.meta("installation_id")
+    except UndertowError as error:
+        return _part("store", False, "failing", str(error))
+    return _part("store", True, "running")
+
+
+def _thread(monitor: Monitor, name: str) -> Document:
+    health = monitor.health(name)
+    return _part(name, health.ok, health.state, health.detail)
+
+
+def _outbox(monitor: Monitor) -> Document:
+    """A receiver that is away is told and is no reason to take the monitor out of service."""
+    part: dict[str, Any] = _thread(monitor, "outbox")
+    failing = dict(monitor.deliverer.failing) if monitor.deliverer else {}
+    if part["ok"] and failing:
+        told = ", ".join(f"{channel} ({reason})" for channel, reason in sorted(failing.items()))
+        return part | {"state": "retrying", "detail": f"not delivered at the last attempt: {told}"}
+    return part

@@ -1,0 +1,106 @@
+"""Spans by HTTP, through the same decoders into the same store; the answer comes after the commit."""
+
+import threading
+
+import msgspec
+from fastapi import APIRouter
+from google.protobuf.json_format import MessageToDict
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from undertow.api import bodies, reply
+from undertow.api.monitor import Monitor
+from undertow.api.reply import Problem
+from undertow.batch import Batch, Committed, Decoded, Message, Origin
+from undertow.errors import StoreError, TryAgain
+
+TOPIC = "http"
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+UNREADABLE = frozenset(
+    {"invalid_protobuf", "invalid_json", "unexpected_type", "unrecognised_format", "empty_message", "too_deep"}
+)
+"""Reasons that mean, alone, that a body is no OTLP trace request."""
+
+_INVALID_ARGUMENT, _UNAVAILABLE = 3, 14
+
+
+def routes(monitor: Monitor) -> APIRouter:
+    """POST /v1/spans and /v1/traces."""
+    router = APIRouter(tags=["ingestion"])
+    intake = Intake(monitor)
+
+    @router.post("/v1/spans", summary="Native spans: an object, an array or JSONL")
+    async def spans(request: Request) -> Response:
+        body = await bodies.read(request)
+        _, done = await run_in_threadpool(intake.take, body, "native")
+        return reply.json({"stored": done.stored, "duplicates": done.duplicates, "rejected": done.rejected})
+
+    @router.post("/v1/traces", summary="OTLP/HTTP traces, protobuf or JSON")
+    async def traces(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in (PROTOBUF, JSON):
+            raise Problem(415, f"content-type is {kind[:64]!r}; OTLP is {PROTOBUF} or {JSON}")
+        try:
+            body = await bodies.read(request)
+            if kind == PROTOBUF and not body:
+                return _encoded(kind, 200, ExportTraceServiceResponse())  # an empty request is no bytes at all
+            decoded, _ = await run_in_threadpool(intake.take, body, "otlp" if kind == PROTOBUF else "otlp_json")
+        except Problem as problem:
+            return _status(kind, problem.status, _INVALID_ARGUMENT, problem.detail)
+        except (StoreError, TryAgain) as error:
+            return _status(kind, 503, _UNAVAILABLE, str(error))
+        return _exported(kind, decoded)
+
+    return router
+
+
+class Intake:
+    """Takes bodies one after the other, each under an offset of its own that is never given twice."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._lock = threading.Lock()
+
+    def take(self, body: bytes, format_name: str) -> tuple[Decoded, Committed]:
+        """Decode and commit. Raises StoreError or TryAgain where it was not committed, Problem 501 without decoders."""
+        if self._monitor.decode is None:
+            raise Problem(501, "this monitor was started without decoders")
+        with self._lock:
+            offset = self._monitor.store.offsets(TOPIC).get(0, 0)
+            message = Message(Origin(TOPIC, 0, offset), body, self._monitor.clock())
+            decoded = self._monitor.decode(message, format_name)
+            batch = Batch()
+            batch.add(message.origin, decoded)
+            return decoded, self._monitor.store.ingest(batch)
+
+
+def _exported(kind: str, decoded: Decoded) -> Response:
+    """OTLP/HTTP: 400 for what is no request, else a response that counts the spans that were refused."""
+    reasons = {reject.reason for reject in decoded.rejects}
+    if reasons and reasons <= UNREADABLE and not decoded.spans:
+        return _status(kind, 400, _INVALID_ARGUMENT, f"not an OTLP trace request: {', '.join(sorted(reasons))}")
+    response = ExportTraceServiceResponse()
+    if reasons:
+        told = ExportTracePartialSuccess(rejected_spans=len(decoded.rejects), error_message=", ".join(sorted(reasons)))
+        response.partial_success.CopyFrom(told)
+    return _encoded(kind, 200, response)
+
+
+def _status(kind: str, http_status: int, code: int, text: str) -> Response:
+    """OTLP/HTTP: the body of a failure is a google.rpc.Status; 503 asks the exporter to try again."""
+    response = _encoded(kind, http_status, Status(code=code, message=text))
+    if http_status == 503:
+        response.headers["retry-after"] = "5"
+    return response
+
+
+def _encoded(kind: str, http_status: int, message: ExportTraceServiceResponse | Status) -> Response:
+    body = message.SerializeToString() if kind == PROTOBUF else msgspec.json.encode(MessageToDict(message))
+    return Response(body, http_status, media_type=kind)

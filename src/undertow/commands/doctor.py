@@ -1,0 +1,132 @@
+"""`undertow doctor`: is everything there that a monitor needs? One line for each thing."""
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from undertow import logs
+from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig, load
+from undertow.errors import ConfigError, UndertowError
+from undertow.notify.egress import Guard, resolve
+from undertow.notify.outbox import channel
+from undertow.store import Store
+from undertow_collectors.client import UnavailableError, View
+from undertow_collectors.kafka import library
+
+EXAMPLE = "undertow doctor --config undertow.toml"
+
+CONNECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: `ok` None is a remark that fails nothing."""
+
+    name: str
+    ok: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        verdict = {True: "ok", False: "FAIL", None: "note"}[self.ok]
+        return f"{verdict:<5}{self.name:<14}{self.text}"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration (default: ./undertow.toml)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the checks as they are made; 1 where one fails."""
+    logs.configure("text")
+    failed = False
+    try:
+        config = load(args.config, os.environ)
+    except ConfigError as error:
+        _say(Check("configuration", False, "cannot be used"))
+        raise error from None
+    for check in checks(config):
+        _say(check)
+        failed |= check.ok is False
+    return int(failed)
+
+
+def _say(check: Check) -> None:
+    sys.stdout.write(f"{check}\n")
+    sys.stdout.flush()
+
+
+def checks(config: Config) -> Iterator[Check]:
+    """Everything `config` names, looked at without changing it."""
+    yield Check("configuration", True, "every key is known and every value possible")
+    if config.kafka:
+        yield from _kafka(config.kafka)
+    else:
+        yield Check("broker", None, "no [kafka] section: only HTTP ingestion runs")
+    yield from _store(config.store)
+    if not config.alerts.webhook:
+        yield Check("webhook", None, "none configured: nobody is told")
+    for receiver in config.alerts.webhook:
+        yield _webhook(receiver.url, channel(receiver), config.alerts)
+
+
+def _kafka(config: KafkaConfig) -> Iterator[Check]:
+    try:
+        view = _look(config)
+    except UnavailableError as error:
+        yield Check("broker", False, f"{config.bootstrap_servers}: {error}")
+        return
+    yield Check("broker", True, f"{config.bootstrap_servers} answers")
+    for topic in config.topics:
+        there = topic not in view.missing
+        yield Check("topic", there, topic if there else f"{topic} does not exist")
+    for member in view.others:
+        yield Check("group", None, f"{config.group_id} already has a member, {member}")
+
+
+def _look(config: KafkaConfig) -> View:
+    client = library(config)(config, "undertow-doctor")
+    try:
+        return client.look(())
+    finally:
+        client.close()
+
+
+def _store(config: StoreConfig) -> Iterator[Check]:
+    path = Path(config.path)
+    if not path.exists():
+        writable = os.access(path.parent, os.W_OK)
+        yield Check("store", writable, f"{path} will be made" if writable else f"{path.parent} cannot be written")
+        return
+    try:
+        with Store.open(path, config=config) as store:
+            yield Check("store", True, f"{path}, newest span {store.newest()}")
+            yield from _derived(store)
+    except UndertowError as error:
+        yield Check("store", None if "is in use by" in str(error) else False, str(error))
+
+
+def _derived(store: Store) -> Iterator[Check]:
+    for one in store.ingestion()["derived"]:
+        if one["name"] == "span_id":
+            yield Check("span_id", None, f"{one['count']} were missing, so retries by the gateway count twice")
+
+
+def _webhook(url: str, name: str, alerts: AlertsConfig) -> Check:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    guard = Guard(alerts.allow_hosts)
+    try:
+        addresses = resolve(host, port)
+        objections = [guard.objection(host, address) for address in addresses]
+        if all(objections):
+            return Check("webhook", False, f"{name} is {objections[0]}: name it in alerts.allow_hosts")
+        with socket.create_connection((addresses[objections.index(None)], port), CONNECT_S):
+            return Check("webhook", True, f"{name} takes connections")
+    except OSError as error:
+        return Check("webhook", False, f"{name}: {error.strerror or error}")

@@ -1,0 +1,83 @@
+"""Files named on the command line; shared by `decode` and `replay`."""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from undertow.batch import Decoded, Message
+from undertow.config import StoreConfig
+from undertow.errors import BadData, StoreError
+from undertow_collectors.decode.registry import FORMATS, decode
+from undertow_collectors.files import messages
+
+STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add PATH... and --format."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="JSONL, JSON arrays, OTLP protobuf (.pb, .bin), gzip or zstd of these; - is standard input",
+    )
+    parser.add_argument(
+        "--format",
+        default="auto",
+        choices=sorted({"auto", *FORMATS}),
+        help="what the files hold (default: auto, recognised message by message)",
+    )
+
+
+def opened(paths: Sequence[str]) -> list[Iterator[Message]]:
+    """The messages of each file. Raises StoreError for the first that is not there, before any is read."""
+    for path in paths:
+        if path != STDIN and not Path(path).exists():
+            raise StoreError(f"{path}: no such file")
+    return [messages(path) for path in paths]
+
+
+def keeping(store: StoreConfig) -> Callable[..., Decoded]:
+    """`decode` of a message and a format, keeping of it what `store` says is kept."""
+    return partial(decode, keep_text=store.keep_text, keep_labels=frozenset(store.keep_labels))
+
+
+def decoder(format_name: str, store: StoreConfig) -> Callable[[Message], Decoded]:
+    """The same for one format."""
+    return partial(keeping(store), format=format_name)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of everything read: read = spans + rejected + skipped."""
+
+    spans: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, message: Decoded) -> None:
+        """Count one message."""
+        self.spans += len(message.spans)
+        self.rejects.update(reject.reason for reject in message.rejects)
+        self.skipped.update(message.skipped)
+
+    @property
+    def read(self) -> int:
+        """How many things the files held."""
+        return self.spans + self.rejects.total() + self.skipped.total()
+
+    def sentence(self) -> str:
+        """The counts, for people."""
+        parts = [f"{self.read} read", f"{self.spans} spans"]
+        parts += [f"{n} rejected as {reason}" for reason, n in self.rejects.most_common()]
+        parts += [f"{n} skipped as {reason}" for reason, n in self.skipped.most_common()]
+        return ", ".join(parts)
+
+    def check(self, paths: Sequence[str]) -> None:
+        """Raise BadData where nothing in `paths` could be read."""
+        if not self.spans and not self.skipped:
+            why = f"all {self.read} were rejected" if self.rejects else "there is nothing in it"
+            raise BadData(f"{', '.join(paths)}: nothing could be read, {why}")

@@ -1,0 +1,119 @@
+"""`undertow report`: what would be noticed, and how soon. The model review comes in a later version."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from undertow.clock import system_clock
+from undertow.commands.replay_report import name
+from undertow.config import load
+from undertow.errors import NotEnoughData, StoreError, TryAgain, UsageError
+from undertow.store import Store
+from undertow.watch.loop import Watcher
+from undertow_dashboards.__main__ import TOKEN_VARIABLE, URL_VARIABLE
+from undertow_dashboards.client import DEFAULT_URL, ApiError, Client
+from undertow_dashboards.shapes import Delay, Detectability, Detectable, Noticed
+
+EXAMPLE = f"undertow report --detectability --api {DEFAULT_URL}   # a token: {TOKEN_VARIABLE}"
+
+PATIENCE_S = 60.0
+HOUR_DAYS, MINUTE_DAYS = 1 / 24, 1 / 1440
+_UNITS = {"numeric": "%", "binary": "points"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--detectability", action="store_true", help="the smallest change of each signal that would be noticed"
+    )
+    of = parser.add_mutually_exclusive_group()
+    default = os.environ.get(URL_VARIABLE, DEFAULT_URL)
+    of.add_argument("--api", metavar="URL", default=default, help="ask the monitor there (default: %(default)s)")
+    of.add_argument("--db", metavar="FILE", type=Path, help="read the database of a monitor that does not run")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="configuration, with --db (default: ./undertow.toml)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what would be noticed; NotEnoughData where no target has a baseline yet."""
+    if not args.detectability:
+        raise UsageError("`report` needs --detectability; the model review comes in a later version")
+    found = _of_database(args.db, args.config) if args.db else _of_monitor(args.api)
+    if not found.signals:
+        raise NotEnoughData("no target has a baseline yet, so nothing would be noticed")
+    text = msgspec.json.encode(found).decode() if args.json else "\n".join(_lines(found))
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def _of_monitor(url: str) -> Detectability:
+    try:
+        with closing(Client(url, os.environ.get(TOKEN_VARIABLE, ""), timeout_s=PATIENCE_S)) as client:
+            return client.detectability()
+    except ApiError as error:
+        raise (TryAgain if error.kind == "away" else StoreError)(str(error)) from None
+
+
+def _of_database(path: Path, config_file: Path | None) -> Detectability:
+    config = load(config_file, os.environ)
+    if not path.exists():
+        raise StoreError(f"{path}: no such file")
+    with Store.open(path, config=config.store, lateness_s=config.detect.lateness_s) as store:
+        return msgspec.convert(Watcher(store, config, system_clock).detectability(), Detectability)
+
+
+def _lines(found: Detectability) -> Iterator[str]:
+    yield (
+        f"With {found.false_alarm_interval_days:g} days between false alarms, on the average, "
+        "a change that comes at once is noticed"
+    )
+    for target, rows in groupby(found.signals, lambda row: row.target):
+        yield ""
+        yield name(msgspec.to_builtins(target))
+        for row in rows:
+            yield from _signal(row)
+
+
+def _signal(row: Detectable) -> Iterator[str]:
+    if row.level is None or row.per_day is None or row.within_day is None or row.within_week is None:
+        yield f"  {row.signal}: never, with {row.baseline_values} values in the baseline it is not judged"
+        return
+    level = f"{row.level:,.4g}" if row.kind == "numeric" else f"{100 * row.level:.2g} %"
+    yield (
+        f"  {row.signal} ({level}, {row.per_day:,.0f} a day): within a day from {_sizes(row.within_day, row.kind)}, "
+        f"within a week from {_sizes(row.within_week, row.kind)}"
+    )
+    if row.expected_delay:
+        delays = ", ".join(f"{_percent(one.change)} {_when(one)}" for one in row.expected_delay)
+        yield f"    {_UNITS[row.kind]}: {delays}"
+
+
+def _sizes(noticed: Noticed, kind: str) -> str:
+    """Both directions; one alone when the other is never noticed or rounds to the same."""
+    up = None if noticed.up is None else _percent(noticed.up)
+    down = None if noticed.down is None else _percent(-noticed.down)
+    if up and down and up[1:] == down[1:]:
+        return f"±{up[1:]} {_UNITS[kind]}"
+    told = " or ".join(filter(None, (up, down)))
+    return f"{told} {_UNITS[kind]}" if told else "no size at all"
+
+
+def _percent(change: float) -> str:
+    percent = 100 * change
+    return f"{percent:+.{0 if percent == round(percent) or abs(percent) >= 10 else 1}f}"
+
+
+def _when(delay: Delay) -> str:
+    if delay.days is None:
+        return "never"
+    if delay.days < HOUR_DAYS:
+        return f"after {delay.days / MINUTE_DAYS:.0f} min"
+    return f"after {delay.days / HOUR_DAYS:.0f} h" if delay.days < 2 else f"after {delay.days:,.0f} days"

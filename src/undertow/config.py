@@ -1,0 +1,298 @@
+"""Every setting: `undertow.toml`, then the environment over it.
+
+A key `section.key` is also the variable `UNDERTOW_SECTION__KEY`. The Structs are the only list of keys: checks,
+defaults and docs/configuration.md follow from them.
+"""
+
+import base64
+import binascii
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, field
+
+from undertow.keys import Place, Secret, overlay, read
+
+__all__ = [
+    "AlertsConfig",
+    "ApiConfig",
+    "BaselineConfig",
+    "Config",
+    "DetectConfig",
+    "KafkaConfig",
+    "Secret",
+    "SignalConfig",
+    "StoreConfig",
+    "TelemetryConfig",
+    "TokenConfig",
+    "WebhookConfig",
+    "WeightsConfig",
+    "load",
+]
+
+DEFAULT_FILE = Path("undertow.toml")
+PREFIX = "UNDERTOW_"
+
+Text = Annotated[str, Meta(min_length=1)]
+Days = Annotated[int, Meta(ge=1, le=36500)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Format = Literal["auto", "native", "otlp", "otlp_json", "litellm"]
+Severity = Literal["info", "warning", "critical"]
+Scope = Literal["read", "operate", "ingest"]
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the request log comes from. Without this section only HTTP ingestion runs."""
+
+    bootstrap_servers: Annotated[Text, _says("brokers, `HOST:PORT`, comma-separated")] = "localhost:9092"
+    topics: Annotated[list[Text], _says("topics to read")] = field(
+        default_factory=lambda: ["otlp_spans", "llm_requests"]
+    )
+    group_id: Annotated[Text, _says("consumer group; one monitor, one group")] = "undertow"
+    format: Annotated[Format, _says("what the messages hold; `auto` recognises each message")] = "auto"
+    client: Annotated[
+        Literal["kafka-python", "confluent-kafka"], _says("client library; `confluent-kafka` is an extra")
+    ] = "kafka-python"
+    start: Annotated[Literal["earliest", "latest"], _says("where a first start begins; history serves as baseline")] = (
+        "earliest"
+    )
+    api_version: Annotated[
+        Annotated[str, Meta(pattern=r"^\d+\.\d+(\.\d+)?$")] | None,
+        _says("fixes the protocol version, e.g. `2.0`, instead of asking the broker; then no static membership"),
+    ] = None
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], _says("how the connection is secured")
+    ] = "PLAINTEXT"
+    ssl_cafile: Annotated[Text | None, _says("file of the certificate authorities to trust")] = None
+    ssl_certfile: Annotated[Text | None, _says("client certificate")] = None
+    ssl_keyfile: Annotated[Text | None, _says("key of the client certificate")] = None
+    ssl_password: Annotated[Secret | None, _says("passphrase of that key")] = None
+    ssl_password_file: Annotated[str | None, _says("file that holds `ssl_password`")] = None
+    ssl_check_hostname: Annotated[bool, _says("whether the broker's certificate must bear its name")] = True
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, _says("how to log in, with a `SASL_` protocol")
+    ] = None
+    sasl_username: Annotated[Text | None, _says("user name")] = None
+    sasl_password: Annotated[Secret | None, _says("password")] = None
+    sasl_password_file: Annotated[str | None, _says("file that holds `sasl_password`")] = None
+
+
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    path: Annotated[Text, _says("the DuckDB file")] = "undertow.duckdb"
+    raw_retention_days: Annotated[Days, _says("days that spans are kept")] = 30
+    rollup_retention_days: Annotated[Days, _says("days that the aggregates are kept")] = 400
+    keep_labels: Annotated[
+        list[Text], _says("unknown keys of the native format to keep as labels; others are counted and dropped")
+    ] = []
+    keep_text: Annotated[bool, _says("keep the bytes of messages that could not be decoded")] = False
+    text_retention_days: Annotated[Days, _says("days that such bytes are kept")] = 7
+    redact: Annotated[bool, _says("remove e-mail addresses, keys and card numbers from kept text")] = True
+
+
+class BaselineConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When a target's reference is frozen: both are met, by the spans' own time."""
+
+    min_spans: Annotated[Annotated[int, Meta(ge=1)], _says("successful spans of the target")] = 2000
+    min_hours: Annotated[Annotated[float, Meta(ge=0, le=8784)], _says("hours that they cover")] = 48.0
+
+
+class SignalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal: a built-in one or the user's own."""
+
+    enabled: Annotated[bool, _says("whether the signal is watched")] = True
+    tolerance: Annotated[
+        Annotated[float, Meta(ge=0, le=1e6)], _says("smallest change that counts: relative, or of the odds for a rate")
+    ] = 0.0
+
+
+class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How careful the detectors are."""
+
+    false_alarm_interval_days: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)], _says("days between false alarms that you accept, for the whole fleet")
+    ] = 30.0
+    lateness_s: Annotated[
+        Annotated[float, Meta(ge=0, le=86400)], _says("seconds of event time that spans may arrive late and be judged")
+    ] = 60.0
+    baseline: BaselineConfig = BaselineConfig()
+    signals: Annotated[dict[str, SignalConfig], _says("settings of single signals, by name")] = {}
+
+
+class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One receiver of alerts, signed as Standard Webhooks."""
+
+    url: Annotated[Text, _says("where to post; http or https")]
+    secret: Annotated[Secret | None, _says("signing secret: `whsec_` and base64 of 24 to 64 bytes")] = None
+    secret_file: Annotated[str | None, _says("file that holds `secret`")] = None
+    min_severity: Annotated[Severity, _says("least severity that is sent")] = "warning"
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told."""
+
+    webhook: Annotated[list[WebhookConfig], _says("receivers")] = []
+    allow_hosts: Annotated[
+        list[Text], _says("hosts and networks that alerts may reach although they are private or local")
+    ] = []
+    dashboard_url: Annotated[str, _says("address of the dashboard, for the links in alerts")] = ""
+
+
+class WeightsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The feed of traffic weights."""
+
+    mode: Annotated[Literal["advisory", "enforce"], _says("in `advisory` consumers apply nothing")] = "advisory"
+    floor: Annotated[Share, _says("least multiplier, so that recovery can be seen")] = 0.05
+    multiplier: Annotated[Share, _says("multiplier while a provider's update is open")] = 0.5
+    ttl_s: Annotated[Annotated[float, Meta(ge=1, le=86400)], _says("seconds that a fetched feed is good for")] = 600.0
+
+
+class TokenConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One bearer token with its scopes."""
+
+    name: Annotated[Text, _says("who it was given to")]
+    scopes: Annotated[list[Scope], _says("`read`, `operate`, `ingest`")] = field(default_factory=lambda: ["read"])
+    token: Annotated[Secret | None, _says("the token")] = None
+    token_file: Annotated[str | None, _says("file that holds `token`")] = None
+
+
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP API of `undertow serve`."""
+
+    host: Annotated[Text, _says("address to listen on; anything but loopback needs a token")] = "127.0.0.1"
+    port: Annotated[Annotated[int, Meta(ge=0, le=65535)], _says("port to listen on; 0 takes a free one")] = 8321
+    token: Annotated[Secret | None, _says("one bearer token for all scopes")] = None
+    token_file: Annotated[str | None, _says("file that holds `token`")] = None
+    tokens: Annotated[list[TokenConfig], _says("tokens with scopes of their own")] = []
+
+
+class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the monitor says of itself."""
+
+    otlp_endpoint: Annotated[str, _says("OTLP/HTTP endpoint for its metrics; empty sends none")] = ""
+    prometheus: Annotated[bool, _says("whether `/metrics` is served")] = True
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration; `Config()` is the defaults."""
+
+    kafka: KafkaConfig | None = None
+    store: StoreConfig = StoreConfig()
+    detect: DetectConfig = DetectConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    weights: WeightsConfig = WeightsConfig()
+    api: ApiConfig = ApiConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of `path`, or of ./undertow.toml where that exists, with `environ` over it.
+
+    Raises ConfigError naming the file or variable, the key and what is wrong.
+    """
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
+    place = Place(str(path) if path else "configuration")
+    table = _toml(path, place) if path else {}
+    overlay(table, environ, PREFIX, place)
+    config = read(table, Config, place)
+    _check(config, place)
+    return config
+
+
+def _toml(path: Path, place: Place) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise place.error(f"cannot be read: {error.strerror}") from None
+    except ValueError as error:  # bad TOML and bad UTF-8
+        raise place.error(f"is not TOML: {error}") from None
+
+
+def _check(config: Config, place: Place) -> None:
+    """What no single type can say."""
+    if config.kafka:
+        _check_kafka(config.kafka, place / "kafka")
+    _check_alerts(config.alerts, place / "alerts")
+    _check_api(config.api, place / "api")
+    if config.weights.multiplier < config.weights.floor:
+        raise (place / "weights" / "multiplier").error(f"is below weights.floor, {config.weights.floor}")
+
+
+def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
+    for server in kafka.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise (place / "bootstrap_servers").error(f"expected HOST:PORT, got {server.strip()!r}")
+    if not kafka.topics:
+        raise (place / "topics").error("names no topic")
+    if kafka.security_protocol.startswith("SASL_"):
+        for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            if not getattr(kafka, key):
+                raise (place / key).error(f"is missing, security_protocol = {kafka.security_protocol!r} needs it")
+
+
+def _check_alerts(alerts: AlertsConfig, place: Place) -> None:
+    for index, webhook in enumerate(alerts.webhook):
+        here = place / "webhook" / index
+        _check_url(webhook.url, here / "url")
+        if not webhook.secret:
+            raise (here / "secret").error("is missing; set it or secret_file, alerts are always signed")
+        _check_webhook_secret(webhook.secret, here / "secret")
+    for index, host in enumerate(alerts.allow_hosts):
+        _check_host(host, place / "allow_hosts" / index)
+    if alerts.dashboard_url:
+        _check_url(alerts.dashboard_url, place / "dashboard_url")
+
+
+def _check_url(url: str, place: Place) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise place.error("is not an http or https URL")
+
+
+def _check_webhook_secret(secret: Secret, place: Place) -> None:
+    text = secret.reveal()
+    try:
+        length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        length = 0
+    if not text.startswith("whsec_") or not 24 <= length <= 64:
+        raise place.error("expected `whsec_` followed by the base64 of 24 to 64 bytes")
+
+
+def _check_host(host: str, place: Place) -> None:
+    if "/" in host:
+        try:
+            ipaddress.ip_network(host, strict=False)
+        except ValueError:
+            raise place.error(f"expected a host or a network such as 10.0.0.0/8, got {host!r}") from None
+
+
+def _check_api(api: ApiConfig, place: Place) -> None:
+    for index, token in enumerate(api.tokens):
+        if not token.token:
+            raise (place / "tokens" / index / "token").error("is missing; set it or token_file")
+    if not (api.token or api.tokens or _loopback(api.host)):
+        raise (place / "host").error(f"{api.host} is open to the network; set api.token or api.token_file as well")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

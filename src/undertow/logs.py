@@ -1,0 +1,49 @@
+"""Logs: one event, one line, on standard error, as text or JSON."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+Format = Literal["text", "json"]
+OURS = ("undertow", "undertow_collectors")
+TOLD_BY_US = ("kafka",)
+"""Libraries that report each failing connection many times a second; the source says it once, as its state."""
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{_time(record)} {record.levelname.lower()} {record.name}: {super().format(record)}"
+        return text.replace("\n", "\\n")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  a name of the standard library
+        return record.message
+
+
+class _Json(_Line):
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "at": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "text": record.getMessage(),
+        }
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return json.dumps(event)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def configure(format_name: Format) -> None:
+    """Log to standard error from now on: our own events from INFO, those of libraries from WARNING."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if format_name == "json" else _Line())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    for name in TOLD_BY_US:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,225 @@
+"""Who is told of a transition, and the loop that tells them at least once.
+
+The rows are written with the incident in one transaction; the loop takes what is due, makes one attempt each and writes
+down how it went. A kill between the two sends the same message again under the same `webhook-id`.
+"""
+
+import hashlib
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from undertow.clock import Clock
+from undertow.config import AlertsConfig, WebhookConfig
+from undertow.errors import TryAgain
+from undertow.notify.aside import aside
+from undertow.notify.egress import Egress, Guard
+from undertow.notify.message import Outgoing, body
+from undertow.notify.webhook import Attempt, send
+
+SCHEDULE_S = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Wait before each attempt, as Standard Webhooks recommends; after the last one a message is dead."""
+
+JITTER = 0.1
+"""Waits are stretched by up to this share, so that receivers that failed together do not return together."""
+
+SEVERITIES = ("info", "warning", "critical")
+
+_POLL_S = 1.0
+_THROTTLE_S = 60.0
+_ROUND = 1000
+_ORDER = {"llm.drift.opened": 0, "llm.drift.updated": 1, "llm.drift.resolved": 2}
+
+Told = Literal["told", "below_min_severity"]
+Recorded = Literal["delivered", "retry", "dead"]
+
+log = logging.getLogger(__name__)
+
+
+class Notices(Protocol):
+    """A transaction that takes notices."""
+
+    def put_notice(self, document: dict[str, Any]) -> None:
+        """Keep a notice for the dashboard."""
+        ...
+
+
+class Outbox(Protocol):
+    """What the loop needs of the store."""
+
+    def due(self, now: float, limit: int) -> Sequence[Outgoing]:
+        """Undelivered messages whose time has come, at most the first of each (incident, channel)."""
+        ...
+
+    def record_delivery(
+        self,
+        webhook_id: str,
+        channel: str,
+        outcome: Recorded,
+        *,
+        at: float,
+        next_attempt_at: float | None = None,
+        detail: str = "",
+    ) -> None:
+        """Count one attempt and keep what it came to."""
+        ...
+
+    def judgement(self) -> AbstractContextManager[Notices]:
+        """A transaction."""
+        ...
+
+
+def channel(receiver: WebhookConfig) -> str:
+    """The name of a receiver in rows, logs and metrics: its host and a hash, since a URL can hold a secret."""
+    digest = hashlib.sha256(receiver.url.encode()).hexdigest()[:8]
+    return f"webhook:{urlsplit(receiver.url).hostname}:{digest}"
+
+
+def decide(incident: Mapping[str, Any], receiver: WebhookConfig, before: Mapping[str, Any] | None = None) -> Told:
+    """Whether `receiver` hears of `incident`; who may have heard of it as it was `before` hears how it goes on."""
+    worst = max(_severity(incident), _severity(before or incident))
+    return "told" if worst >= SEVERITIES.index(receiver.min_severity) else "below_min_severity"
+
+
+def _severity(incident: Mapping[str, Any]) -> int:
+    return 0 if incident.get("cause") == "own_release" else SEVERITIES.index(incident["severity"])
+
+
+def plan(
+    kind: str,
+    incident: Mapping[str, Any],
+    alerts: AlertsConfig,
+    now: float,
+    *,
+    before: Mapping[str, Any] | None = None,
+    quality: Mapping[str, Any] | None = None,
+) -> list[Outgoing]:
+    """The messages that one transition of `incident` at `now` (Unix seconds) sends, one for each receiver told.
+
+    Pure, so that a transition judged again after a crash gives the same ids. `before` is the incident before the
+    transition, `quality` the `data_quality` of the body.
+    """
+    told = [receiver for receiver in alerts.webhook if decide(incident, receiver, before) == "told"]
+    if not told:
+        return []
+    text = body(kind, incident, now, dashboard_url=alerts.dashboard_url, quality=quality)
+    webhook_id = "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+    sequence = round(now * 1000) * len(_ORDER) + _ORDER.get(kind, 0)
+    return [
+        Outgoing(webhook_id, channel(receiver), incident["id"], sequence, kind, text, now, 0, now) for receiver in told
+    ]
+
+
+class Deliverer:
+    """Empties the outbox. `deliveries` counts attempts by (channel, outcome); `failing` is why the last one failed.
+
+    A receiver that fails is left alone for the rest of the round, so that one that hangs delays the others once; one
+    that answers 410 is left alone until the next start.
+    """
+
+    def __init__(
+        self, store: Outbox, alerts: AlertsConfig, clock: Clock, rng: random.Random, egress: Egress | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+        self._egress = egress or Egress(Guard(alerts.allow_hosts))
+        self._receivers = {channel(receiver): receiver for receiver in alerts.webhook}
+        self._not_before: dict[str, float] = {}
+        self._gone: set[str] = set()
+        self.deliveries: Counter[tuple[str, str]] = Counter()
+        self.failing: dict[str, str] = {}
+        self._stop = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Round after round until `stop`; a round that fails is logged and the next one tries again.
+
+        An attempt under way at `stop` is left behind, unrecorded: the next start makes it again. Raises TryAgain, after
+        which only a new process can go on.
+        """
+        self._stop = stop
+        while not stop.wait(_POLL_S):
+            try:
+                self.step(self._clock())
+            except TryAgain:
+                raise
+            except _StoppingError:
+                return
+            except Exception:
+                log.exception("a round of the outbox failed")
+
+    def step(self, now: float) -> int:
+        """One round at `now` (Unix seconds): one attempt for each message that is due. Returns how many were sent."""
+        sent = 0
+        failed: set[str] = set()
+        for entry in self._store.due(now, _ROUND):
+            if entry.channel in failed or now < self._not_before.get(entry.channel, now):
+                continue
+            attempt = self._attempt(entry)
+            self._settle(entry, attempt)
+            sent += attempt.outcome == "sent"
+            if attempt.outcome in ("retry", "throttled"):
+                failed.add(entry.channel)
+        return sent
+
+    def _attempt(self, entry: Outgoing) -> Attempt:
+        receiver = self._receivers.get(entry.channel)
+        if receiver is None:
+            return Attempt("gone", "not_configured")
+        if entry.channel in self._gone:
+            return Attempt("gone", "gone_before")
+        attempt = self._unless_stopped(partial(send, entry, receiver, self._egress, self._clock()))
+        self.deliveries[entry.channel, attempt.outcome] += 1
+        return attempt
+
+    def _unless_stopped(self, work: Callable[[], Attempt]) -> Attempt:
+        """What `work` comes to; a receiver may hold it for its whole deadline, but not the end of the process."""
+        attempt = aside(work, "attempt")
+        while not self._stop.is_set():
+            if wait([attempt], _POLL_S / 10).done:
+                return attempt.result()
+        raise _StoppingError
+
+    def _settle(self, entry: Outgoing, attempt: Attempt) -> None:
+        """Write down what an attempt came to, and when the next one is."""
+        at = self._clock()
+        if attempt.outcome == "sent":
+            self.failing.pop(entry.channel, None)
+            self._store.record_delivery(entry.webhook_id, entry.channel, "delivered", at=at, detail=attempt.detail)
+            return
+        self.failing[entry.channel] = attempt.detail
+        if attempt.outcome == "throttled":
+            self._not_before[entry.channel] = at + (attempt.wait_s or _THROTTLE_S)
+        if attempt.outcome == "gone" or entry.attempts + 1 >= len(SCHEDULE_S):
+            self._bury(entry, attempt, at)
+            return
+        wait_s = SCHEDULE_S[entry.attempts + 1] * (1 + JITTER * self._rng.random())
+        log.warning("%s to %s: %s, next in %.0f s", entry.kind, entry.channel, attempt.detail, wait_s)
+        self._store.record_delivery(
+            entry.webhook_id,
+            entry.channel,
+            "retry",
+            at=at,
+            next_attempt_at=at + max(wait_s, attempt.wait_s),
+            detail=attempt.detail,
+        )
+
+    def _bury(self, entry: Outgoing, attempt: Attempt, at: float) -> None:
+        log.error("%s to %s is given up: %s", entry.kind, entry.channel, attempt.detail)
+        if attempt.outcome == "gone":
+            self._gone.add(entry.channel)
+        self._store.record_delivery(entry.webhook_id, entry.channel, "dead", at=at, detail=attempt.detail)
+        text = f"{entry.kind} of {entry.incident_id} was not delivered to {entry.channel}: {attempt.detail}"
+        with self._store.judgement() as judgement:
+            judgement.put_notice({"kind": "webhook_dead", "target": None, "at": at, "text": text})
+
+
+class _StoppingError(Exception):
+    """The loop is asked to stop in the middle of an attempt."""

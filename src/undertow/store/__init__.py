@@ -1,0 +1,3 @@
+from undertow.store.store import Store
+
+__all__ = ["Store"]

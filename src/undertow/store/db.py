@@ -1,0 +1,94 @@
+"""Opening the database file, transactions, and what DuckDB's errors mean for whoever started us."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from undertow.errors import StoreError, TryAgain, UndertowError
+
+DATA_ERRORS = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InvalidInputException,
+    duckdb.NotSupportedError,
+)
+"""What DuckDB raises when it is the rows that are wrong."""
+
+
+_PASSING = (duckdb.FatalException, duckdb.IOException, duckdb.TransactionException)
+
+
+def connect(path: str | Path | None) -> duckdb.DuckDBPyConnection:
+    """The one connection that owns the file at `path`; None is a database in memory.
+
+    SQL can reach no file and no network, and no setting can be changed afterwards. Raises StoreError.
+    """
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": "false",
+        "autoload_known_extensions": "false",
+        "autoinstall_known_extensions": "false",
+        "lock_configuration": "true",
+        # The default of 16 MB stalls the writer again and again; 1 GB takes ten seconds to open after a kill.
+        "checkpoint_threshold": "256MB",
+        # Inserting gains nothing from a second thread; the other cores decode and detect.
+        "threads": str(max(1, (os.cpu_count() or 2) // 2)),
+    }
+    try:
+        return duckdb.connect(":memory:" if path is None else str(path), config=settings)
+    except (duckdb.Error, RuntimeError) as error:
+        raise StoreError(refusal(str(path), str(error))) from None
+
+
+def refusal(path: str, text: str) -> str:
+    """What to tell about a file that DuckDB would not open."""
+    if "lock on file" in text:
+        holder = re.search(r"PID (\d+)", text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return f"{path} is in use by {who}: stop it, or name another file in store.path"
+    if "not a valid DuckDB database" in text:
+        return f"{path} is not a DuckDB database: name another file in store.path"
+    if "newer version" in text or "storage version" in text or "version number" in text:
+        return f"{path} was written by another version of DuckDB: open it with that version and export it ({text})"
+    if "Permission denied" in text or "read-only" in text:
+        return f"{path} cannot be written: give this user write permission on it and on its folder"
+    if "No such file" in text:
+        return f"{path} cannot be made: its folder does not exist"
+    return f"{path} cannot be opened, it may be damaged; restore a backup or name another file in store.path ({text})"
+
+
+def explain(error: duckdb.Error, name: str) -> UndertowError:
+    """The mistake that `error` stands for: TryAgain where a restart may help, such as after a full disk."""
+    text = str(error).splitlines()[0]
+    if isinstance(error, _PASSING) and "orrupt" not in text:
+        return TryAgain(
+            f"{name} cannot be used any more; what was committed is safe: see that the disk has space, "
+            f"then start again ({text})"
+        )
+    return StoreError(f"{name}: {text}")
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Turn any error of DuckDB into an UndertowError that names the file."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise explain(error, name) from error
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Commit what the block does, or nothing of it."""
+    con.execute("BEGIN")
+    try:
+        yield con
+        con.execute("COMMIT")
+    except BaseException:
+        # After a full disk even ROLLBACK fails; the first error is the one to tell.
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise

@@ -1,0 +1,140 @@
+"""One batch, one transaction: spans, rejects, counters, rollups, offsets and the newest event time."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from undertow.batch import Batch, Committed
+from undertow.config import StoreConfig
+from undertow.store import counters, dedup, rollups, rows
+from undertow.store.counters import Counters, Key
+from undertow.store.db import DATA_ERRORS, transaction
+from undertow.store.dedup import Recent
+from undertow.store.lateness import Horizon, judge
+from undertow.store.rows import Refusal, Row
+
+Failpoint = Callable[[str], None]
+"""Called with the name of the step that comes next; tests raise or exit in it."""
+
+ROW_ERRORS = (ValueError, OverflowError, TypeError, pa.ArrowException, *DATA_ERRORS)
+"""What is raised when the database cannot hold a row."""
+
+_INSERT_SPANS = "INSERT INTO spans BY NAME SELECT * FROM arrivals"
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the writer knows without asking the database; changes only after a commit."""
+
+    recent: Recent
+    counters: Counters
+    newest: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a commit did, and what the writer has to remember of it."""
+
+    committed: Committed
+    stored: pa.Table
+    counts: Counter[Key]
+    newest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What stays the same from batch to batch."""
+
+    con: duckdb.DuckDBPyConnection
+    memory: Memory
+    config: StoreConfig
+    failpoint: Failpoint
+
+    def run(self, batch: Batch, horizon: Horizon, received_at: float) -> Committed:
+        """Commit `batch`. A span that no table can hold becomes a reject `store_refused`."""
+        self.failpoint("before_begin")
+        arrived = rows.rows(batch)
+        rejects = rows.refusals(batch)
+        try:
+            outcome = self._commit(batch, arrived, rejects, horizon, received_at)
+        except ROW_ERRORS:
+            refused = rows.culprits(arrived, self._accepts)
+            if not refused:
+                raise
+            left_out = {id(row) for row in refused}
+            arrived = [row for row in arrived if id(row) not in left_out]
+            rejects += map(rows.refuse, refused)
+            outcome = self._commit(batch, arrived, rejects, horizon, received_at)
+        self._remember(outcome)
+        self.failpoint("after_commit")
+        return outcome.committed
+
+    def _accepts(self, part: Sequence[Row]) -> bool:
+        """Whether the spans table would take `part`; leaves it as it was."""
+        try:
+            self.con.register("arrivals", rows.table(part))
+            self.con.execute("BEGIN")
+            try:
+                self.con.execute(_INSERT_SPANS)
+            finally:
+                self.con.execute("ROLLBACK")
+        except ROW_ERRORS:
+            return False
+        return True
+
+    def _commit(
+        self, batch: Batch, arrived: Sequence[Row], rejects: Sequence[Refusal], horizon: Horizon, received_at: float
+    ) -> Outcome:
+        spans = rows.table(arrived)
+        with transaction(self.con):
+            new = dedup.new_spans(self.con, self.memory.recent, spans)
+            late, newest = judge(new["ended_at"].to_numpy(), horizon)
+            self._insert_spans(new.append_column("late", pa.array(late)))
+            self._insert_rejects(rows.refusal_table(rejects, received_at, self.config))
+            committed = Committed(
+                stored=new.num_rows,
+                duplicates=spans.num_rows - new.num_rows,
+                rejected=len(rejects),
+                skipped=sum(decoded.skipped.total() for _, decoded in batch.messages),
+                late=int(np.count_nonzero(late)),
+            )
+            counts = self.memory.counters.bounded(counters.tally(batch, committed, rejects))
+            counters.add(self.con, counts)
+            self.failpoint("after_rows")
+            self._move(batch, newest)
+            self.failpoint("before_commit")
+        return Outcome(committed, new, counts, newest)
+
+    def _insert_spans(self, spans: pa.Table) -> None:
+        if spans.num_rows == 0:
+            return
+        self.con.register("arrivals", spans)
+        self.con.execute(_INSERT_SPANS)
+        ended_at = spans["ended_at"].to_numpy()
+        rollups.add(self.con, float(ended_at.min()), float(ended_at.max()))
+        self.con.unregister("arrivals")
+
+    def _insert_rejects(self, rejects: pa.Table) -> None:
+        if rejects.num_rows == 0:
+            return
+        self.con.register("refused", rejects)
+        self.con.execute("INSERT INTO rejects BY NAME SELECT * FROM refused")
+        self.con.unregister("refused")
+
+    def _move(self, batch: Batch, newest: float) -> None:
+        for (topic, partition), offset in batch.next_offsets.items():
+            row = [rows.plain(topic), partition, offset]
+            self.con.execute("INSERT OR REPLACE INTO source_offsets VALUES (?, ?, ?)", row)
+        if newest > self.memory.newest:
+            self.con.execute("INSERT OR REPLACE INTO progress VALUES ('newest', ?)", [newest])
+
+    def _remember(self, outcome: Outcome) -> None:
+        stored = outcome.stored
+        self.memory.recent.add(stored["span_id"].to_pylist(), stored["started_at"].to_pylist())
+        self.memory.counters.remember(outcome.counts)
+        self.memory.newest = outcome.newest

@@ -1,0 +1,207 @@
+"""What the API, the detectors and replay ask. Every parameter is bound."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from undertow.errors import UsageError
+from undertow.span import Target
+from undertow.store.rollups import BUCKET_S
+from undertow.store.schema import SPAN_COLUMNS
+from undertow.store.signals import Signal, signal
+
+MAX_POINTS = 10_000
+QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
+
+_LEVELS = f"[{', '.join(map(str, QUANTILES.values()))}]"
+_TARGET = ("gateway", "provider", "model", "deployment")
+_OF_TARGET = " AND ".join(f"{name} IS NOT DISTINCT FROM ${name}" for name in _TARGET)
+
+Row = dict[str, Any]
+
+
+def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+    """The answer to a query, a dict for each row."""
+    result = con.execute(sql, values)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def offsets(con: duckdb.DuckDBPyConnection, topic: str) -> dict[int, int]:
+    """Next offset by partition of `topic`."""
+    found = con.execute('SELECT "partition", next_offset FROM source_offsets WHERE topic = ?', [topic])
+    return dict(found.fetchall())
+
+
+def released(
+    con: duckdb.DuckDBPyConnection,
+    after: float,
+    until: float,
+    target: Target | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Spans to judge with after < ended_at <= until, in the order of judgement; all span columns unless `columns`."""
+    names = list(columns or SPAN_COLUMNS)
+    unknown = set(names) - set(SPAN_COLUMNS)
+    if unknown:
+        raise UsageError(f"no such span columns: {', '.join(sorted(unknown))}")
+    quoted = ", ".join(f'"{name}"' for name in names)
+    values: dict[str, Any] = {"after": after, "until": until}
+    where = "NOT late AND ended_at > $after AND ended_at <= $until"
+    if target is not None:
+        where += f" AND {_OF_TARGET}"
+        values |= target.as_dict()
+    return con.execute(
+        f"SELECT {quoted} FROM spans WHERE {where} ORDER BY ended_at, span_id",  # noqa: S608
+        values,
+    ).to_arrow_table()
+
+
+def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Every target ever seen, with its counts and its first and last event time in Unix seconds."""
+    found = rows(
+        con,
+        """SELECT gateway, provider, model, deployment, CAST(sum(spans) AS BIGINT) AS spans,
+           CAST(sum(late) AS BIGINT) AS late, min(first) AS first, max(last) AS last
+           FROM rollups GROUP BY ALL ORDER BY provider, model, gateway NULLS FIRST, deployment NULLS FIRST""",
+    )
+    return [{"target": {name: row.pop(name) for name in _TARGET}} | row for row in found]
+
+
+def documents(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> list[Row]:
+    """The JSON documents in the first column of an answer."""
+    return [msgspec.json.decode(row[0]) for row in con.execute(sql, values).fetchall()]
+
+
+def incidents(con: duckdb.DuckDBPyConnection, status: str | None, limit: int) -> list[Row]:
+    """Incidents, newest first; of one status where it is given."""
+    return documents(
+        con,
+        """SELECT document FROM incidents WHERE $status IS NULL OR status = $status
+           ORDER BY opened_at DESC, id LIMIT $limit""",
+        {"status": status, "limit": limit},
+    )
+
+
+def incident(con: duckdb.DuckDBPyConnection, incident_id: str) -> Row | None:
+    """One incident, or None."""
+    found = documents(con, "SELECT document FROM incidents WHERE id = $id", {"id": incident_id})
+    return found[0] if found else None
+
+
+def notices(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
+    """Notices, newest first."""
+    return documents(
+        con, "SELECT document FROM notices ORDER BY noticed_at DESC, rowid DESC LIMIT $limit", {"limit": limit}
+    )
+
+
+def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
+    """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped."""
+    counts: dict[str, dict[str, int]] = {}
+    for kind, name, count in con.execute("SELECT kind, name, count FROM counters ORDER BY count DESC, name").fetchall():
+        counts.setdefault(kind, {})[name] = count
+    total = counts.get("total", {})
+    totals = {name: total.get(name, 0) for name in ("stored", "duplicates", "rejected", "skipped", "late")}
+    read = sum(totals.values()) - totals["late"]
+    newest = con.execute("SELECT value FROM progress WHERE name = 'newest'").fetchall()
+    return {
+        "partitions": rows(
+            con, 'SELECT topic, "partition", next_offset FROM source_offsets ORDER BY topic, "partition"'
+        ),
+        "totals": {"read": read} | totals,
+        "rejects": _listed(counts, "rejects", "reason"),
+        "skipped": _listed(counts, "skipped", "reason"),
+        "unknown_keys": _listed(counts, "unknown_keys", "name"),
+        "coerced": _listed(counts, "coerced", "name"),
+        "derived": _listed(counts, "derived", "name"),
+        "newest": newest[0][0] if newest else None,
+    }
+
+
+def _listed(counts: Mapping[str, Mapping[str, int]], kind: str, key: str) -> list[Row]:
+    return [{key: name, "count": count} for name, count in counts.get(kind, {}).items()]
+
+
+def rejects(con: duckdb.DuckDBPyConnection, reason: str | None, limit: int) -> list[Row]:
+    """What could not be decoded, newest first, without the payload."""
+    return rows(
+        con,
+        """SELECT received_at, reason, detail, topic, "partition", "offset", "index", format, sha256, length
+           FROM rejects WHERE $reason IS NULL OR reason = $reason
+           ORDER BY received_at DESC, rowid DESC LIMIT $limit""",
+        {"reason": reason, "limit": limit},
+    )
+
+
+def series(con: duckdb.DuckDBPyConnection, target: Target, name: str, start: float, end: float, step_s: float) -> Row:
+    """A signal of a target over [start, end) in steps: `n` and quantiles or rate of each step that has any.
+
+    A rate in whole steps of ten minutes is read off the rollups and so reaches back beyond the raw rows.
+    """
+    if not (step_s > 0 and end > start and (end - start) / step_s <= MAX_POINTS):
+        raise UsageError(f"a series needs start < end and at most {MAX_POINTS} steps")
+    found = signal(name)
+    values = target.as_dict() | {"start": start, "end": end, "step": step_s}
+    whole = found.kind == "rate" and step_s % BUCKET_S == 0 and start % BUCKET_S == 0
+    query = _ROLLED.replace("SIGNAL", name) if whole else _raw(found)
+    points = [_point(found, start + step * step_s, *row) for step, *row in con.execute(query, values).fetchall()]
+    return {"signal": name, "kind": found.kind, "unit": found.unit, "points": points}
+
+
+_ROLLED = f"""
+    SELECT floor((bucket - $start) / $step) AS step, sum(SIGNAL_n) AS n, sum(SIGNAL_sum) / sum(SIGNAL_n) AS rate
+    FROM rollups WHERE {_OF_TARGET} AND bucket >= $start AND bucket < $end
+    GROUP BY step HAVING n > 0 ORDER BY step"""  # noqa: S608
+
+
+def _summary(found: Signal) -> str:
+    return "avg(value)" if found.kind == "rate" else f"quantile_cont(value, {_LEVELS})"
+
+
+def _raw(found: Signal) -> str:
+    return f"""
+        SELECT floor((ended_at - $start) / $step) AS step, count(*) AS n, {_summary(found)}
+        FROM (SELECT ended_at, {found.sql} AS value FROM spans
+              WHERE {_OF_TARGET} AND ended_at >= $start AND ended_at < $end)
+        WHERE value IS NOT NULL GROUP BY step ORDER BY step"""  # noqa: S608
+
+
+def _point(found: Signal, at: float, n: int, summary: Any) -> Row:
+    point: Row = {"at": at, "n": int(n)}
+    return point | ({"rate": summary} if found.kind == "rate" else _quantiles(summary))
+
+
+def _quantiles(levels: Sequence[float] | None) -> Row:
+    return dict(zip(QUANTILES, levels, strict=True)) if levels else dict.fromkeys(QUANTILES)
+
+
+def distribution(
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    name: str,
+    before: tuple[float, float],
+    after: tuple[float, float],
+) -> Row:
+    """A signal of a target over two stretches of event time, each [from, to) in Unix seconds."""
+    found = signal(name)
+    return {
+        "signal": name,
+        "kind": found.kind,
+        "unit": found.unit,
+        "before": _stretch(con, target, found, *before),
+        "after": _stretch(con, target, found, *after),
+    }
+
+
+def _stretch(con: duckdb.DuckDBPyConnection, target: Target, found: Signal, start: float, end: float) -> Row:
+    ((n, summary),) = con.execute(
+        f"""SELECT count(*), {_summary(found)} FROM (SELECT {found.sql} AS value FROM spans
+            WHERE {_OF_TARGET} AND ended_at >= $start AND ended_at < $end) WHERE value IS NOT NULL""",  # noqa: S608
+        target.as_dict() | {"start": start, "end": end},
+    ).fetchall()
+    stretch: Row = {"from": start, "to": end, "n": n}
+    return stretch | ({"rate": summary} if found.kind == "rate" else {"quantiles": _quantiles(summary)})

@@ -1,0 +1,119 @@
+"""The tables, and how an older file becomes a current one.
+
+Columns of `spans` follow span.FIELDS and those of `rollups` follow signals.SIGNALS: what is missing in an older file is
+added when it is opened. Any other change is a step of MIGRATIONS.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from undertow.errors import StoreError
+from undertow.span import FIELDS
+from undertow.store.db import transaction
+from undertow.store.signals import SIGNALS
+
+ARROW: dict[str, pa.DataType] = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "map": pa.map_(pa.string(), pa.string()),
+    "json": pa.string(),
+}
+"""Arrow type of each kind of span field; `json` is text."""
+
+_SQL = {
+    "str": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "map": "MAP(VARCHAR, VARCHAR)",
+    "json": "VARCHAR",
+}
+
+ORIGIN_COLUMNS: dict[str, str] = {
+    "topic": "VARCHAR",
+    "partition": "INTEGER",
+    "offset": "BIGINT",
+    "index": "INTEGER",
+    "format": "VARCHAR",
+}
+SPAN_COLUMNS: dict[str, str] = {f.name: _SQL[f.kind] for f in FIELDS} | {"ended_at": "DOUBLE"}
+MEASURES: dict[str, str] = {
+    column: kind for name in SIGNALS for column, kind in ((f"{name}_n", "BIGINT"), (f"{name}_sum", "DOUBLE"))
+}
+FOLLOWING: dict[str, dict[str, str]] = {
+    "spans": SPAN_COLUMNS | {"late": "BOOLEAN"} | ORIGIN_COLUMNS,
+    "rollups": MEASURES,
+}
+"""Columns that follow a definition elsewhere, by table."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE spans (ended_at DOUBLE);
+    CREATE TABLE rollups (
+        bucket BIGINT, gateway VARCHAR, provider VARCHAR, model VARCHAR, deployment VARCHAR, operation VARCHAR,
+        status VARCHAR, spans BIGINT, late BIGINT, first DOUBLE, last DOUBLE);
+    CREATE TABLE rejects (
+        received_at DOUBLE, reason VARCHAR, detail VARCHAR, topic VARCHAR, "partition" INTEGER, "offset" BIGINT,
+        "index" INTEGER, format VARCHAR, sha256 VARCHAR, length BIGINT, payload BLOB);
+    CREATE TABLE source_offsets (
+        topic VARCHAR, "partition" INTEGER, next_offset BIGINT, PRIMARY KEY (topic, "partition"));
+    CREATE TABLE counters (kind VARCHAR, name VARCHAR, count BIGINT, PRIMARY KEY (kind, name));
+    CREATE TABLE progress (name VARCHAR PRIMARY KEY, value DOUBLE);
+    CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
+    CREATE TABLE detector_state (key VARCHAR PRIMARY KEY, state BLOB);
+    CREATE TABLE incidents (id VARCHAR PRIMARY KEY, status VARCHAR, opened_at DOUBLE, document VARCHAR);
+    CREATE TABLE notices (noticed_at DOUBLE, kind VARCHAR, document VARCHAR);
+    CREATE TABLE outbox (
+        webhook_id VARCHAR, channel VARCHAR, incident_id VARCHAR, sequence BIGINT, kind VARCHAR, body VARCHAR,
+        created_at DOUBLE, attempts INTEGER, next_attempt_at DOUBLE, state VARCHAR, changed_at DOUBLE, detail VARCHAR,
+        PRIMARY KEY (webhook_id, channel));
+    """,
+)
+"""Step n makes version n + 1 out of version n; steps are added, never changed."""
+
+
+def migrate(con: duckdb.DuckDBPyConnection, name: str, steps: Sequence[str] = MIGRATIONS) -> int:
+    """Bring the database to the newest version and return that; `name` is the file, for messages.
+
+    Raises StoreError when the file belongs to a newer Undertow or to something else; nothing is changed then.
+    """
+    version = _version(con, name)
+    if version > len(steps):
+        raise StoreError(
+            f"{name} has schema version {version}, but this Undertow knows {len(steps)}: "
+            "upgrade Undertow or name another file in store.path"
+        )
+    with transaction(con):
+        con.execute("CREATE TABLE IF NOT EXISTS undertow_schema (version INTEGER)")
+        for step in steps[version:]:
+            con.execute(step)
+        for table, columns in FOLLOWING.items():
+            _add_missing(con, table, columns)
+        con.execute("DELETE FROM undertow_schema")
+        con.execute("INSERT INTO undertow_schema VALUES (?)", [len(steps)])
+    return len(steps)
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()}
+
+
+def _version(con: duckdb.DuckDBPyConnection, name: str) -> int:
+    tables = _tables(con)
+    if "undertow_schema" in tables:
+        return int(con.execute("SELECT max(version) FROM undertow_schema").fetchall()[0][0])
+    if tables:
+        raise StoreError(f"{name} is a DuckDB database of something else: name another file in store.path")
+    return 0
+
+
+def _add_missing(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+    found = con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall()
+    present = {row[0] for row in found}
+    for column, kind in columns.items():
+        if column not in present:
+            con.execute(f'ALTER TABLE {table} ADD COLUMN "{column}" {kind}')

@@ -1,0 +1,130 @@
+"""Whose doing is it? Rules in a fixed order, each with a name that reports and alerts carry (detection.md 4.3).
+
+A rule looks at facts that became known until now: what the target itself declared, how its traffic moved, and what the
+other targets did at the time. The first rule that speaks decides.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from undertow.span import Target
+from undertow.watch.events import Event, Lane
+
+Cause = Literal["provider_update", "declared_update", "infrastructure", "availability", "own_release", "unresolved"]
+
+NEAR_REQUESTS = 2000
+"""A release or a declared change this many requests before a change explains it: estimates of small changes are late by
+up to a thousand requests (detection.md, Change-time estimate)."""
+TRAFFIC_MEMORY_S = 7 * 86_400.0
+"""For so long a change of the traffic can be what moves the answers."""
+KEPT_FACTS = 64
+ALONE: Mapping[Lane, tuple[Cause, str]] = {
+    "performance": ("infrastructure", "performance_alone"),
+    "errors": ("availability", "errors_rose"),
+    "cost": ("unresolved", "price_changed"),
+}
+"""What a lane means when no answers changed with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A cause and the named reasons for it, the deciding ones first."""
+
+    cause: Cause
+    why: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of one target; `near_s` is NEAR_REQUESTS as a time, at the target's own rate."""
+
+    near_s: float = math.inf
+    events: list[Event] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Remember an event; of each kind the oldest are forgotten, so that many alarms push out no declaration."""
+        alike = [one for one in self.events if one.kind == event.kind]
+        forgotten = alike[0] if len(alike) >= KEPT_FACTS else None
+        self.events = [*(one for one in self.events if one is not forgotten), event]
+
+    def known(self, kinds: tuple[str, ...], since: float, until: float) -> list[Event]:
+        """Events of these kinds that began or became known between two times."""
+        return [e for e in self.events if e.kind in kinds and e.at >= since and e.since <= until]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to explain: on which target, from about when, known when (Unix seconds), in which lane."""
+
+    target: Target
+    since: float
+    at: float
+    lane: Lane = "content"
+
+
+Rule = Callable[[Change, Mapping[Target, Facts]], Attribution | None]
+
+
+def own_release(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """The user changed the prompt at about that time."""
+    facts = fleet[change.target]
+    released = facts.known(("release",), change.since - facts.near_s, change.at)
+    return Attribution("own_release", ("prompt_version_changed",)) if released else None
+
+
+def declared(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """The provider said that it changed."""
+    facts = fleet[change.target]
+    said = facts.known(("declared", "new_snapshot", "new_fingerprint"), change.since - facts.near_s, change.at)
+    why = dict.fromkeys(f"{event.subject}_changed" for event in said)
+    return Attribution("declared_update", tuple(why)) if why else None
+
+
+def lane_alone(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """The answers stayed as they were: slower is infrastructure, failing is availability, dearer is said as such."""
+    if change.lane not in ALONE:
+        return None
+    cause, why = ALONE[change.lane]
+    return Attribution(cause, (why, _control(change, fleet)))
+
+
+def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """What is asked changed too: passive data cannot tell which of the two moved the answers."""
+    moved = fleet[change.target].known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
+    return Attribution("unresolved", ("traffic_moved", "run_golden_set")) if moved else None
+
+
+def other_providers_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """Targets of other providers changed at the same time, so something that they share did: the users."""
+    near_s = fleet[change.target].near_s
+    for target, facts in fleet.items():
+        if target.provider != change.target.provider and _drifted(facts, change, near_s):
+            return Attribution("unresolved", ("other_providers_moved", "run_golden_set"))
+    return None
+
+
+def provider(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
+    """Nothing else explains it; says which controls were there to be asked."""
+    return Attribution("provider_update", ("traffic_quiet", _control(change, fleet)))
+
+
+RULES: tuple[Rule, ...] = (own_release, declared, lane_alone, traffic_moved, other_providers_moved, provider)
+
+
+def attribute(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
+    """The first rule that speaks; the last one always does."""
+    return next(said for rule in RULES if (said := rule(change, fleet)))
+
+
+def _control(change: Change, fleet: Mapping[Target, Facts]) -> str:
+    near_s = fleet[change.target].near_s
+    others = {target: facts for target, facts in fleet.items() if target != change.target}
+    siblings = any(t.provider == change.target.provider and _drifted(f, change, near_s) for t, f in others.items())
+    return "same_provider_moved" if siblings else "other_targets_quiet" if others else "no_other_targets"
+
+
+def _drifted(facts: Facts, change: Change, near_s: float) -> bool:
+    known = facts.known(("drift", "users"), change.since - near_s, change.at + near_s)
+    return any(event.lane == change.lane for event in known)

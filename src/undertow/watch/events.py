@@ -1,0 +1,30 @@
+"""What the lanes of a target tell the incidents: facts with a time, in the order in which they became known."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Lane = Literal["content", "identity", "traffic", "performance", "errors", "cost", "golden"]
+Kind = Literal[
+    "drift", "traffic", "declared", "new_snapshot", "new_fingerprint", "release", "baseline", "users", "held"
+]
+"""`users`: a drift that the controls share. `held`: a drift that waits until the controls can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact about one target.
+
+    `at` is when it became known and `since` when it began, in Unix seconds of event time; `spans` counts the target's
+    judged spans up to the one that told it. `subject` is a signal for `drift`, else what changed. `lane` is that of
+    the signal; `text` is for people.
+    """
+
+    kind: Kind
+    at: float
+    since: float
+    spans: int
+    subject: str
+    direction: str = ""
+    log10_evidence: float = 0.0
+    text: str = ""
+    lane: Lane = "content"

@@ -1,0 +1,204 @@
+"""The spans of one target as columns, in the order in which they are judged."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from undertow.span import Target
+from undertow.watch import custom
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+COLUMNS = (
+    "span_id", "ended_at", "gateway", "provider", "model", "deployment", "operation", "route", "status", "fallback",
+    "input_tokens", "output_tokens", "parse_ok", "refusal", "finish_reason", "response_model",
+    "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "ttft_s", "duration_s",
+    "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
+)  # fmt: skip
+"""The columns that judging needs, of the table `Store.released` returns."""
+NUMBERS = COLUMNS[COLUMNS.index("ttft_s") :]
+TEXTS = ("finish_reason", "schema_fingerprint")
+UNNAMED_ERROR = "other"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """A text column as codes into its distinct values; code -1 is unknown."""
+
+    codes: IntArray
+    values: tuple[str, ...]
+
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> "Names":
+        return Names(self.codes[rows], self.values)
+
+    def recode(self, index: dict[str, int]) -> IntArray:
+        """The codes under another numbering; values not in `index` and unknown ones become -1."""
+        table = np.array([index.get(v, -1) for v in self.values] + [-1], np.int64)
+        return table[self.codes]
+
+    @staticmethod
+    def unknown(n: int) -> "Names":
+        """n times unknown."""
+        return Names(np.full(n, -1, np.int64), ())
+
+    @staticmethod
+    def concat(parts: "Sequence[Names]") -> "Names":
+        """Several columns one after the other, under one numbering."""
+        index: dict[str, int] = {}
+        for part in parts:
+            for value in part.values:
+                index.setdefault(value, len(index))
+        return Names(np.concatenate([part.recode(index) for part in parts]), tuple(index))
+
+    @staticmethod
+    def of(column: pa.ChunkedArray) -> "Names":
+        """A dictionary-encoded text column."""
+        encoded = pc.dictionary_encode(column).combine_chunks()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return Names(codes, tuple(encoded.dictionary.to_pylist()))
+
+
+Column = FloatArray | Names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """n spans of one target, by (ended_at, span_id).
+
+    `at` is event time in Unix seconds; `content` marks answers that content signals are taken from (status ok, not a
+    fallback); numbers and truth values are floats with NaN for unknown; `group` is operation and route in one. `more`
+    holds the columns that many logs lack, by name; `numbers` and `names` read them.
+    """
+
+    span_id: npt.NDArray[np.object_]
+    at: FloatArray
+    ok: BoolArray
+    content: BoolArray
+    input_tokens: FloatArray
+    output_tokens: FloatArray
+    parse_ok: FloatArray
+    refusal: FloatArray
+    finish_length: FloatArray
+    group: Names
+    snapshot: Names
+    fingerprint: Names
+    prompt_version: Names
+    more: Mapping[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> "Frame":
+        return Frame.of({name: column[rows] for name, column in self.columns().items()})
+
+    def numbers(self, name: str) -> FloatArray:
+        """(n,) numbers or truth values of an optional column, NaN where unknown."""
+        column = self.more.get(name)
+        return np.full(len(self), np.nan) if column is None or isinstance(column, Names) else column
+
+    def names(self, name: str) -> Names:
+        """An optional text column."""
+        column = self.more.get(name)
+        return column if isinstance(column, Names) else Names.unknown(len(self))
+
+    def columns(self) -> dict[str, Any]:
+        """Every column by name, those of `more` behind a slash."""
+        core = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "more"}
+        return core | {f"/{name}": column for name, column in self.more.items()}
+
+    @staticmethod
+    def of(columns: Mapping[str, Any]) -> "Frame":
+        """The frame that `columns` came from."""
+        core = {name: column for name, column in columns.items() if name[0] != "/"}
+        return Frame(**core, more={name[1:]: column for name, column in columns.items() if name[0] == "/"})
+
+    @staticmethod
+    def concat(parts: "Sequence[Frame]") -> "Frame":
+        """Frames of one target, one after the other."""
+        every = [part.columns() for part in parts]
+        kinds = {name: type(column) for columns in every for name, column in columns.items()}
+        joined: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            some = [columns.get(name, _unknown(kind, len(part))) for columns, part in zip(every, parts, strict=True)]
+            joined[name] = Names.concat(some) if kind is Names else np.concatenate(some)
+        return Frame.of(joined)
+
+
+def by_target(table: pa.Table) -> Iterator[tuple[Target, Frame]]:
+    """Split released spans (`COLUMNS`) into one frame for each target, keeping their order."""
+    if table.num_rows == 0:
+        return
+    keys = [Names.of(table[name]) for name in ("gateway", "provider", "model", "deployment")]
+    packed = np.zeros(table.num_rows, np.int64)
+    for key in keys:
+        packed = packed * (len(key.values) + 1) + key.codes + 1
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    frame = _frame(table)
+    for i, row in enumerate(first):
+        codes = (int(key.codes[row]) for key in keys)
+        gateway, provider, model, deployment = (
+            key.values[code] if code >= 0 else None for key, code in zip(keys, codes, strict=True)
+        )
+        rows = np.flatnonzero(inverse == i)
+        yield Target(gateway, provider or "", model or "", deployment), frame[rows]
+
+
+def _frame(table: pa.Table) -> Frame:
+    status, fallback = table["status"], _floats(table["fallback"])
+    ok = pc.equal(status, "ok").to_numpy()
+    finish = pc.equal(table["finish_reason"], "length")
+    content = ok & ~(fallback == 1)
+    declared, asked = table["response_model"], table["model"]
+    alias = pc.equal(declared, asked)  # the gateway's own name is no snapshot
+    snapshot = pc.if_else(pc.fill_null(alias, fill_value=True), None, declared)
+    return Frame(
+        span_id=table["span_id"].to_numpy(),
+        at=table["ended_at"].to_numpy(),
+        ok=ok,
+        content=content,
+        input_tokens=_floats(table["input_tokens"]),
+        output_tokens=_floats(table["output_tokens"]),
+        parse_ok=_floats(table["parse_ok"]),
+        refusal=_floats(table["refusal"]),
+        finish_length=_floats(finish),
+        group=Names.of(pc.binary_join_element_wise(table["operation"], pc.fill_null(table["route"], ""), "\x1f")),
+        snapshot=Names.of(pc.if_else(pa.array(content), snapshot, None)),
+        fingerprint=Names.of(pc.if_else(pa.array(content), table["system_fingerprint"], None)),
+        prompt_version=Names.of(table["prompt_version"]),
+        more=_more(table),
+    )
+
+
+def _more(table: pa.Table) -> dict[str, Column]:
+    """What is known of the optional columns; a column without a value is left out."""
+    known = {name for name in table.column_names if table[name].null_count < len(table)}
+    more: dict[str, Column] = {name: _floats(table[name]) for name in NUMBERS if name in known}
+    more |= {name: Names.of(table[name]) for name in TEXTS if name in known}
+    more["outcome"] = Names.of(_outcome(table))
+    if "signals" in known:
+        for name, values in custom.columns(table["signals"]).items():
+            more[name] = values if isinstance(values, np.ndarray) else Names.of(values)
+    return more
+
+
+def _outcome(table: pa.Table) -> pa.ChunkedArray:
+    """`ok`, `cancelled`, or the class of the error."""
+    classes = table["error_class"] if "error_class" in table.column_names else pa.nulls(len(table), pa.string())
+    failed = pc.fill_null(classes, UNNAMED_ERROR)
+    return pc.if_else(pc.equal(table["status"], "error"), failed, table["status"])
+
+
+def _unknown(kind: type, n: int) -> Column:
+    return Names.unknown(n) if kind is Names else np.full(n, np.nan)
+
+
+def _floats(column: pa.ChunkedArray) -> FloatArray:
+    floats: FloatArray = pc.cast(column, pa.float64()).to_numpy().astype(np.float64, copy=False)
+    return floats

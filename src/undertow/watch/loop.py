@@ -1,0 +1,186 @@
+"""The detection loop: what is released is judged, and verdicts, state and cursor are committed in one transaction."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+
+from undertow.clock import Clock
+from undertow.config import Config
+from undertow.notify.message import data_quality
+from undertow.notify.outbox import plan
+from undertow.span import Target
+from undertow.store import Store
+from undertow.watch import sizing, weights
+from undertow.watch.describe import describe
+from undertow.watch.detectability import Detectability
+from undertow.watch.engine import Engine, Judged
+from undertow.watch.events import Event
+from undertow.watch.frame import COLUMNS, Frame, by_target
+from undertow.watch.incident import Document, Incidents, Told
+
+SLICE_S = 6 * 3600.0
+MAX_SLICES = 500
+NOTICES = {
+    "traffic": "traffic_mix",
+    "new_fingerprint": "new_fingerprint",
+    "new_snapshot": "new_response_model",
+    "release": "new_prompt_version",
+    "baseline": "baseline_not_homogeneous",
+    "users": "traffic_mix",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Owns the engine; safe from any thread.
+
+    A tick that fails leaves the store as it was, and the engine is read from it again.
+    """
+
+    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
+        self._store, self._config, self._clock = store, config, clock
+        self._lock = threading.RLock()
+        self._detectability = Detectability()
+        self._quiet_since: tuple[float, float] | None = None
+        self._engine = self._restored()
+
+    def tick(self, final: bool = False, progress: Callable[[int], None] | None = None) -> int:
+        """Judge what is released, `final` meaning that nothing more will come; returns how many spans were judged."""
+        judged = 0
+        for after, until in self._slices(final):
+            with self._lock:  # let go between slices, so that a long catch-up does not keep readers waiting
+                judged += self._commit(after, until)
+            if progress:
+                progress(judged)
+        return judged
+
+    def targets(self) -> list[Document]:
+        """The state of each target, as `GET /v1/targets` tells it."""
+        with self._lock:
+            now = self._clock()
+            standing = self._engine.incidents.standing.values()
+            lowered = weights.entries(standing, self._engine.targets, self._config.weights, now)
+            multipliers = {_target(entry): entry["multiplier"] for entry in lowered}
+            return [self._describe(row, multipliers, now) for row in self._store.targets()]
+
+    def detectability(self) -> Document:
+        """What would be noticed, as `GET /v1/detectability` tells it."""
+        with self._lock:  # not for the arithmetic: references stay as they are
+            watches = list(self._engine.targets.values())
+        return self._detectability.told(watches, self._config.detect)
+
+    def acknowledge(self, incident_id: str, by: str) -> Document | None:
+        """Someone looks at it; it stays open."""
+        return self._decide(incident_id, "acknowledged", by)
+
+    def resolve(self, incident_id: str, by: str) -> Document | None:
+        """It is over; the baseline stays."""
+        return self._decide(incident_id, "resolved", by)
+
+    def accept(self, incident_id: str, by: str) -> Document | None:
+        """What changed is the new normal; a new baseline is collected from now on."""
+        return self._decide(incident_id, "accepted", by)
+
+    def _describe(self, row: Document, multipliers: Mapping[Target, float], now: float) -> Document:
+        target, fleet = _target(row), self._engine.targets
+        standing = self._engine.incidents.of(target)
+        told = describe(fleet.get(target), standing, self._config.detect, len(fleet), now - row["last"])
+        return row | told | {"multiplier": multipliers.get(target, 1.0)}
+
+    def _decide(self, incident_id: str, status: str, by: str) -> Document | None:
+        with self._lock:
+            now = self._clock()
+            told = self._engine.incidents.close(incident_id, now, status, by)
+            if told is None:
+                return None
+            try:
+                if status == "accepted":
+                    self._engine.forget(_target(told.incident), self._store.cursor() or now)
+                self._write([told], [], self._store.cursor())
+            except BaseException:
+                self._engine = self._restored()
+                raise
+            return told.incident
+
+    def _slices(self, final: bool) -> Sequence[tuple[float | None, float]]:
+        newest, cursor = self._store.newest(), self._store.cursor()
+        if newest is None:
+            return []
+        until = newest if final or self._idle(newest) else newest - self._config.detect.lateness_s
+        first = min((row["first"] for row in self._store.targets()), default=until) if cursor is None else cursor
+        if cursor is not None and until <= cursor:
+            return []
+        width = max(SLICE_S, (until - first) / MAX_SLICES)
+        ends = [first + width * i for i in range(1, int((until - first) / width) + 1)]
+        ends = [*(end for end in ends if end < until), until]
+        return list(zip([cursor, *ends], ends, strict=False))
+
+    def _idle(self, newest: float) -> bool:
+        """Whether nothing newer has come for `lateness_s` by the clock."""
+        now = self._clock()
+        if self._quiet_since is None or self._quiet_since[0] != newest:
+            self._quiet_since = (newest, now)
+        return now - self._quiet_since[1] >= self._config.detect.lateness_s
+
+    def _commit(self, after: float | None, until: float) -> int:
+        table = self._store.released(after, until, columns=COLUMNS)
+        try:
+            judged = self._engine.judge(table)
+            self._write([told for *_, some in judged for told in some], judged, until)
+        except BaseException:
+            self._engine = self._restored()
+            raise
+        return int(table.num_rows)
+
+    def _write(self, told: Sequence[Told], judged: Sequence[Judged], until: float | None) -> None:
+        now = self._clock()
+        quality = data_quality(self._store.ingestion()) if told and self._config.alerts.webhook else None
+        with self._store.judgement() as transaction:
+            if until is not None:
+                transaction.advance(until)
+            for key, blob in self._engine.unsaved():
+                if blob is None:
+                    transaction.delete_state(key)
+                else:
+                    transaction.put_state(key, blob)
+            for notice in filter(None, (_notice(target, event) for target, event, _ in judged)):
+                transaction.put_notice(notice)
+            for one in told:
+                log.info("incident %s %s (%s)", one.incident["id"], one.transition, one.reason)
+                transaction.put_incident(one.incident)
+                if one.transition == "refreshed":
+                    continue
+                kind = f"llm.drift.{one.transition}"
+                for message in plan(kind, one.incident, self._config.alerts, now, before=one.before, quality=quality):
+                    transaction.put_outgoing(message)
+
+    def _restored(self) -> Engine:
+        standing = [d for status in weights.STANDING for d in self._store.incidents(status=status)]
+        engine = Engine(self._config.detect, Incidents(standing, self._measure, self._config.weights), self._lookup)
+        engine.restore(self._store.states())
+        cursor = self._store.cursor()
+        if cursor is not None:
+            for target, since in list(engine.collecting()):
+                engine.recollect(self._store.released(since, cursor, target=target, columns=COLUMNS))
+        return engine
+
+    def _measure(self, target: Target, event: Event, since: float, near_s: float) -> sizing.Sizing | None:
+        return sizing.measure(self._engine.targets[target], event, since, near_s, self._lookup)
+
+    def _lookup(self, target: Target, since: float, until: float) -> Frame | None:
+        table: pa.Table = self._store.released(since, until, target=target, columns=COLUMNS)
+        return next((frame for _, frame in by_target(table)), None)
+
+
+def _target(row: Document) -> Target:
+    return Target(**row["target"])
+
+
+def _notice(target: Target, event: Event) -> Document | None:
+    kind = NOTICES.get(event.kind)
+    if kind is None:
+        return None
+    return {"kind": kind, "target": target.as_dict(), "at": event.at, "text": event.text}

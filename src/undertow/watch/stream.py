@@ -1,0 +1,180 @@
+"""One signal of one target against its frozen reference."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from undertow.watch import performance
+from undertow.watch.baseline import Baseline
+from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
+from undertow.watch.heads import Head, Number, class_heads, rate_head
+from undertow.watch.signals import Signal
+from undertow.watch.strata import Strata, fit
+from undertow_detectors import budget, effect, esr, pit
+from undertow_detectors.pit import SeedArray
+
+MIN_VALUES = 500
+"""A signal or a stratum with fewer values of its own is insufficient (CONTRACTS 2, "Who takes part")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The operator's promise and how many streams share it now."""
+
+    interval_days: float
+    streams: int
+
+    def log_threshold(self, per_day: float) -> float:
+        """Natural logarithm of the evidence that is an alarm, for a stream of `per_day` observations."""
+        return float(budget.log_thresholds(self.interval_days, [per_day])[0]) + math.log(self.streams)
+
+    def split(self, streams: int) -> "Budget":
+        """The share of one of `streams` among which this share is split."""
+        return replace(self, streams=self.streams * max(1, streams))
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A move of one signal over a given time: `size` in mean rank or rate, `error` its standard deviation."""
+
+    size: float
+    error: float
+
+
+@dataclass(slots=True)
+class Stream:
+    """An e-SR detector (Shin, Ramdas and Rinaldo, arXiv 2203.03532), its strata and its reference.
+
+    `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
+    into `classes`, -1 for one that is not among them; latencies are multiples of `curve`. A stream with fewer than
+    MIN_VALUES of them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
+    """
+
+    signal: Signal
+    classes: dict[str, int]
+    curve: FloatArray | None = None
+    strata: Strata = field(init=False)
+    before: FloatArray = field(init=False)
+    before_strata: IntArray = field(init=False)
+    per_day: float = field(init=False)
+    heads: Sequence[Head] = field(init=False)
+    state: esr.State = field(init=False)
+
+    @staticmethod
+    def learn(signal: Signal, baseline: Baseline, tolerance: float = 0.0) -> "Stream":
+        """The stream for `signal`, its reference taken from the baseline."""
+        made = Stream(signal, _classes(signal, baseline.frame))
+        known = ~np.isnan(made.values(baseline.frame))
+        rows = baseline.frame[known]
+        if signal.lane == "performance":
+            made.curve = performance.day_curve(rows.at, made.values(rows))
+        x = made.values(rows)
+        conditions = signal.conditions(rows)
+        strata = fit(*conditions, MIN_VALUES)
+        stratum = strata.assign(*conditions)
+        inside = stratum >= 0
+        made.per_day = max(1, len(x)) * baseline.thinning / baseline.days
+        tolerance = max(tolerance, signal.tolerance)
+        if signal.lane == "performance":
+            tolerance = max(tolerance, performance.tolerance(rows.at, x))
+        made.strata, made.before, made.before_strata = strata, x[inside], stratum[inside]
+        made.heads = _heads(made, tolerance)
+        made.state = esr.State.start(len(made.directions))
+        return made
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether the reference is large enough to judge by."""
+        return len(self.before) >= MIN_VALUES
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What each bet of the mixture bets on."""
+        return tuple(way for head in self.heads for way in head.directions)
+
+    def head(self, subject: str) -> Head | None:
+        """What watches `subject`: the signal itself, or one class of it."""
+        return next((head for head in self.heads if head.subject == subject), None)
+
+    def feed(
+        self, frame: Frame, shared: Budget, unsettled: BoolArray | None = None, seeds: SeedArray | None = None
+    ) -> list[tuple[int, esr.Alarm]]:
+        """Judge a frame; alarms with the row that raised each.
+
+        `unsettled` (n,) marks rows after the traffic moved, on which a change of content must be larger to count.
+        `seeds` (n,) are those of the span ids, where they are known already.
+        """
+        if not self.sufficient:
+            return []
+        x, stratum = self.placed(frame)
+        rows = np.flatnonzero(~np.isnan(x) & (stratum >= 0))
+        if not len(rows):
+            return []
+        if unsettled is None or self.signal.lane != "content":
+            unsettled = np.zeros(len(frame), np.bool_)
+        seeds = pit.seeds(frame.span_id.tolist()) if seeds is None else seeds
+        bets = [head.log_bets(x[rows], stratum[rows], seeds[rows], unsettled[rows]) for head in self.heads]
+        threshold = shared.log_threshold(self.per_day)
+        log_bets = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
+        self.state, alarms = esr.advance(self.state, log_bets, frame.at[rows], threshold, self.directions)
+        return [(int(rows[alarm.index]), alarm) for alarm in alarms]
+
+    def subject(self, alarm: esr.Alarm) -> str:
+        """What the winning bet of an alarm was about."""
+        owners = [head.subject for head in self.heads for _ in head.directions]
+        return owners[alarm.component]
+
+    def shift(self, frame: Frame, subject: str, direction: str) -> Shift | None:
+        """How far `subject` moved in `direction` on all of `frame`; None where nothing can be compared."""
+        x, stratum = self.placed(frame)
+        rows, head = ~np.isnan(x) & (stratum >= 0), self.head(subject)
+        if head is None or not self.sufficient or not rows.any():
+            return None
+        seeds = pit.seeds(frame.span_id[rows].tolist())
+        moves = head.moves(x[rows], stratum[rows], seeds, direction)
+        size = float(np.mean(moves)) * (-1 if direction == "down" else 1)
+        return Shift(size, float(np.std(moves)) / math.sqrt(len(moves)))
+
+    def change(self, after: Frame, subject: str = "") -> effect.Effect | None:
+        """How large the change of `subject`, or of the first head, is on the spans `after` it."""
+        x, stratum = self.placed(after)
+        rows = ~np.isnan(x) & (stratum >= 0)
+        head = self.head(subject) or self.heads[0]
+        return head.change(self.before, self.before_strata, x[rows], stratum[rows])
+
+    def placed(self, frame: Frame) -> tuple[FloatArray, IntArray]:
+        """(n,) values and strata; NaN and -1 where a span has none."""
+        return self.values(frame), self.strata.assign(*self.signal.conditions(frame))
+
+    def values(self, frame: Frame) -> FloatArray:
+        """(n,) values, NaN where the span takes no part."""
+        column = self.signal.read(frame)
+        if isinstance(column, Names):
+            column = np.where(column.codes < 0, np.nan, column.recode(self.classes))
+        elif self.curve is not None:
+            column = performance.relative(frame.at, column, self.curve)
+        return np.where(self.signal.takes_part(frame), column, np.nan)
+
+    @property
+    def log10_evidence(self) -> float:
+        """Evidence now, as a power of ten; 0 at the start."""
+        return max(0.0, esr.log_evidence(self.state) / math.log(10))
+
+
+def _classes(signal: Signal, frame: Frame) -> dict[str, int]:
+    column = signal.read(frame)
+    return {value: code for code, value in enumerate(sorted(set(column.values)))} if isinstance(column, Names) else {}
+
+
+def _heads(stream: Stream, tolerance: float) -> tuple[Head, ...]:
+    signal, x, strata, n_strata = stream.signal, stream.before, stream.before_strata, stream.strata.count
+    if signal.kind == "numeric":
+        reference = pit.NumericReference.fit(x, strata, n_strata)
+        ways = esr.DIRECTIONS_NUMERIC[: esr.DIRECTIONS_NUMERIC.count("up") if signal.rising_only else None]
+        return (Number(signal.name, reference, tolerance, signal.lane == "performance", ways),)
+    if signal.kind == "binary":
+        return (rate_head(signal.name, 1, x == 1, strata, n_strata, tolerance, signal.rising_only),)
+    values = list(stream.classes)
+    return class_heads(signal.name, values, x, strata, n_strata, tolerance, signal.rising_only, signal.apart)

@@ -1,0 +1,128 @@
+"""Everything that is known of one target: its baseline, its streams, its traffic and what it declares."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from undertow.config import DetectConfig, SignalConfig
+from undertow.span import Target
+from undertow.watch import signals, snapshot
+from undertow.watch.attribution import NEAR_REQUESTS, TRAFFIC_MEMORY_S
+from undertow.watch.baseline import DAY_S, Baseline, Collector
+from undertow.watch.declared import DECLARATIONS, Declared
+from undertow.watch.events import Event
+from undertow.watch.frame import Frame
+from undertow.watch.homogeneity import report
+from undertow.watch.stream import Budget, Stream
+from undertow.watch.traffic import Traffic
+from undertow_detectors import pit
+from undertow_detectors.esr import Alarm
+
+
+class TargetWatch:
+    """Judges the spans of one target in order.
+
+    `spans` counts all of them, of every status. Until `baseline` is frozen they are collected from `collected_from` on.
+    """
+
+    def __init__(self, target: Target, config: DetectConfig, collected_from: float = -math.inf) -> None:
+        self.target = target
+        self.config = config
+        self.collected_from = collected_from
+        self.spans = 0
+        self.collector = Collector(config.baseline)
+        self.baseline: Baseline | None = None
+        self.streams: list[Stream] = []
+        self.declared: list[Declared] = []
+        self.traffic: Traffic | None = None
+
+    @property
+    def near_s(self) -> float:
+        """How long NEAR_REQUESTS take at the rate of the baseline, in seconds; 0 before there is one."""
+        return NEAR_REQUESTS / self.baseline.spans * self.baseline.days * DAY_S if self.baseline else 0.0
+
+    def feed(self, frame: Frame, shared: Budget) -> list[Event]:
+        """Judge a frame; what became known, in order of time."""
+        events: list[Event] = []
+        if self.baseline is None:
+            taken = self.collector.feed(frame)
+            self.spans += taken
+            frame = frame[taken:]
+            if self.collector.complete:
+                events += self._freeze()
+        if self.baseline is not None and len(frame):
+            events += self._judge(frame, shared)
+            self.spans += len(frame)
+        return sorted(events, key=lambda event: event.at)
+
+    def adopt(self, baseline: Baseline) -> None:
+        """Judge by `baseline` from now on."""
+        self.baseline = baseline
+        settings = self.config.signals
+        watched = [(s, settings.get(s.name, SignalConfig())) for s in signals.of(baseline.frame)]
+        learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled]
+        self.streams = [s for s in learned if len(s.before) or s.signal in signals.CONTENT]
+        self.declared = [Declared(d, d.read(baseline.frame)) for d in DECLARATIONS]
+        self.traffic = Traffic(self.config.baseline, baseline)
+
+    def stream(self, subject: str) -> Stream | None:
+        """The stream that tells of `subject`: a signal, or a class of one."""
+        return next((stream for stream in self.streams if stream.head(subject)), None)
+
+    def share(self, shared: Budget) -> Budget:
+        """What each of its streams may spend of the share of a target."""
+        return shared.split(sum(stream.sufficient for stream in self.streams))
+
+    def _freeze(self) -> list[Event]:
+        baseline = self.collector.freeze()
+        self.adopt(baseline)
+        return [
+            Event("baseline", baseline.end, baseline.start, self.spans, stream.signal.name, text=text)
+            for stream in self.streams
+            if (text := report(stream))
+        ]
+
+    def _judge(self, frame: Frame, shared: Budget) -> list[Event]:
+        assert self.traffic is not None  # noqa: S101  adopted with the baseline
+        events = [e for one in self.declared for e in one.feed(frame, self.spans)]
+        seeds = pit.seeds(frame.span_id.tolist())
+        before = self.traffic.moved_at
+        moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds)
+        events += moved
+        unsettled = np.zeros(len(frame), np.bool_)
+        for at in (before, *(event.at for event in moved)):
+            unsettled |= (frame.at > at) & (frame.at <= at + TRAFFIC_MEMORY_S)
+        shared = self.share(shared)
+        for stream in self.streams:
+            alarms = stream.feed(frame, shared, unsettled, seeds)
+            events += (_drift(stream, row, alarm, self.spans) for row, alarm in alarms)
+        return events
+
+    def dump(self) -> bytes:
+        """What changes from span to span; small."""
+        values: dict[str, Any] = {"spans": self.spans, "collected_from": self.collected_from}
+        if self.baseline is not None and self.traffic is not None:
+            values["streams"] = {s.signal.name: s.state.to_bytes().hex() for s in self.streams}
+            values["declared"] = {d.declaration.field: d.dump() for d in self.declared}
+            values["traffic"] = self.traffic.dump()
+        return snapshot.dump(values, {})
+
+    def restore(self, blob: bytes, learned: Baseline | None) -> None:
+        """Go on from where `dump` was taken; baseline and the traffic's `learned` one are saved beside it."""
+        values, _ = snapshot.load(blob)
+        self.spans, self.collected_from = values["spans"], values["collected_from"]
+        for stream in self.streams:
+            if stream.signal.name in values["streams"]:
+                stream.state = type(stream.state).from_bytes(bytes.fromhex(values["streams"][stream.signal.name]))
+        for declared in self.declared:
+            declared.restore(values["declared"][declared.declaration.field])
+        if self.traffic is not None:
+            self.traffic.restore(values["traffic"], learned)
+
+
+def _drift(stream: Stream, row: int, alarm: Alarm, judged: int) -> Event:
+    since = alarm.at if np.isnan(alarm.since) else alarm.since
+    evidence = alarm.log_evidence / math.log(10)
+    subject, lane = stream.subject(alarm), stream.signal.lane
+    return Event("drift", alarm.at, since, judged + row + 1, subject, alarm.direction, evidence, lane=lane)

@@ -1,0 +1,160 @@
+"""The traffic lane: did what is asked change? It explains alarms and raises notices; it never blames a provider.
+
+Input sizes are ranked within the time of day, route shares are watched one against the rest. After it moved, the lane
+learns a reference of its own anew: content keeps its frozen baseline, but the traffic of last month is
+no reason to doubt a change of today.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from undertow.config import BaselineConfig
+from undertow.watch.baseline import DAY_S, Baseline, Collector
+from undertow.watch.events import Event
+from undertow.watch.frame import FloatArray, Frame, IntArray
+from undertow.watch.stream import MIN_VALUES, Budget
+from undertow_detectors import esr, pit, rates
+from undertow_detectors.pit import SeedArray
+
+EXTRA_SLACK = 0.02
+SHARE_TOLERANCE = 0.15
+MAX_BLOCKS = 12
+MAX_ROUTES = 8
+
+
+@dataclass(slots=True)
+class Reference:
+    """Traffic as it was: input sizes by block of the day, and the share of each route in each block."""
+
+    blocks: int
+    routes: tuple[str, ...]
+    sizes: pit.NumericReference
+    shares: list[rates.RateReference]
+    per_day: float
+
+    @staticmethod
+    def learn(baseline: Baseline) -> "Reference":
+        """Blocks as short as MIN_VALUES spans allow, and the most frequent routes."""
+        frame = baseline.frame
+        blocks = int(np.clip(len(frame) // MIN_VALUES, 1, MAX_BLOCKS))
+        block = _block(frame.at, blocks)
+        names, counts = np.unique(frame.group.codes, return_counts=True)
+        common = names[np.argsort(-counts, kind="stable")][:MAX_ROUTES]
+        routes = tuple(sorted(frame.group.values[c] for c in common))
+        member = frame.group.recode({r: i for i, r in enumerate(routes)})
+        shares = [
+            rates.RateReference.fit(member == i, block, blocks, tolerance=SHARE_TOLERANCE, strata_in_runs=True)
+            for i in range(len(routes))
+        ]
+        known = ~np.isnan(frame.input_tokens)
+        sizes = pit.NumericReference.fit(frame.input_tokens[known], block[known], blocks)
+        return Reference(blocks, routes, sizes, shares, baseline.spans / baseline.days)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What each bet is on: sizes first, then each route."""
+        shares = (f"{way} {_label(route)}" for route in self.routes for way in esr.DIRECTIONS_BINARY)
+        return (*(f"{way} input_tokens" for way in esr.DIRECTIONS_NUMERIC), *shares)
+
+    def payoffs(self, frame: Frame, seeds: SeedArray) -> FloatArray:
+        """(n, 12 + 7 routes) payoffs of bets against this traffic."""
+        block = _block(frame.at, self.blocks)
+        u = pit.uniforms(seeds, "traffic")
+        plus, minus = pit.one_sided_ranks(self.sizes, frame.input_tokens, block, u, strata_in_runs=True)
+        bets = [esr.numeric_payoffs(np.maximum(0, plus - EXTRA_SLACK), np.minimum(1, minus + EXTRA_SLACK))]
+        member = frame.group.recode({r: i for i, r in enumerate(self.routes)})
+        for i, share in enumerate(self.shares):
+            bets.append(esr.binary_payoffs(member == i, share.upper[block], share.lower[block]))
+        return np.concatenate(bets, axis=1)
+
+
+class Traffic:
+    """Watches the traffic of one target.
+
+    `learned` is the baseline of its own that replaced the target's after the traffic moved, None until then;
+    `collecting_from` is when it began to collect the next one, None while it watches. `moved_at` is when the traffic
+    was last found to have moved, NaN for never.
+    """
+
+    def __init__(self, config: BaselineConfig, baseline: Baseline) -> None:
+        self._config = config
+        self.learned: Baseline | None = None
+        self.collecting_from: float | None = None
+        self.moved_at = math.nan
+        self._collector = Collector(config)
+        self._watch(Reference.learn(baseline))
+
+    def _watch(self, reference: Reference) -> None:
+        self.reference = reference
+        self.state = esr.State.start(len(reference.directions))
+        self.collecting_from = None
+
+    def feed(self, frame: Frame, judged: int, shared: Budget, seeds: SeedArray | None = None) -> list[Event]:
+        """Judge a frame; `judged` spans came before it. `seeds` (n,) are those of the ids, where known already."""
+        seeds = pit.seeds(frame.span_id.tolist()) if seeds is None else seeds
+        events: list[Event] = []
+        begin = 0
+        while begin < len(frame):
+            rest = frame[begin:]
+            if self.collecting_from is not None:
+                begin += self.collect(rest)
+                continue
+            alarm = self._judge(rest, shared, seeds[begin:])
+            if alarm is None:
+                break
+            begin += alarm.index + 1
+            events.append(_moved(alarm, judged + begin))
+            self.moved_at = alarm.at
+            self.collecting_from, self._collector = alarm.at, Collector(self._config)
+        return events
+
+    def collect(self, frame: Frame) -> int:
+        """Gather spans for the next reference; returns how many were taken before it was complete."""
+        taken = self._collector.feed(frame)
+        if self._collector.complete:
+            self.learned = self._collector.freeze()
+            self._watch(Reference.learn(self.learned))
+        return taken
+
+    def _judge(self, frame: Frame, shared: Budget, seeds: SeedArray) -> esr.Alarm | None:
+        threshold = shared.log_threshold(self.reference.per_day)
+        bets = self.reference.payoffs(frame, seeds)
+        self.state, alarms = esr.advance_payoffs(self.state, bets, frame.at, threshold, self.reference.directions)
+        return alarms[0] if alarms else None
+
+    def dump(self) -> dict[str, Any]:
+        """JSON from which `restore` goes on."""
+        return {
+            "moved_at": self.moved_at,
+            "collecting_from": self.collecting_from,
+            "state": self.state.to_bytes().hex(),
+        }
+
+    def restore(self, dumped: dict[str, Any], learned: Baseline | None) -> None:
+        """Go on from where `dump` was taken; `learned` was saved beside it. What was being collected is fed again."""
+        if learned is not None:
+            self.learned = learned
+            self._watch(Reference.learn(learned))
+        self.moved_at, self.collecting_from = dumped["moved_at"], dumped["collecting_from"]
+        self.state = esr.State.from_bytes(bytes.fromhex(dumped["state"]))
+
+
+def _moved(alarm: esr.Alarm, spans: int) -> Event:
+    way, _, subject = alarm.direction.partition(" ")
+    told = {"up": "went up", "down": "went down", "spread": "spread out"}[way]
+    what = "the size of the prompts" if subject == "input_tokens" else f"the share of {subject}"
+    since = alarm.at if np.isnan(alarm.since) else alarm.since
+    evidence = alarm.log_evidence / np.log(10)
+    return Event("traffic", alarm.at, since, spans, subject, way, evidence, f"{what} {told}", "traffic")
+
+
+def _block(at: FloatArray, blocks: int) -> IntArray:
+    return np.minimum((at % DAY_S / DAY_S * blocks).astype(np.int64), blocks - 1)
+
+
+def _label(group: str) -> str:
+    operation, _, route = group.partition("\x1f")
+    return f"route {route}" if route else f"operation {operation}"
