@@ -1,0 +1,15 @@
+"""The dashboard's entry: pages and their addresses. Streamlit runs this file for every page and every visitor."""
+
+import streamlit as st
+
+# Icons of the page list come with Streamlit; a :material/: page_icon would be fetched from the internet.
+st.set_page_config(page_title="Undertow", page_icon="🌊", layout="wide")
+st.html("<style>[data-testid='stMarkdownContainer'] code { font-size: 0.92em; }</style>")  # names are code spans
+st.navigation(
+    [
+        st.Page("pages/overview.py", title="Overview", icon=":material/waves:", default=True),
+        st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
+        st.Page("pages/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
+    ],
+    position="top",
+).run()
