@@ -1,0 +1,192 @@
+"""A monitor whose store is real and in memory, and a client that asks its API without a socket."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from undertow.api.app import create
+from undertow.batch import Batch, Decoded, Origin
+from undertow.clock import ManualClock
+from undertow.config import Config
+from undertow.crew import Health
+from undertow.span import Span
+from undertow.store import Store
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.source import PartitionStatus, SourceStatus
+
+NOW = 1_767_600_000.0
+TARGET = {"gateway": "g", "provider": "openai", "model": "gpt-4", "deployment": None}
+
+
+@dataclass
+class FakeWatcher:
+    """Decides about incidents in a dict, and knows what targets it is given."""
+
+    open: dict[str, dict[str, Any]] = field(default_factory=dict)
+    decisions: list[tuple[str, str, str]] = field(default_factory=list)
+    known: list[dict[str, Any]] = field(default_factory=list)
+    noticeable: dict[str, Any] = field(default_factory=dict)
+
+    def targets(self) -> list[dict[str, Any]]:
+        """As given."""
+        return self.known
+
+    def detectability(self) -> dict[str, Any]:
+        """As given."""
+        return self.noticeable
+
+    def acknowledge(self, incident_id: str, by: str) -> dict[str, Any] | None:
+        """Remember who decided."""
+        return self._decide("acknowledge", incident_id, by)
+
+    def accept(self, incident_id: str, by: str) -> dict[str, Any] | None:
+        """Remember who decided."""
+        return self._decide("accept", incident_id, by)
+
+    def resolve(self, incident_id: str, by: str) -> dict[str, Any] | None:
+        """Remember who decided."""
+        return self._decide("resolve", incident_id, by)
+
+    def _decide(self, decision: str, incident_id: str, by: str) -> dict[str, Any] | None:
+        self.decisions.append((decision, incident_id, by))
+        return self.open.get(incident_id)
+
+
+class FakeSource:
+    """A source in whatever state it is put."""
+
+    def __init__(self) -> None:
+        partitions = (PartitionStatus("t", 0, 5, 7), PartitionStatus("t", 1, None, None))
+        self.now = SourceStatus("running", "", partitions)
+
+    def status(self) -> SourceStatus:
+        """As put."""
+        return self.now
+
+
+@dataclass
+class FakeDeliverer:
+    """What was delivered, and what fails."""
+
+    deliveries: dict[tuple[str, str], int] = field(default_factory=lambda: {("webhook:h:1", "sent"): 2})
+    failing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Api:
+    """The parts of a monitor and a client of its API."""
+
+    store: Store
+    clock: ManualClock
+    runner: asyncio.Runner
+    watcher: FakeWatcher = field(default_factory=FakeWatcher)
+    source: FakeSource | None = field(default_factory=FakeSource)
+    deliverer: FakeDeliverer = field(default_factory=FakeDeliverer)
+    health: dict[str, Health] = field(default_factory=dict)
+    config: Config = field(default_factory=Config)
+    decode: Any = field(default_factory=lambda: decode)
+    app: Any = None
+
+    def start(self, **changed: Any) -> "Api":
+        """Put the API together, with parts changed."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+        self.app = create(
+            self.store,
+            self.watcher,
+            self.source,
+            self.config,
+            self.clock,
+            decode=self.decode,
+            deliverer=self.deliverer,
+            health=lambda name: self.health.get(name, Health(True, "running")),
+        )
+        return self
+
+    def ask(self, method: str, path: str, *, host: str = "127.0.0.1:8321", **arguments: Any) -> httpx.Response:
+        """One request."""
+        return self.runner.run(self._ask(method, f"http://{host}{path}", arguments))
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        """One GET."""
+        return self.ask("GET", path, **arguments)
+
+    def post(self, path: str, content: Any = b"", **arguments: Any) -> httpx.Response:
+        """One POST."""
+        return self.ask("POST", path, content=content, **arguments)
+
+    async def _ask(self, method: str, url: str, arguments: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            return await client.request(method, url, **arguments)
+
+    def fill(self, spans: int = 100) -> None:
+        """Store that many spans, one a minute."""
+        batch = Batch()
+        found = [
+            Span(
+                span_id=f"s{i}",
+                started_at=NOW - 60.0 * (spans - i),
+                provider="openai",
+                model="gpt-4",
+                gateway="g",
+                output_tokens=100 + i % 10,
+                parse_ok=i % 4 != 0,
+                finish_reason="stop",
+            )
+            for i in range(spans)
+        ]
+        batch.add(Origin("t", 0, 4), Decoded("native", found))
+        self.store.ingest(batch)
+
+    def put_incident(self, **changed: Any) -> dict[str, Any]:
+        """An incident on record, open unless changed."""
+        document = {
+            "id": "inc_1",
+            "target": TARGET,
+            "cause": "provider_update",
+            "lane": "content",
+            "severity": "critical",
+            "status": "open",
+            "opened_at": NOW - 600.0,
+            "resolved_at": None,
+            "change_point": NOW - 900.0,
+            "signals": [],
+        } | changed
+        with self.store.judgement() as judgement:
+            judgement.put_incident(document)
+        return document
+
+
+@pytest.fixture(name="api")
+def _api() -> Iterator[Api]:
+    clock = ManualClock(NOW)
+    with Store.open(None, clock=clock) as store, asyncio.Runner() as runner:
+        yield Api(store, clock, runner).start()
+
+
+@pytest.fixture(name="ok")
+def _ok() -> Callable[[httpx.Response], Any]:
+    def ok(response: httpx.Response) -> Any:
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return ok
+
+
+@pytest.fixture(name="problem")
+def _problem() -> Callable[[httpx.Response, int], str]:
+    def problem(response: httpx.Response, status: int) -> str:
+        """The detail of an RFC 9457 problem."""
+        assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+        body = response.json()
+        assert body["status"] == status
+        assert body["title"]
+        detail: str = body["detail"]
+        return detail
+
+    return problem

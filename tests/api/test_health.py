@@ -1,0 +1,80 @@
+from typing import Any
+
+import pytest
+
+from undertow.crew import Health
+from undertow.errors import TryAgain
+from undertow_collectors.source import SourceStatus
+
+
+def parts(response: Any) -> dict[str, Any]:
+    """The lines of /readyz by part."""
+    return {part.pop("part"): part for part in response.json()["parts"]}
+
+
+def test_alive_is_always_answered(api: Any, ok: Any) -> None:
+    """Even while parts are not ready."""
+    api.health["detection"] = Health(False, "dead", "x")
+    assert ok(api.get("/healthz")) == {"alive": True}
+
+
+def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
+    """Source, store, detection and outbox, each with its state."""
+    assert ok(api.get("/readyz"))["ready"] is True
+    assert parts(api.get("/readyz")) == {
+        name: {"ok": True, "state": "running", "detail": ""} for name in ("source", "store", "detection", "outbox")
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "ready"),
+    [
+        ("running", True),
+        ("rebalancing", True),
+        ("paused", True),
+        ("connecting", False),
+        ("broker_unavailable", False),
+        ("topic_missing", False),
+        ("offset_out_of_range", False),
+        ("group_conflict", False),
+        ("stopped", False),
+    ],
+)
+def test_what_is_wrong_with_the_source_is_named(state: Any, ready: bool, api: Any) -> None:
+    """The named state and its sentence stand in /readyz, which is 503 while somebody is needed."""
+    api.source.now = SourceStatus(state, "in words")
+    response = api.get("/readyz")
+    assert (response.status_code, response.json()["ready"]) == ((200, True) if ready else (503, False))
+    assert parts(response)["source"] == {"ok": ready, "state": state, "detail": "in words"}
+
+
+def test_without_kafka_the_monitor_is_ready(api: Any) -> None:
+    """Spans come by HTTP alone, which is said."""
+    response = api.start(source=None).get("/readyz")
+    assert response.status_code == 200
+    assert parts(response)["source"]["state"] == "none"
+
+
+def test_a_thread_that_fails_and_a_store_that_died_are_named(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on its own line; the others stay."""
+    api.health["detection"] = Health(False, "failing", "ValueError: x (for 5 s)")
+
+    def fail(_: str) -> None:
+        raise TryAgain("the disk is full")
+
+    monkeypatch.setattr(api.store, "meta", fail)
+    response = api.get("/readyz")
+    found = parts(response)
+    assert response.status_code == 503
+    assert found["store"] == {"ok": False, "state": "failing", "detail": "the disk is full"}
+    assert found["detection"] == {"ok": False, "state": "failing", "detail": "ValueError: x (for 5 s)"}
+    assert found["outbox"]["ok"]
+
+
+def test_a_receiver_that_is_away_is_told_and_leaves_the_monitor_ready(api: Any) -> None:
+    """A webhook that fails is no reason to take dashboard and ingestion out of service."""
+    api.deliverer.failing["webhook:h:1"] = "http_500"
+    response = api.get("/readyz")
+    assert response.status_code == 200
+    assert parts(response)["outbox"]["state"] == "retrying"
+    assert "webhook:h:1 (http_500)" in parts(response)["outbox"]["detail"]

@@ -1,0 +1,112 @@
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from undertow.cli import main
+from undertow.store import Store
+
+HOLD = """
+import sys
+from undertow.store import Store
+
+with Store.open(sys.argv[1]):
+    print(flush=True)
+    sys.stdin.read()
+"""
+Doctor = Callable[..., tuple[int, list[str]]]
+SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+
+
+@pytest.fixture(name="doctor")
+def _doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Runs `undertow doctor` in an empty folder; gives its exit code and lines."""
+    monkeypatch.chdir(tmp_path)
+
+    def doctor(**environ: str) -> tuple[int, list[str]]:
+        for name, value in environ.items():
+            monkeypatch.setenv(f"UNDERTOW_{name}", value)
+        code = main(["doctor"])
+        return code, capsys.readouterr().out.splitlines()
+
+    return doctor
+
+
+@pytest.fixture(name="receiver_port")
+def _receiver_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        yield receiver.getsockname()[1]
+
+
+def _webhook(port: int) -> dict[str, str]:
+    return {"ALERTS__WEBHOOK__0__URL": f"http://127.0.0.1:{port}/hook", "ALERTS__WEBHOOK__0__SECRET": SECRET}
+
+
+def test_an_empty_folder_is_fit_for_http_ingestion(doctor: Doctor) -> None:
+    """With the defaults nothing fails, and what is not configured is remarked."""
+    code, lines = doctor()
+    assert code == 0
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "configuration"],
+        ["note", "broker"],
+        ["ok", "store"],
+        ["note", "webhook"],
+    ]
+
+
+def test_everything_there_is_ok(mock_kafka: Any, doctor: Doctor, receiver_port: int) -> None:
+    """Broker, topic, store and webhook each have a line that says ok."""
+    kafka = {"BOOTSTRAP_SERVERS": mock_kafka.bootstrap, "TOPICS": mock_kafka.topic(), "API_VERSION": "2.0"}
+    environ = {f"KAFKA__{key}": value for key, value in kafka.items()}
+    code, lines = doctor(**environ, **_webhook(receiver_port), ALERTS__ALLOW_HOSTS="127.0.0.1")
+    assert code == 0, lines
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", name] for name in ("configuration", "broker", "topic", "store", "webhook")
+    ]
+
+
+def test_what_is_missing_fails(mock_kafka: Any, doctor: Doctor) -> None:
+    """A topic that does not exist, a database that is none and a receiver that is not let through end with 1."""
+    Path("undertow.duckdb").write_text("no database" * 1000)
+    code, lines = doctor(
+        KAFKA__BOOTSTRAP_SERVERS=mock_kafka.bootstrap, KAFKA__TOPICS="nowhere", KAFKA__API_VERSION="2.0", **_webhook(9)
+    )
+    assert code == 1
+    assert [line.split()[1] for line in lines if line.startswith("FAIL")] == ["topic", "store", "webhook"]
+    assert SECRET not in "".join(lines)
+
+
+def test_a_running_monitor_is_no_failure(doctor: Doctor, tmp_path: Path) -> None:
+    """A database that a monitor holds is remarked with its process."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "undertow.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        code, lines = doctor()
+        holder.communicate(b"")
+    assert code == 0
+    assert any(line.startswith("note store") and f"process {holder.pid}" in line for line in lines)
+
+
+def test_nothing_is_made(doctor: Doctor, tmp_path: Path) -> None:
+    """The doctor looks and leaves no file behind."""
+    doctor()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_database_is_opened(doctor: Doctor, tmp_path: Path) -> None:
+    """A good database is ok."""
+    Store.open(tmp_path / "undertow.duckdb").close()
+    code, lines = doctor()
+    assert (code, lines[2].split()[:2]) == (0, ["ok", "store"])
+
+
+def test_a_bad_configuration_ends_with_78(doctor: Doctor) -> None:
+    """The first line fails and nothing else is looked at."""
+    code, lines = doctor(STORE__RAW_RETENTION_DAYS="never")
+    assert (code, len(lines)) == (78, 1)
+    assert lines[0].startswith("FAIL configuration")

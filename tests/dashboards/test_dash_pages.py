@@ -1,0 +1,292 @@
+"""Each page as Streamlit runs it, against an API on a real port."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from .conftest import Open
+from .fixtures import HOSTILE, HOUR, FakeApi, incident, target, target_state
+
+PAGES = ("overview", "target", "ingestion")
+GPT = {"gateway": "litellm-prod", "provider": "openai", "model": "gpt-4o"}
+
+
+def texts(app: AppTest) -> str:
+    """Everything that the page says."""
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.text,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.warning,
+        app.error,
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_overview_tells_the_incident_in_one_sentence(open_page: Open) -> None:
+    """What changed, how surely, whose doing and what to do stand before everything else."""
+    app = open_page()
+    assert not app.exception
+    assert app.title[0].value == "1 of 5 targets changed"
+    assert app.subheader[0].value.startswith("Answer length down 22 % (19 to 25 %) since ")
+    said = texts(app)
+    assert "Very strong evidence (10^7.3); a silent update by the provider" in said
+    assert "recommended: give it 50 % of its usual share of traffic." in said
+
+
+def test_overview_shows_every_state_in_words(open_page: Open) -> None:
+    """No state is told by its colour alone, and too little data is not `as usual`."""
+    said = texts(open_page())
+    assert "1 changed, 1 not enough data, 1 learning, 2 as usual." in said
+    for word in ("changed]", "not enough data]", "learning]", "as usual]"):
+        assert word in said
+
+
+def test_overview_has_a_table_beside_the_rows(open_page: Open) -> None:
+    """All targets stand in a table too, with the weight the feed gives."""
+    table = open_page().dataframe[0].value
+    assert list(table["state"]) == ["changed", "not enough data", "learning", "as usual", "as usual"]
+    assert table["weight"][0] == 0.5
+
+
+def test_overview_without_targets_says_what_to_do(api: FakeApi, open_page: Open) -> None:
+    """An empty monitor explains how the first data arrive."""
+    api.answers["/v1/targets"] = {"targets": []}
+    app = open_page()
+    assert app.title[0].value == "No targets yet"
+    assert "undertow doctor" in texts(app)
+
+
+def test_calm_fleet_is_called_as_usual(api: FakeApi, open_page: Open) -> None:
+    """Without an incident the title says so, and only when every target can be judged."""
+    now = time.time()
+    api.answers["/v1/incidents"] = {"incidents": []}
+    api.answers["/v1/targets"] = {"targets": [target_state(target(m), now=now) for m in ("a", "b")]}
+    assert open_page().title[0].value == "Everything is as usual"
+    api.answers["/v1/targets"]["targets"][0]["state"] = "insufficient_data"
+    assert open_page().title[0].value == "No change found; 1 of 2 targets can be judged"
+
+
+@pytest.mark.parametrize("page", ["overview", "ingestion"])
+def test_old_data_are_called_stale(api: FakeApi, open_page: Open, page: str) -> None:
+    """When the newest request is old the page says that it describes the past."""
+    api.answers["/v1/ingest"]["newest"] = time.time() - 3.5 * HOUR
+    app = open_page(page)
+    assert app.warning[0].value.startswith("Stale: the newest request ended 3 hours ago.")
+
+
+def test_fresh_data_are_not_called_stale(open_page: Open) -> None:
+    """Negative control: with new requests there is no warning."""
+    assert not open_page().warning
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_absent_api_is_said_plainly(open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    """Where nobody answers, the page names the address and the command that helps, and shows no traceback."""
+    monkeypatch.setenv("UNDERTOW_API_URL", "http://127.0.0.1:9")
+    app = open_page(page)
+    assert not app.exception
+    assert app.title[0].value == "The monitor is away"
+    assert "http://127.0.0.1:9" in texts(app)
+    assert "undertow serve" in texts(app)
+
+
+def test_last_copy_stays_with_its_age(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the monitor goes away the page keeps what it said and how long ago."""
+    app = open_page()
+    monkeypatch.setenv("UNDERTOW_API_URL", "http://127.0.0.1:9")
+    app.run()
+    assert app.title[0].value == "1 of 5 targets changed"
+    assert "The monitor does not answer; this is what it said" in app.info[0].value
+
+
+def test_refused_token_names_the_variable(api: FakeApi, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong token is told from an absent monitor, and is not shown."""
+    api.token = "right"
+    monkeypatch.setenv("UNDERTOW_API_TOKEN", "wrong-secret")
+    app = open_page()
+    assert app.title[0].value == "The monitor refuses this dashboard"
+    assert "UNDERTOW_API_TOKEN" in texts(app)
+    assert "wrong-secret" not in texts(app)
+    monkeypatch.setenv("UNDERTOW_API_TOKEN", "right")
+    assert open_page().title[0].value == "1 of 5 targets changed"
+
+
+def test_foreign_answer_is_not_taken_for_ours(api: FakeApi, open_page: Open) -> None:
+    """A server that answers something else is named as such."""
+    api.answers["/v1/incidents"] = b"<html>hello</html>"
+    assert open_page().title[0].value == "This is not an Undertow monitor"
+
+
+def hostile_world(api: FakeApi, bad: str) -> dict[str, Any]:
+    """Put `bad` wherever a gateway's text can get to."""
+    now = time.time()
+    where = target(bad, bad, bad, bad)
+    state = target_state(where, "alert", now=now, text=bad, open_incidents=["inc_01"])
+    found = incident(where, now=now, why=[bad], cause=bad, history=[{"at": now, "by": bad, "status": bad}])
+    found["signals"].append({"signal": bad, "direction": bad, "effect": {"name": bad, "value": 1.0}, "text": bad})
+    api.answers["/v1/targets"] = {"targets": [state]}
+    api.answers["/v1/incidents"] = {"incidents": [found]}
+    api.answers["/v1/notices"] = {"notices": [{"kind": bad, "target": where, "at": now, "text": bad}]}
+    ingest = api.answers["/v1/ingest"]
+    ingest["rejects"] = [{"reason": bad, "count": 3}]
+    ingest["partitions"][0]["topic"] = bad
+    ingest["unknown_keys"] = [{"name": bad, "count": 1}]
+    ingest["source"] = {"state": bad, "detail": bad}
+    api.answers["/v1/rejects"] = {"rejects": [{"reason": bad, bad: bad}]}
+    api.answers["/readyz"]["parts"][0] = {"part": bad, "ok": False, "state": bad, "detail": bad}
+    return where
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("bad", HOSTILE)
+def test_hostile_names_stay_text(api: FakeApi, open_page: Open, page: str, bad: str) -> None:
+    """Markup in names is shown, never obeyed: outside code spans no Markdown of the page holds any of it."""
+    where = hostile_world(api, bad)
+    app = open_page(page, **where) if page == "target" else open_page(page)
+    assert not app.exception
+    rendered = [*app.title, *app.header, *app.subheader, *app.markdown, *app.caption, *app.info, *app.warning]
+    for element in rendered:
+        outside = without_code(str(element.value))
+        assert not any(
+            mark in outside for mark in ("<", "](", "$", "www.", "://", "x^2", "# ", ";--", ":smile", "\u202e")
+        )
+        assert not getattr(element, "allow_html", False)
+    for table in app.dataframe:
+        assert not [cell for cell in table.value.to_numpy().flat if str(cell).startswith(("=", "+", "-", "@"))]
+
+
+def without_code(markdown: str) -> str:
+    """Markdown less its code spans, by CommonMark's rule: a run of backticks closes at the next run of equal length."""
+
+    return re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", markdown)
+
+
+def test_target_page_follows_its_address(open_page: Open) -> None:
+    """The address names the target; its incident, signals and decisions are there."""
+    app = open_page("target", **GPT)
+    assert not app.exception
+    assert app.title[0].value == "`gpt-4o`"
+    assert [header.value.split(" :")[0] for header in app.header] == [
+        "Answer length",
+        "Parse failures",
+        "Refusals",
+        "Answers cut at the limit",
+    ]
+    said = texts(app)
+    assert "Before: median 240 tokens, half between 168 and 336 (10,012 answers)." in said
+    assert "Before: 2.0 % of 10,012 answers. After: 2.2 % of 1,022 answers." in said
+    assert "Evidence at the alarm 10^7.3; the alarm is at 10^5.2; 10,012 baseline values." in said
+
+
+def test_incident_in_the_address_finds_its_target(open_page: Open) -> None:
+    """A link from an alert needs only the incident's id."""
+    app = open_page("target", incident="inc_01")
+    assert app.title[0].value == "`gpt-4o`"
+    assert app.subheader[0].value.startswith("Answer length down 22 %")
+
+
+def test_unknown_target_offers_the_known_ones(open_page: Open) -> None:
+    """A dead link says so and lets one choose."""
+    app = open_page("target", model="gone", provider="nobody")
+    assert "knows no target of this name" in app.warning[0].value
+    assert len(app.selectbox[0].options) == 5
+
+
+def test_choosing_a_target_changes_the_address(open_page: Open) -> None:
+    """What is shown can be sent to somebody as a link."""
+    app = open_page("target", **GPT)
+    app.selectbox[0].select_index(2).run()
+    assert app.title[0].value == "`claude-sonnet-4-5`"
+    assert app.query_params["provider"] == "anthropic"
+    assert "incident" not in app.query_params
+
+
+def test_signal_without_data_is_not_called_usual(open_page: Open) -> None:
+    """Too few values are named as that, with their number."""
+    app = open_page("target", provider="mistral_ai", model="mistral-large", gateway="litellm-prod")
+    assert "Not enough data: 220 baseline values. This is not the same as no change." in texts(app)
+
+
+def test_learning_target_shows_what_it_has(api: FakeApi, open_page: Open) -> None:
+    """While the baseline is collected the monitor lists no signals; the built-in ones are drawn all the same."""
+    api.answers["/v1/targets"]["targets"][0] |= {"signals": [], "state": "collecting"}
+    app = open_page("target", **GPT)
+    assert len(app.header) == 4
+    assert "Learning what is usual: no baseline values so far." in texts(app)
+
+
+def test_signal_that_cannot_be_drawn_is_told_in_words(api: FakeApi, open_page: Open) -> None:
+    """A problem answer for one signal does not take the page down."""
+    api.status["/v1/series"] = 404
+    app = open_page("target", **GPT)
+    assert not app.exception
+    assert "Nothing to draw for this signal." in texts(app)
+
+
+@pytest.mark.parametrize(("button", "path"), [(0, "acknowledge"), (1, "accept"), (2, "resolve")])
+def test_decision_is_sent_with_its_name(api: FakeApi, open_page: Open, button: int, path: str) -> None:
+    """Each button posts its decision and who took it."""
+    app = open_page("target", **GPT)
+    app.text_input[0].input(" Ada ")
+    app.button[button].click().run()
+    assert api.posted == [(f"/v1/incidents/inc_01/{path}", {"by": "Ada"})]
+
+
+def test_decision_without_a_name_is_not_sent(api: FakeApi, open_page: Open) -> None:
+    """Nobody decides anonymously."""
+    app = open_page("target", **GPT)
+    app.button[0].click().run()
+    assert not api.posted
+    assert "Write your name first" in app.warning[0].value
+
+
+def test_refused_decision_is_told(api: FakeApi, open_page: Open) -> None:
+    """When the monitor does not take a decision, the page says why."""
+    api.status["/v1/incidents/inc_01/accept"] = 409
+    app = open_page("target", **GPT)
+    app.text_input[0].input("Ada")
+    app.button[1].click().run()
+    assert "The monitor did not take it:" in texts(app)
+    assert "answers 409" in texts(app)
+
+
+def test_ingestion_counts_lag_and_rejects(open_page: Open) -> None:
+    """Lag, totals and reasons stand in words and tables."""
+    app = open_page("ingestion")
+    assert not app.exception
+    assert app.title[0].value == "Reading, 42 messages behind"
+    assert {m.label: m.value for m in app.metric}["duplicates"] == "40"
+    assert "250 rejected, most often invalid json (201)." in texts(app)
+    assert list(app.dataframe[0].value["lag (messages)"]) == [0, 7, 14, 21]
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [("broker_unavailable", "Broker away"), ("topic_missing", "Topic missing"), ("group_conflict", "Group shared")],
+)
+def test_ingestion_names_what_the_source_lacks(api: FakeApi, open_page: Open, state: str, word: str) -> None:
+    """A source in trouble is the title of the page, with what to do about it."""
+    api.answers["/v1/ingest"]["source"]["state"] = state
+    parts = api.answers["/readyz"]["parts"]
+    parts[0] = {"part": "source", "ok": False, "state": state, "detail": ""}
+    api.status["/readyz"] = 503
+    app = open_page("ingestion")
+    assert app.title[0].value.startswith(word)
+    assert "Works." in texts(app)
+
+
+def test_ingestion_without_anything_says_so(api: FakeApi, open_page: Open) -> None:
+    """No messages, no partitions, no rejects: three plain sentences."""
+    api.answers["/v1/ingest"] = {"partitions": [], "totals": {}, "rejects": [], "newest": None, "source": None}
+    app = open_page("ingestion")
+    assert app.title[0].value.startswith("Nothing read yet")
+    assert "Nothing was rejected." in texts(app)
+    assert "No requests yet." in texts(app)
