@@ -1,0 +1,1 @@
+"""Figures beside their limits, measured in one run (CONTRACTS 7)."""

@@ -1,0 +1,173 @@
+"""From Kafka to DuckDB, beside consuming the same topic and throwing it away, and inserting the same rows alone.
+
+Spans a second by the wall clock, on Apache Kafka; without Java or Maven on the mock cluster inside librdkafka, which
+keeps little, so fewer spans are sent there, and the note says so.
+"""
+
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from tests.apache_kafka import MissingError, Server, jars
+
+from bench.decode import PER_MESSAGE, native_message, otlp_message
+from undertow.batch import Batch, Committed, Decoded, Message
+from undertow.config import KafkaConfig
+from undertow.demo.broker import Broker
+from undertow.store import Store
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.kafka import KafkaSource
+
+PARTITIONS = 4
+CLIENTS = ("kafka-python", "confluent")
+
+
+def run(spans: int) -> Iterator[dict[str, Any]]:
+    """Required figures, then the insert alone; each object is one of CONTRACTS 7."""
+    with broker() as (bootstrap, api_version, name):
+        sent = spans if api_version is None else min(spans, 50_000)
+        topics = {"native": (native(sent), 1), "otlp": (otlp(sent), PER_MESSAGE)}
+        for form, (values, per_message) in topics.items():
+            produce(bootstrap, form, values)
+            for client in CLIENTS if form == "native" else CLIENTS[:1]:
+                config = KafkaConfig(bootstrap_servers=bootstrap, topics=[form], api_version=api_version, client=client)
+                yield from compare(f"ingest.{form}.{client}", config, sent // per_message * per_message, name)
+
+
+def compare(bench: str, config: KafkaConfig, spans: int, broker_name: str) -> Iterator[dict[str, Any]]:
+    """One topic three times: thrown away undecoded, into DuckDB, and the rows of it inserted alone."""
+    thrown = Counting(lambda _: Committed())
+    consumed = drain(config, thrown, spans, decoded=undecoded)
+    kept: list[Batch] = []
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "a.duckdb", clock=None) as store:
+        sink = Counting(lambda batch: (kept.append(batch), store.ingest(batch))[1])
+        stored = drain(config, sink, spans, decoded=decode)
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "b.duckdb", clock=None) as store:
+        began = time.perf_counter()
+        for batch in kept:
+            store.ingest(batch)
+        inserted = spans / (time.perf_counter() - began)
+    note = f"{broker_name}; inserting the same rows alone: {inserted:,.0f} spans/s"
+    yield figure(bench, stored, "consuming the same topic and throwing it away", consumed, spans, note)
+    if bench == "ingest.native.kafka-python":
+        yield figure(f"{bench}.insert", stored, "inserting the same rows alone", inserted, spans, broker_name)
+
+
+def undecoded(message: Message) -> Decoded:
+    """As many things thrown away as the bench put into a message."""
+    return Decoded("none", skipped=Counter(thrown_away=1 if message.value.startswith(b"{") else PER_MESSAGE))
+
+
+@dataclass
+class Counting:
+    """A sink that counts spans on their way to another, and reads every topic from its start."""
+
+    commit: Callable[[Batch], Committed]
+    spans: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def ingest(self, batch: Batch) -> Committed:
+        """Pass the batch on."""
+        committed = self.commit(batch)
+        with self.changed:
+            self.spans += sum(decoded.read for _, decoded in batch.messages)
+            self.changed.notify_all()
+        return committed
+
+    def offsets(self, topic: str) -> dict[int, int]:  # noqa: ARG002
+        """Every run reads all there is."""
+        return dict.fromkeys(range(PARTITIONS), 0)
+
+
+def drain(config: KafkaConfig, sink: Counting, spans: int, decoded: Callable[[Message], Decoded]) -> float:
+    """Spans a second from the first commit's fetch to the last commit; joining the group is not counted."""
+    stop = threading.Event()
+    reader = f"bench-{time.monotonic_ns()}"
+    source = KafkaSource(msgspec.structs.replace(config, group_id=reader), decoded, reader)
+    thread = threading.Thread(target=source.run, args=(sink, stop), daemon=True)
+    thread.start()
+    while source.status().state != "running" and sink.spans == 0 and thread.is_alive():
+        time.sleep(0.001)
+    began = time.perf_counter()
+    with sink.changed:
+        while sink.spans < spans and thread.is_alive():
+            sink.changed.wait(1.0)
+    took = time.perf_counter() - began
+    stop.set()
+    thread.join()
+    if sink.spans < spans:
+        raise SystemExit(f"bench: the reader ended after {sink.spans:,} of {spans:,} spans")
+    return spans / took
+
+
+@contextmanager
+def broker() -> Iterator[tuple[str, str | None, str]]:
+    """Where the broker is, the protocol version it must be spoken to in, and its name."""
+    try:
+        place = jars()
+    except MissingError as missing:
+        with Broker(topics=("native", "otlp")) as mock:
+            yield mock.address, "2.0", f"librdkafka's mock cluster, for {missing}"
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(place, Path(folder))
+        server.start()
+        try:
+            yield server.bootstrap, None, "Apache Kafka"
+        finally:
+            server.stop()
+
+
+def produce(bootstrap: str, topic: str, values: Iterable[bytes]) -> None:
+    """Fill a new topic of PARTITIONS partitions in turn."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    if topic not in admin.list_topics(timeout=30).topics:
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    for number, value in enumerate(values):
+        producer.produce(topic, value, partition=number % PARTITIONS)
+        if number % 1000 == 0:
+            producer.poll(0)
+    producer.flush()
+
+
+def native(spans: int) -> Iterator[bytes]:
+    """Native objects in order of time."""
+    rng = random_source()
+    return (native_message(rng, number) for number in range(spans))
+
+
+def otlp(spans: int) -> Iterator[bytes]:
+    """OTLP messages of PER_MESSAGE spans."""
+    rng = random_source()
+    return (otlp_message(rng) for _ in range(spans // PER_MESSAGE))
+
+
+def random_source() -> Any:
+    """The same messages in every run."""
+
+    return random.Random(11)
+
+
+def figure(bench: str, value: float, limit: str, limit_value: float, spans: int, note: str) -> dict[str, Any]:
+    """One line of `make bench`."""
+    return {
+        "bench": bench,
+        "value": round(value),
+        "unit": "spans/s",
+        "limit": limit,
+        "limit_value": round(limit_value),
+        "ratio": round(value / limit_value, 3),
+        "spans": spans,
+        "note": note,
+    }
