@@ -122,7 +122,12 @@ def test_leaves_a_shared_producer_open(spans: list[ReadableSpan]) -> None:
 
 def _arrived(broker: str, topic: str, expected: int) -> list[str]:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=broker, api_version=(2, 0), auto_offset_reset="earliest", consumer_timeout_ms=15_000
+        topic,
+        bootstrap_servers=broker,
+        api_version=(2, 0),
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=15_000,
+        metadata_max_age_ms=200,  # kafka-python 3.0.12 may not ask for topics named while it still bootstraps
     )
     arrived: list[str] = []
     for record in consumer:
