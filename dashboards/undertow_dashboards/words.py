@@ -72,6 +72,7 @@ SOURCES = {
 CONTENT = ("output_tokens", "parse_fail", "refusal", "finish_length")
 SIGNALS = {
     "output_tokens": "answer length",
+    "adjusted_output_tokens": "answer length beside its other measures",
     "parse_fail": "parse failures",
     "refusal": "refusals",
     "finish_length": "answers cut at the limit",

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from undertow.watch import custom
+from undertow.watch import adjusted, custom
 from undertow.watch.events import Lane
 from undertow.watch.frame import BoolArray, FloatArray, Frame, Names
 from undertow.watch.performance import MIN_TOKENS, by_output, by_time_of_day
@@ -133,7 +133,13 @@ def of(baseline: Frame) -> tuple[Signal, ...]:
         if name not in taken and len(made) < MAX_CUSTOM:
             taken.add(name)
             made.append(_custom(name, kind))
-    return (*CONTENT, *OPTIONAL, *made)
+    return (*CONTENT, *_adjusted(baseline), *OPTIONAL, *made)
+
+
+def _adjusted(baseline: Frame) -> tuple[Signal, ...]:
+    """The length beside the other measures of an answer, where there are any."""
+    fitted = adjusted.Adjustment.fit(baseline)
+    return (Signal(adjusted.NAME, "content", "numeric", fitted.read),) if fitted else ()
 
 
 def _custom(name: str, kind: custom.Kind) -> Signal:
