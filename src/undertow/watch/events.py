@@ -5,9 +5,18 @@ from typing import Literal
 
 Lane = Literal["content", "identity", "traffic", "performance", "errors", "cost", "golden"]
 Kind = Literal[
-    "drift", "traffic", "declared", "new_snapshot", "new_fingerprint", "release", "baseline", "users", "held"
+    "drift",
+    "recovered",
+    "held",
+    "users",
+    "traffic",
+    "declared",
+    "new_snapshot",
+    "new_fingerprint",
+    "release",
+    "baseline",
 ]
-"""`users`: a drift that the controls share. `held`: a drift that waits until the controls can tell."""
+"""`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it."""
 
 
 @dataclass(frozen=True, slots=True)

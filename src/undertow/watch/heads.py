@@ -16,6 +16,7 @@ UNSETTLED_ODDS = 1.3
 Calibrated: on 32 streams with shifted traffic 10 content alarms became 1; 8 of 8 swaps beside a shift were found."""
 MAX_CLASSES = 8
 NEVER_SEEN = "never seen before"
+_CERTAIN = 1e-6
 
 
 class Head(Protocol):
@@ -37,6 +38,17 @@ class Head(Protocol):
 
     def moves(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, /) -> FloatArray:
         """(n,) how far each value is off the reference: in rank, or in rate."""
+
+    def least_size(self, bet: int) -> float:
+        """How large a change is at least for which bet number `bet` wins the most, in units of `off`."""
+
+    def off(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, /) -> FloatArray:
+        """(n,) `moves` in -1 to 1, positive in the direction."""
+
+    def back(
+        self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, size: FloatArray, /
+    ) -> FloatArray:
+        """(n, k) payoffs of bets that less than half of a change of `size` (n,), in units of `off`, is still there."""
 
     def change(
         self, before: FloatArray, before_strata: IntArray, after: FloatArray, after_strata: IntArray
@@ -75,6 +87,18 @@ class Number:
         rank, _ = pit.one_sided_ranks(self.reference, x, stratum, u, slack_sigmas=0)
         return np.abs(rank - 0.5) - 0.25 if direction == "spread" else rank - 0.5
 
+    def least_size(self, bet: int) -> float:
+        """A stake λ on a fair uniform rank is best where the mean is λ/3 off (Kelly's criterion)."""
+        return esr.STAKES[bet % len(esr.STAKES)] / 3
+
+    def off(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str) -> FloatArray:
+        """A rank is up to 1/2 off its mean, its distance from the middle up to 1/4."""
+        return {"up": 2, "down": -2, "spread": 4}[direction] * self.moves(x, stratum, seeds, direction)
+
+    def back(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, size: FloatArray) -> FloatArray:
+        """e = 1 + λ·(size/2 − y)."""
+        return 1 + np.multiply.outer(size / 2 - self.off(x, stratum, seeds, direction), esr.STAKES)
+
     def change(
         self, before: FloatArray, before_strata: IntArray, after: FloatArray, after_strata: IntArray
     ) -> effect.Effect | None:
@@ -107,6 +131,23 @@ class Rate:
         """Outcome less rate."""
         off: FloatArray = (x == self.code) - self.reference.rate[stratum]
         return off
+
+    def least_size(self, bet: int) -> float:
+        """What the odds of a bet make of the rate."""
+        rate, odds = float(np.nanmean(self.reference.rate)), (*esr.ODDS_UP, *esr.ODDS_DOWN)[bet]
+        return abs(odds * rate / (1 + (odds - 1) * rate) - rate)
+
+    def off(self, x: FloatArray, stratum: IntArray, _: SeedArray, direction: str) -> FloatArray:
+        """An outcome is up to 1 off its rate."""
+        return (-1 if direction == "down" else 1) * self.moves(x, stratum, _, direction)
+
+    def back(self, x: FloatArray, stratum: IntArray, _: SeedArray, direction: str, size: FloatArray) -> FloatArray:
+        """Likelihood ratios against a rate in the middle between that of the reference and that of the change."""
+        half = self.reference.rate[stratum] + (-0.5 if direction == "down" else 0.5) * size
+        bound = np.clip(half, _CERTAIN, 1 - _CERTAIN)
+        payoffs = esr.binary_payoffs(x == self.code, bound, bound)
+        ups = len(esr.ODDS_UP)
+        return payoffs[:, :ups] if direction == "down" else payoffs[:, ups:]
 
     def change(
         self, before: FloatArray, before_strata: IntArray, after: FloatArray, after_strata: IntArray

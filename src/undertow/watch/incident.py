@@ -63,6 +63,8 @@ class Incidents:
         """Open, extend or reconsider incidents after `event`, which `fleet` already knows."""
         if event.kind == "drift":
             told = [self._drift(target, event, fleet)]
+        elif event.kind == "recovered":
+            told = [self._recovered(document, event) for document in self.of(target)]
         elif event.kind == "declared":
             told = [self._declared(target, event, fleet[target].near_s)]
         else:
@@ -81,12 +83,29 @@ class Incidents:
             return None
         before = deepcopy(document)
         document["status"] = status
-        document.setdefault("history", []).append({"at": at, "by": by, "status": status})
         if status in STANDING:
+            _note(document, at, by, status)
             return Told("updated", status, document, before)
-        document["resolved_at"] = at
-        del self.standing[incident_id]
+        self._end(document, at, by, status)
         return Told("resolved", status, document, before)
+
+    def _recovered(self, document: Document, event: Event) -> Told | None:
+        """A signal is back; with the last one that was measured the incident is over."""
+        mine = [s for s in document["signals"] if (s["signal"], s["direction"]) == (event.subject, event.direction)]
+        if not mine or mine[0].get("recovered_at"):
+            return None
+        before = deepcopy(document)
+        mine[0]["recovered_at"] = event.at
+        if any(s["lane"] != "identity" and not s.get("recovered_at") for s in document["signals"]):
+            return Told("refreshed", "signal_recovered", document, before)
+        document["status"] = "resolved"
+        self._end(document, event.at, "undertow", "resolved", "recovered")
+        return Told("resolved", "recovered", document, before)
+
+    def _end(self, document: Document, at: float, *entry: str) -> None:
+        _note(document, at, *entry)
+        document["resolved_at"] = at
+        del self.standing[document["id"]]
 
     def _drift(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         document = self._joined(target, event, event.lane, fleet[target].near_s)
@@ -162,6 +181,12 @@ class Incidents:
         document["cause"], document["why"] = said.cause, list(said.why)
         document["recommendation"] = recommendation(said.cause, self._weights)
         document["severity"] = SEVERITY[said.cause]
+
+
+def _note(document: Document, at: float, by: str, status: str, reason: str | None = None) -> None:
+    """Who did what, when, and why."""
+    entry = {"at": at, "by": by, "status": status} | ({"reason": reason} if reason else {})
+    document.setdefault("history", []).append(entry)
 
 
 def _has_lane(document: Document, lane: str) -> bool:

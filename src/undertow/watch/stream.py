@@ -1,15 +1,18 @@
 """One signal of one target against its frozen reference."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from undertow.watch import performance
+from undertow.watch import performance, recovery
 from undertow.watch.baseline import Baseline
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
+from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
 from undertow.watch.strata import Strata, fit
 from undertow_detectors import budget, effect, esr, pit
@@ -17,6 +20,9 @@ from undertow_detectors.pit import SeedArray
 
 MIN_VALUES = 500
 """A signal or a stratum with fewer values of its own is insufficient (CONTRACTS 2, "Who takes part")."""
+
+
+_NOTHING: tuple[FloatArray, IntArray, SeedArray] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,22 @@ class Shift:
     error: float
 
 
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`subject`, which went `direction`, is back to its reference."""
+
+    subject: str
+    direction: str
+    found: Returned
+
+
 @dataclass(slots=True)
 class Stream:
     """An e-SR detector (Shin, Ramdas and Rinaldo, arXiv 2203.03532), its strata and its reference.
 
     `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
-    into `classes`, -1 for one that is not among them; latencies are multiples of `curve`. A stream with fewer than
+    into `classes`, -1 for one that is not among them; latencies are multiples of `curve`. `recovering` holds what
+    alarmed, by subject, until it is back. A stream with fewer than
     MIN_VALUES of them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
     """
 
@@ -61,6 +77,7 @@ class Stream:
     per_day: float = field(init=False)
     heads: Sequence[Head] = field(init=False)
     state: esr.State = field(init=False)
+    recovering: dict[str, Recovery] = field(init=False, default_factory=dict)
 
     @staticmethod
     def learn(signal: Signal, baseline: Baseline, tolerance: float = 0.0) -> "Stream":
@@ -100,8 +117,8 @@ class Stream:
 
     def feed(
         self, frame: Frame, shared: Budget, unsettled: BoolArray | None = None, seeds: SeedArray | None = None
-    ) -> list[tuple[int, esr.Alarm]]:
-        """Judge a frame; alarms with the row that raised each.
+    ) -> list[tuple[int, esr.Alarm | Return]]:
+        """Judge a frame; alarms and returns, each with the row that showed it.
 
         `unsettled` (n,) marks rows after the traffic moved, on which a change of content must be larger to count.
         `seeds` (n,) are those of the span ids, where they are known already.
@@ -119,7 +136,40 @@ class Stream:
         threshold = shared.log_threshold(self.per_day)
         log_bets = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
         self.state, alarms = esr.advance(self.state, log_bets, frame.at[rows], threshold, self.directions)
-        return [(int(rows[alarm.index]), alarm) for alarm in alarms]
+        returns = self._returns(x[rows], stratum[rows], seeds[rows], frame.at[rows], alarms, threshold)
+        found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
+        found += ((one.found.index, one) for one in returns)
+        return [(int(rows[index]), one) for index, one in sorted(found, key=lambda each: each[0])]
+
+    def _returns(
+        self, x: FloatArray, stratum: IntArray, seeds: SeedArray, at: FloatArray, alarms: Sequence[esr.Alarm],
+        log_threshold: float,
+    ) -> Iterator[Return]:  # fmt: skip
+        """What alarmed before, or does now, and came back."""
+        first = 0
+        for head in self.heads:
+            own = [alarm for alarm in alarms if self.subject(alarm) == head.subject]
+            bounds = [0, *(alarm.index + 1 for alarm in own), len(x)]
+            for i, (begin, end) in enumerate(pairwise(bounds)):
+                if i:
+                    self._expect(head, own[i - 1].component - first)
+                now = self.recovering.get(head.subject)
+                if now is None or begin == end:
+                    continue
+                given = x[begin:end], stratum[begin:end], seeds[begin:end], now.direction
+                y, bets = head.off(*given), partial(head.back, *given)
+                self.recovering[head.subject], found = recovery.advance(now, y, bets, at[begin:end], log_threshold)
+                if found:
+                    del self.recovering[head.subject]
+                    yield Return(head.subject, now.direction, replace(found, index=begin + found.index))
+            first += len(head.directions)
+
+    def _expect(self, head: Head, bet: int) -> None:
+        """Watch for the return of what the bet won on, unless that is done already."""
+        direction = head.directions[bet]
+        if (now := self.recovering.get(head.subject)) is None or now.direction != direction:
+            ways = head.back(*_NOTHING, direction, _NOTHING[0]).shape[1]
+            self.recovering[head.subject] = Recovery(direction, head.least_size(bet), esr.State.start(ways))
 
     def subject(self, alarm: esr.Alarm) -> str:
         """What the winning bet of an alarm was about."""

@@ -14,7 +14,8 @@ from undertow.watch.declared import DECLARATIONS, Declared
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame
 from undertow.watch.homogeneity import report
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.recovery import Recovery
+from undertow.watch.stream import Budget, Return, Stream
 from undertow.watch.traffic import Traffic
 from undertow_detectors import pit
 from undertow_detectors.esr import Alarm
@@ -95,8 +96,8 @@ class TargetWatch:
             unsettled |= (frame.at > at) & (frame.at <= at + TRAFFIC_MEMORY_S)
         shared = self.share(shared)
         for stream in self.streams:
-            alarms = stream.feed(frame, shared, unsettled, seeds)
-            events += (_drift(stream, row, alarm, self.spans) for row, alarm in alarms)
+            found = stream.feed(frame, shared, unsettled, seeds)
+            events += (_told(stream, one, self.spans + row + 1) for row, one in found)
         return events
 
     def dump(self) -> bytes:
@@ -104,6 +105,10 @@ class TargetWatch:
         values: dict[str, Any] = {"spans": self.spans, "collected_from": self.collected_from}
         if self.baseline is not None and self.traffic is not None:
             values["streams"] = {s.signal.name: s.state.to_bytes().hex() for s in self.streams}
+            values["recovering"] = {
+                s.signal.name: {subject: one.dump() for subject, one in s.recovering.items()}
+                for s in self.streams if s.recovering
+            }  # fmt: skip
             values["declared"] = {d.declaration.field: d.dump() for d in self.declared}
             values["traffic"] = self.traffic.dump()
         return snapshot.dump(values, {})
@@ -115,14 +120,20 @@ class TargetWatch:
         for stream in self.streams:
             if stream.signal.name in values["streams"]:
                 stream.state = type(stream.state).from_bytes(bytes.fromhex(values["streams"][stream.signal.name]))
+            recovering = values.get("recovering", {}).get(stream.signal.name, {})
+            stream.recovering = {subject: Recovery.load(one) for subject, one in recovering.items()}
         for declared in self.declared:
             declared.restore(values["declared"][declared.declaration.field])
         if self.traffic is not None:
             self.traffic.restore(values["traffic"], learned)
 
 
-def _drift(stream: Stream, row: int, alarm: Alarm, judged: int) -> Event:
-    since = alarm.at if np.isnan(alarm.since) else alarm.since
-    evidence = alarm.log_evidence / math.log(10)
-    subject, lane = stream.subject(alarm), stream.signal.lane
-    return Event("drift", alarm.at, since, judged + row + 1, subject, alarm.direction, evidence, lane=lane)
+def _told(stream: Stream, found: Alarm | Return, spans: int) -> Event:
+    """What a stream found, at the target's span number `spans`."""
+    lane = stream.signal.lane
+    if isinstance(found, Return):
+        at, since = found.found.at, found.found.since
+        return Event("recovered", at, since, spans, found.subject, found.direction, lane=lane)
+    since = found.at if np.isnan(found.since) else found.since
+    evidence = found.log_evidence / math.log(10)
+    return Event("drift", found.at, since, spans, stream.subject(found), found.direction, evidence, lane=lane)
