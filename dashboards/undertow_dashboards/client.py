@@ -63,6 +63,10 @@ class Client:
         """The state of every target."""
         return self._get("/v1/targets", shapes.Targets).targets
 
+    def memory(self, days: float) -> shapes.Memory:
+        """The last days against every baseline that a target was judged by."""
+        return self._get("/v1/memory", shapes.Memory, {"days": days})
+
     def detectability(self) -> shapes.Detectability:
         """What would be noticed on each signal, and how soon."""
         return self._get("/v1/detectability", shapes.Detectability)

@@ -104,6 +104,26 @@ class Effect(Struct, frozen=True):
     ci95: tuple[float | None, float | None] | None = None
 
 
+class Remembered(Struct, frozen=True):
+    """One signal of the last days against one baseline; `changed` says that the interval leaves out "no change"."""
+
+    target: Target
+    signal: str
+    effect: Effect
+    baseline_version: int = 1
+    baseline_start: float | None = None
+    baseline_end: float | None = None
+    changed: bool = False
+
+
+class Memory(Struct, frozen=True):
+    """The last `days` before `until` against every baseline that a target was judged by."""
+
+    days: float | None = None
+    until: float | None = None
+    signals: Sequence[Remembered] = ()
+
+
 class Stratum(Struct, frozen=True):
     """The size of a change on one route and range of input sizes, with the answers before and after."""
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "serve": "the monitor: reads the log, judges, alerts, answers over HTTP",
     "dashboard": "the Streamlit dashboard of a running monitor",
     "replay": "back-test on files, in event time",
-    "report": "what would be noticed, and how soon",
+    "report": "what would be noticed, and whether it is what it was",
     "decode": "normalised spans of files, as JSONL",
     "simulate": "seeded traffic with planted changes, to a file or to Kafka",
     "doctor": "checks configuration, broker, topics, store and webhooks",

@@ -39,6 +39,10 @@ class FakeWatcher:
         """As given."""
         return self.noticeable
 
+    def memory(self, days: float) -> dict[str, Any]:
+        """The days that were asked for."""
+        return {"days": days, "until": None, "signals": []}
+
     def acknowledge(self, incident_id: str, by: str) -> dict[str, Any] | None:
         """Remember who decided."""
         return self._decide("acknowledge", incident_id, by)

@@ -104,4 +104,26 @@ def test_a_monitor_that_is_away_is_a_passing_fault(report: Report) -> None:
 def test_the_model_review_comes_later(report: Report) -> None:
     """`undertow report` alone is a usage mistake that says so."""
     code, _, err = report()
-    assert (code, err) == (2, "undertow: `report` needs --detectability; the model review comes in a later version\n")
+    assert (code, err) == (
+        2,
+        "undertow: `report` needs --detectability or --memory; the model review comes in a later version\n",
+    )
+
+
+def test_the_last_days_against_the_baseline(database: Path, report: Report) -> None:
+    """Each signal with its interval, marked where it left its baseline; the same as JSON."""
+    code, out, _ = report("--memory", "--days", "30", "--db", database)
+    assert code == 0
+    assert re.search(r"edge/openai/gpt-4\n  baseline 1, \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d\n", out)
+    assert re.search(r"\n  [ *] output_tokens [+-]\d+(\.\d)? % \[[+-]\d+(\.\d)?, [+-]\d+(\.\d)?\]\n", out)
+    code, out, _ = report("--memory", "--days", "30", "--db", database, "--json")
+    found = json.loads(out)
+    assert (code, found["days"]) == (0, 30)
+    assert {row["baseline_version"] for row in found["signals"]} == {1}
+
+
+def test_days_that_are_none_are_a_usage_mistake(report: Report) -> None:
+    """The message names the option and what it takes."""
+    code, _, err = report("--memory", "--days", "0")
+    assert code == 2
+    assert "--days: 0 is not within 0 and 366 days" in err

@@ -26,6 +26,10 @@ class Watcher(Protocol):
         """What would be noticed on each signal."""
         ...
 
+    def memory(self, days: float) -> Document:
+        """The last days against every baseline that a target was judged by."""
+        ...
+
     def acknowledge(self, incident_id: str, by: str) -> Document | None:
         """Someone looks at it; None where it is not open."""
         ...

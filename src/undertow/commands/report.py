@@ -1,12 +1,14 @@
-"""`undertow report`: what would be noticed, and how soon. The model review comes in a later version."""
+"""`undertow report`: what would be noticed, and whether it is what it was. The model review comes later."""
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,7 +20,9 @@ from undertow.store import Store
 from undertow.watch.loop import Watcher
 from undertow_dashboards.__main__ import TOKEN_VARIABLE, URL_VARIABLE
 from undertow_dashboards.client import DEFAULT_URL, ApiError, Client
-from undertow_dashboards.shapes import Delay, Detectability, Detectable, Noticed
+from undertow_dashboards.shapes import Delay, Detectability, Detectable, Effect, Memory, Noticed, Remembered
+
+T = TypeVar("T", Detectability, Memory)
 
 EXAMPLE = f"undertow report --detectability --api {DEFAULT_URL}   # a token: {TOKEN_VARIABLE}"
 
@@ -32,6 +36,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detectability", action="store_true", help="the smallest change of each signal that would be noticed"
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="the last days against every baseline a target was judged by"
+    )
+    parser.add_argument("--days", metavar="DAYS", type=_days, default=7.0, help="with --memory (default: 7)")
     of = parser.add_mutually_exclusive_group()
     default = os.environ.get(URL_VARIABLE, DEFAULT_URL)
     of.add_argument("--api", metavar="URL", default=default, help="ask the monitor there (default: %(default)s)")
@@ -43,31 +51,80 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what would be noticed; NotEnoughData where no target has a baseline yet."""
-    if not args.detectability:
-        raise UsageError("`report` needs --detectability; the model review comes in a later version")
-    found = _of_database(args.db, args.config) if args.db else _of_monitor(args.api)
+    """Print what was asked for; NotEnoughData where no target has a baseline yet."""
+    if args.detectability == args.memory:
+        raise UsageError("`report` needs --detectability or --memory; the model review comes in a later version")
+    if args.memory:
+        now = _asked(args, lambda client: client.memory(args.days), lambda watcher: watcher.memory(args.days), Memory)
+        return _told(args, now, _memory_lines(now), "no target has a baseline and answers after it yet")
+    found = _asked(args, Client.detectability, Watcher.detectability, Detectability)
+    return _told(args, found, _lines(found), "no target has a baseline yet, so nothing would be noticed")
+
+
+def _told(args: argparse.Namespace, found: Detectability | Memory, lines: Iterator[str], missing: str) -> int:
     if not found.signals:
-        raise NotEnoughData("no target has a baseline yet, so nothing would be noticed")
-    text = msgspec.json.encode(found).decode() if args.json else "\n".join(_lines(found))
+        raise NotEnoughData(missing)
+    text = msgspec.json.encode(found).decode() if args.json else "\n".join(lines)
     sys.stdout.write(text + "\n")
     return 0
 
 
-def _of_monitor(url: str) -> Detectability:
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= 366:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 and 366 days")
+    return days
+
+
+def _asked(
+    args: argparse.Namespace,
+    of_monitor: Callable[[Client], T],
+    of_database: Callable[[Watcher], dict[str, Any]],
+    shape: type[T],
+) -> T:
+    if args.db:
+        return msgspec.convert(_of_database(args.db, args.config, of_database), shape)
     try:
-        with closing(Client(url, os.environ.get(TOKEN_VARIABLE, ""), timeout_s=PATIENCE_S)) as client:
-            return client.detectability()
+        with closing(Client(args.api, os.environ.get(TOKEN_VARIABLE, ""), timeout_s=PATIENCE_S)) as client:
+            return of_monitor(client)
     except ApiError as error:
         raise (TryAgain if error.kind == "away" else StoreError)(str(error)) from None
 
 
-def _of_database(path: Path, config_file: Path | None) -> Detectability:
+def _of_database(path: Path, config_file: Path | None, ask: Callable[[Watcher], dict[str, Any]]) -> dict[str, Any]:
     config = load(config_file, os.environ)
     if not path.exists():
         raise StoreError(f"{path}: no such file")
     with Store.open(path, config=config.store, lateness_s=config.detect.lateness_s) as store:
-        return msgspec.convert(Watcher(store, config, system_clock).detectability(), Detectability)
+        return ask(Watcher(store, config, system_clock))
+
+
+def _memory_lines(found: Memory) -> Iterator[str]:
+    yield f"The last {found.days:g} days against every baseline; * where the 95 % interval leaves out no change"
+    for target, of_target in groupby(found.signals, lambda row: row.target):
+        yield ""
+        yield name(msgspec.to_builtins(target))
+        for (version, start, end), rows in groupby(of_target, _baseline):
+            yield f"  baseline {version}, {_date(start)} to {_date(end)}"
+            yield from (f"  {'*' if row.changed else ' '} {row.signal} {_effect(row.effect)}" for row in rows)
+
+
+def _baseline(row: Remembered) -> tuple[int, float | None, float | None]:
+    return row.baseline_version, row.baseline_start, row.baseline_end
+
+
+def _date(at: float | None) -> str:
+    return "unknown" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def _effect(effect: Effect) -> str:
+    """In natural units, with its interval."""
+    low, high = effect.ci95 or (None, None)
+    if effect.value is None or low is None or high is None:
+        return "unknown"
+    if effect.name == "ratio":
+        return f"{_percent(effect.value - 1)} % [{_percent(low - 1)}, {_percent(high - 1)}]"
+    return f"{100 * effect.value:+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def _lines(found: Detectability) -> Iterator[str]:

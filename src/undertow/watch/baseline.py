@@ -22,7 +22,8 @@ class Baseline:
     """A frozen reference sample.
 
     `frame` holds at most MAX_ROWS of the `spans` that were collected from `start` to `end` (Unix seconds); `ok_spans`
-    of them succeeded. `thinning` is spans over rows.
+    of them succeeded. `thinning` is spans over rows. The first baseline of a target has `number` 1, and each that a
+    person accepts instead one more.
     """
 
     frame: Frame
@@ -30,6 +31,7 @@ class Baseline:
     ok_spans: int
     start: float
     end: float
+    number: int = 1
 
     @property
     def days(self) -> float:
@@ -77,9 +79,9 @@ class Collector:
         """Whether both conditions are met."""
         return self.ok_spans >= self._config.min_spans and self.end - self.start >= self._config.min_hours * 3600
 
-    def freeze(self) -> Baseline:
+    def freeze(self, number: int = 1) -> Baseline:
         """The baseline of everything taken so far."""
-        return Baseline(thin(Frame.concat(self._parts)), self.spans, self.ok_spans, self.start, self.end)
+        return Baseline(thin(Frame.concat(self._parts)), self.spans, self.ok_spans, self.start, self.end, number)
 
 
 def thin(frame: Frame) -> Frame:
@@ -92,7 +94,7 @@ def thin(frame: Frame) -> Frame:
 
 def dump(baseline: Baseline) -> bytes:
     """The baseline as bytes; written once, when it is frozen."""
-    values: dict[str, Any] = {k: getattr(baseline, k) for k in ("spans", "ok_spans", "start", "end")}
+    values: dict[str, Any] = {k: getattr(baseline, k) for k in ("spans", "ok_spans", "start", "end", "number")}
     columns = {name: data for name, data in baseline.frame.columns().items() if name != "span_id"}
     values["columns"] = [(name, data.values if isinstance(data, Names) else None) for name, data in columns.items()]
     arrays = {str(i): data.codes if isinstance(data, Names) else data for i, data in enumerate(columns.values())}

@@ -26,7 +26,8 @@ def describe(
     streams, shared = (watch.streams, watch.share(fleet)) if watch else ([], fleet)
     state, text = _state(watch, standing, quiet_s)
     return {
-        "baseline": "frozen" if watch and watch.baseline else "collecting",
+        "baseline": _baseline(watch),
+        "baseline_version": watch.number if watch else 1,
         "baseline_spans": _baseline_spans(watch),
         "baseline_start": watch.baseline.start if watch and watch.baseline else None,
         "baseline_end": watch.baseline.end if watch and watch.baseline else None,
@@ -35,6 +36,13 @@ def describe(
         "open_incidents": [document["id"] for document in standing],
         "signals": [_signal(stream, shared, alarmed) for stream in streams],
     }
+
+
+def _baseline(watch: TargetWatch | None) -> str:
+    """Quarantined: it is not homogeneous, so that it may hold a change itself. It is judged by, but not trusted."""
+    if watch is None or watch.baseline is None:
+        return "collecting"
+    return "quarantined" if watch.doubts else "frozen"
 
 
 def _baseline_spans(watch: TargetWatch | None) -> int:

@@ -27,6 +27,10 @@ from undertow.watch.target import TargetWatch
 
 Judged = tuple[Target, Event, list[Told]]
 
+RETIRED = "baseline "
+KEPT_BASELINES = 12
+"""So many former baselines of a target are kept."""
+
 
 class Engine:
     """All targets, what is known of each, and the standing incidents."""
@@ -39,6 +43,7 @@ class Engine:
         self.facts: dict[Target, Facts] = {}
         self._saved: dict[str, object] = {}
         self._touched: dict[Target, None] = {}
+        self._retired: dict[str, bytes | None] = {}
 
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
@@ -91,16 +96,30 @@ class Engine:
         self.facts[target].add(event)
         return self.incidents.apply(target, event, self.facts)
 
-    def forget(self, target: Target, at: float) -> None:
-        """Collect a new baseline for `target` from `at` on: a person accepted the new normal."""
-        spans = self.targets[target].spans
-        self.targets[target] = TargetWatch(target, self.config, collected_from=at)
-        self.targets[target].spans = spans
+    def accept(self, target: Target, at: float, until: float) -> list[Judged]:
+        """What came after `at` is the new normal: the next baseline is collected from there, and the rest judged anew.
+
+        The spans since then were set aside until now: they are part of no baseline. `until` is how far was judged.
+        """
+        old, since = self.targets[target], self._lookup(target, at, until)
+        self._retire(old)
+        watch = self.targets[target] = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
+        watch.spans = old.spans - (len(since) if since is not None else 0)
         self._saved.pop(_key(target, "baseline"), None)
         self._touched[target] = None
+        return self._judge_segment({target: since}) if since is not None and len(since) else []
+
+    def _retire(self, watch: TargetWatch) -> None:
+        """Keep a baseline that is no longer judged by, so that "is it what it was?" can still be asked."""
+        if watch.baseline is not None:
+            number = watch.baseline.number
+            self._retired[_key(watch.target, f"{RETIRED}{number}")] = baselines.dump(watch.baseline)
+            self._retired[_key(watch.target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes. Baselines come once, the rest is small."""
+        yield from self._retired.items()
+        self._retired = {}
         touched, self._touched = self._touched, {}
         for target in touched:
             watch = self.targets[target]
@@ -146,6 +165,13 @@ class Engine:
                 watch.collector.feed(frame)
             elif watch.traffic:
                 watch.traffic.collect(frame)
+
+
+def former(target: Target, states: Mapping[str, bytes]) -> list[baselines.Baseline]:
+    """The baselines that a target was judged by before, oldest first, of saved state."""
+    prefix = _key(target, RETIRED).removesuffix('"]')
+    kept = [baselines.load(blob) for key, blob in states.items() if key.startswith(prefix)]
+    return sorted(kept, key=lambda baseline: baseline.number)
 
 
 def _order(target: Target) -> tuple[str, str, str, str]:

@@ -12,10 +12,10 @@ from undertow.notify.message import data_quality
 from undertow.notify.outbox import plan
 from undertow.span import Target
 from undertow.store import Store
-from undertow.watch import sizing, weights
+from undertow.watch import memory, sizing, weights
 from undertow.watch.describe import describe
 from undertow.watch.detectability import Detectability
-from undertow.watch.engine import Engine, Judged
+from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
 from undertow.watch.incident import Document, Incidents, Told
@@ -66,6 +66,12 @@ class Watcher:
             multipliers = {_target(entry): entry["multiplier"] for entry in lowered}
             return [self._describe(row, multipliers, now) for row in self._store.targets()]
 
+    def memory(self, days: float) -> Document:
+        """The last `days` against every baseline that a target ever had, as `GET /v1/memory` tells it."""
+        with self._lock:
+            watches, states, until = list(self._engine.targets.values()), self._store.states(), self._store.cursor()
+        return memory.told(watches, lambda target: former(target, states), until, days, self._lookup)
+
     def detectability(self) -> Document:
         """What would be noticed, as `GET /v1/detectability` tells it."""
         with self._lock:  # not for the arithmetic: references stay as they are
@@ -97,13 +103,20 @@ class Watcher:
             if told is None:
                 return None
             try:
-                if status == "accepted":
-                    self._engine.forget(_target(told.incident), self._store.cursor() or now)
-                self._write([told], [], self._store.cursor())
+                judged = self._accepted(told.incident) if status == "accepted" else []
+                self._write([told, *(one for *_, some in judged for one in some)], judged, self._store.cursor())
             except BaseException:
                 self._engine = self._restored()
                 raise
             return told.incident
+
+    def _accepted(self, incident: Document) -> Sequence[Judged]:
+        """Judge by what came since the change, from where it surely was there."""
+        until = self._store.cursor()
+        if until is None:
+            return []
+        surely = (incident["change_point_interval"] or [incident["change_point"]])[-1]
+        return self._engine.accept(_target(incident), min(surely, until), until)
 
     def _slices(self, final: bool) -> Sequence[tuple[float | None, float]]:
         newest, cursor = self._store.newest(), self._store.cursor()

@@ -24,17 +24,22 @@ from undertow_detectors.esr import Alarm
 class TargetWatch:
     """Judges the spans of one target in order.
 
-    `spans` counts all of them, of every status. Until `baseline` is frozen they are collected from `collected_from` on.
+    `spans` counts all of them, of every status. Until `baseline`, the target's `number`th, is frozen they are
+    collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how.
     """
 
-    def __init__(self, target: Target, config: DetectConfig, collected_from: float = -math.inf) -> None:
+    def __init__(
+        self, target: Target, config: DetectConfig, collected_from: float = -math.inf, number: int = 1
+    ) -> None:
         self.target = target
         self.config = config
         self.collected_from = collected_from
+        self.number = number
         self.spans = 0
         self.collector = Collector(config.baseline)
         self.baseline: Baseline | None = None
         self.streams: list[Stream] = []
+        self.doubts: dict[str, str] = {}
         self.declared: list[Declared] = []
         self.traffic: Traffic | None = None
 
@@ -64,6 +69,7 @@ class TargetWatch:
         watched = [(s, settings.get(s.name, SignalConfig())) for s in signals.of(baseline.frame)]
         learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled]
         self.streams = [s for s in learned if len(s.before) or s.signal in signals.CONTENT]
+        self.doubts = {stream.signal.name: text for stream in self.streams if (text := report(stream))}
         self.declared = [Declared(d, d.read(baseline.frame)) for d in DECLARATIONS]
         self.traffic = Traffic(self.config.baseline, baseline)
 
@@ -76,12 +82,11 @@ class TargetWatch:
         return shared.split(sum(stream.sufficient for stream in self.streams))
 
     def _freeze(self) -> list[Event]:
-        baseline = self.collector.freeze()
+        baseline = self.collector.freeze(self.number)
         self.adopt(baseline)
         return [
-            Event("baseline", baseline.end, baseline.start, self.spans, stream.signal.name, text=text)
-            for stream in self.streams
-            if (text := report(stream))
+            Event("baseline", baseline.end, baseline.start, self.spans, signal, text=text)
+            for signal, text in self.doubts.items()
         ]
 
     def _judge(self, frame: Frame, shared: Budget) -> list[Event]:
@@ -102,7 +107,7 @@ class TargetWatch:
 
     def dump(self) -> bytes:
         """What changes from span to span; small."""
-        values: dict[str, Any] = {"spans": self.spans, "collected_from": self.collected_from}
+        values: dict[str, Any] = {"spans": self.spans, "collected_from": self.collected_from, "number": self.number}
         if self.baseline is not None and self.traffic is not None:
             values["streams"] = {s.signal.name: s.state.to_bytes().hex() for s in self.streams}
             values["recovering"] = {
@@ -117,6 +122,7 @@ class TargetWatch:
         """Go on from where `dump` was taken; baseline and the traffic's `learned` one are saved beside it."""
         values, _ = snapshot.load(blob)
         self.spans, self.collected_from = values["spans"], values["collected_from"]
+        self.number = values.get("number", 1)
         for stream in self.streams:
             if stream.signal.name in values["streams"]:
                 stream.state = type(stream.state).from_bytes(bytes.fromhex(values["streams"][stream.signal.name]))
