@@ -73,6 +73,8 @@ CONTENT = ("output_tokens", "parse_fail", "refusal", "finish_length")
 SIGNALS = {
     "output_tokens": "answer length",
     "adjusted_output_tokens": "answer length beside its other measures",
+    "response_chars": "answer length in characters",
+    "chars_per_token": "characters to a token",
     "parse_fail": "parse failures",
     "refusal": "refusals",
     "finish_length": "answers cut at the limit",

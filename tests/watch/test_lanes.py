@@ -194,3 +194,25 @@ def test_optional_columns_survive_saving_and_joining() -> None:
     assert np.isnan(saved.numbers("ttft_s")[900:]).all()
     assert (saved.names("finish_reason").codes[900:] == -1).all()
     assert saved.names("finish_reason").values == whole.names("finish_reason").values
+
+
+def test_another_tokeniser_shows_in_the_characters_to_a_token() -> None:
+    """The same answers cut into more tokens: fewer characters to each."""
+    rng = np.random.default_rng(1)
+    chars = {"response_chars": 100.0 * rng.normal(4.2, 0.2, N)}
+    before, after = spans(1, 0, **chars), spans(2, 2, **chars)
+    assert alarms("chars_per_token", before, after) == []
+    finer = replace(after, output_tokens=after.output_tokens * 1.05)
+    assert alarms("chars_per_token", before, finer)[0] == ("chars_per_token", "down")
+
+
+def test_characters_stand_in_for_tokens_that_were_not_counted() -> None:
+    """A log without token counts is watched by the characters of its answers; one with them is not, twice."""
+    rng = np.random.default_rng(1)
+    uncounted = np.full(N, np.nan)
+    before = replace(spans(1, 0, response_chars=rng.lognormal(6, 0.5, N)), output_tokens=uncounted)
+    after = replace(spans(2, 2, response_chars=0.8 * rng.lognormal(6, 0.5, N)), output_tokens=uncounted)
+    assert alarms("response_chars", before, after)[0] == ("response_chars", "down")
+    counted = spans(1, 0, response_chars=rng.lognormal(6, 0.5, N))
+    signal = next(s for s in signals.of(counted) if s.name == "response_chars")
+    assert not Stream.learn(signal, frozen(counted)).sufficient

@@ -76,6 +76,17 @@ def _token_time(frame: Frame) -> FloatArray:
     return (frame.numbers("duration_s") - frame.numbers("ttft_s")) / tokens
 
 
+def _chars(frame: Frame) -> FloatArray:
+    """The length of an answer where its tokens were not counted."""
+    return np.where(np.isnan(frame.output_tokens), frame.numbers("response_chars"), np.nan)
+
+
+def _chars_per_token(frame: Frame) -> FloatArray:
+    """Of answers long enough that their last token does not matter; another tokeniser shows here."""
+    tokens = np.where(frame.output_tokens >= MIN_TOKENS, frame.output_tokens, np.nan)
+    return frame.numbers("response_chars") / tokens
+
+
 def _price(frame: Frame) -> FloatArray:
     tokens = frame.input_tokens + np.nan_to_num(frame.output_tokens)
     return frame.numbers("cost_usd") / np.where(tokens > 0, tokens, np.nan)
@@ -92,6 +103,8 @@ CONTENT = (
 OPTIONAL = (
     Signal("finish_reason", "content", "categorical", text("finish_reason"), apart=frozenset({"length"})),
     Signal("schema_fingerprint", "content", "categorical", text("schema_fingerprint")),
+    Signal("response_chars", "content", "numeric", _chars),
+    Signal("chars_per_token", "content", "numeric", _chars_per_token),
     Signal("task_fail", "content", "binary", lambda f: 1 - f.numbers("task_success")),
     Signal("score", "content", "numeric", number("score")),
     Signal("confidence", "content", "numeric", number("confidence")),
