@@ -1,7 +1,7 @@
 """Undertow, River's ADWIN, NannyML and two dummies on labelled streams: one table.
 
 python tests/study/compare.py FOLDER     NAME.jsonl with NAME.truth.json beside each, as described in scoring.py
-python tests/study/compare.py            streams of the simulator
+python tests/study/compare.py            streams of the simulator, and of real answers
 """
 
 import json
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench import peers
-from tests.study import simulated
+from tests.study import resampled, simulated
 from tests.study.scoring import REFERENCE, Row, delays, judge, table
 
 EVERY = 500
@@ -35,12 +35,18 @@ def main(arguments: Sequence[str]) -> None:
     """Print the table, and the median delays of Undertow."""
     with tempfile.TemporaryDirectory() as own:
         if not arguments:
-            simulated.write(Path(own))
+            write(Path(own))
         results = study(Path(arguments[0] if arguments else own))
     print(table(results))  # noqa: T201
     print("\nmedian delay of Undertow, in requests")  # noqa: T201
     for kind, delay in delays(results["undertow"]).items():
         print(f"  {kind:28}{delay:8.0f}")  # noqa: T201
+
+
+def write(folder: Path, seeds: int = 1) -> None:
+    """The streams that come with the project."""
+    simulated.write(folder, seeds)
+    resampled.write(folder, seeds)
 
 
 def study(folder: Path) -> dict[str, list[Row]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.study import resampled
 from tests.study.compare import always, read
 from tests.study.scoring import Row, delays, figures, judge, table
 
@@ -107,3 +108,20 @@ def test_peers_get_columns_in_the_order_in_which_calls_ended(tmp_path: Path) -> 
     assert columns["output_tokens"].tolist() == [7, 4]
     assert columns["s_per_token"].tolist()[1] == 2
     assert math.isnan(columns["words"][1])
+
+
+def test_streams_of_real_answers_are_what_their_truth_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed gives the same spans; after the onset answers are longer, and a null names no lane."""
+    monkeypatch.setattr(resampled, "STREAMS", {k: resampled.STREAMS[k] for k in ("null-gpt4", "swap-gpt35")})
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        resampled.write(folder)
+    one, other = ((tmp_path / name / "swap-gpt35.real-01.jsonl").read_bytes() for name in "ab")
+    assert one == other
+    told = json.loads((tmp_path / "a" / "swap-gpt35.real-01.truth.json").read_text())
+    tokens = [json.loads(line)["output_tokens"] for line in one.splitlines()]
+    assert len(tokens) == told["spans"]
+    before, after = tokens[: told["onset"]], tokens[told["onset"] :]
+    assert sum(after) / len(after) > 1.1 * sum(before) / len(before)
+    quiet = json.loads((tmp_path / "a" / "null-gpt4.real-01.truth.json").read_text())
+    assert (quiet["cause"], quiet["lanes"]) == ("none", [])
