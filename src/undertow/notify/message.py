@@ -89,10 +89,14 @@ def _encode(kind: str, now: float, data: Mapping[str, Any]) -> bytes:
 
 
 def _links(incident: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
-    """The page of the target, open at the incident; names too long for an address are left out of it."""
+    """The page of the target, open at the incident; names too long for an address are left out of it.
+
+    An incident of a pool stands on the page of each member.
+    """
     if not dashboard_url:
         return {}
-    target = {name: value for name, value in incident["target"].items() if value is not None}
+    page = (incident.get("pooled") or [incident["target"]])[0]
+    target = {name: value for name, value in page.items() if value is not None}
     queries = (urlencode({**names, "incident": incident["id"]}) for names in (target, {}))
     query = next((query for query in queries if len(query) < _QUERY_LIMIT), "")
     return {"dashboard": f"{dashboard_url.rstrip('/')}/target?{query}"}

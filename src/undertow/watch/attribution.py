@@ -11,6 +11,7 @@ from typing import Literal
 
 from undertow.span import Target
 from undertow.watch.events import Event, Lane
+from undertow.watch.pool import akin
 
 Cause = Literal["provider_update", "declared_update", "infrastructure", "availability", "own_release", "unresolved"]
 
@@ -120,7 +121,7 @@ def attribute(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
 
 def _control(change: Change, fleet: Mapping[Target, Facts]) -> str:
     near_s = fleet[change.target].near_s
-    others = {target: facts for target, facts in fleet.items() if target != change.target}
+    others = {target: facts for target, facts in fleet.items() if not akin(target, change.target)}
     siblings = any(t.provider == change.target.provider and _drifted(f, change, near_s) for t, f in others.items())
     return "same_provider_moved" if siblings else "other_targets_quiet" if others else "no_other_targets"
 

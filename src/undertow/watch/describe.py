@@ -6,20 +6,29 @@ from typing import Any
 
 from undertow.config import DetectConfig
 from undertow.watch.baseline import DAY_S
+from undertow.watch.pool import members, place
 from undertow.watch.stream import Budget, Stream
 from undertow.watch.target import TargetWatch
 
 MISSING_SPANS = 10
 """So many must be missing, at a third of the mean rate, before silence is said to be stale: by chance exp(-10)."""
 LEAST_QUIET_S = 300.0
+MOST_SIBLINGS = 5
+LEAST_ANSWERS = 10
+"""A rate of fewer is not told: it may be off by half."""
 
 
 def describe(
-    watch: TargetWatch | None, standing: Sequence[dict[str, Any]], config: DetectConfig, targets: int, quiet_s: float
+    watch: TargetWatch | None,
+    standing: Sequence[dict[str, Any]],
+    config: DetectConfig,
+    targets: int,
+    quiet_s: float,
+    pool: TargetWatch | None = None,
 ) -> dict[str, Any]:
     """Baseline, state, one sentence and the signals of a target, as `GET /v1/targets` tells them.
 
-    `quiet_s` is how long ago its newest span ended, by the clock.
+    `quiet_s` is how long ago its newest span ended, by the clock. `targets` counts all that share the budget.
     """
     alarmed = {signal["signal"].partition("=")[0] for document in standing for signal in document["signals"]}
     fleet = Budget(config.false_alarm_interval_days, max(1, targets))
@@ -29,12 +38,14 @@ def describe(
         "baseline": _baseline(watch),
         "baseline_version": watch.number if watch else 1,
         "baseline_spans": _baseline_spans(watch),
+        "baseline_days_left": days_left(watch, quiet_s),
         "baseline_start": watch.baseline.start if watch and watch.baseline else None,
         "baseline_end": watch.baseline.end if watch and watch.baseline else None,
         "state": state,
-        "text": text,
+        "text": text + _together(watch, pool),
         "open_incidents": [document["id"] for document in standing],
         "signals": [_signal(stream, shared, alarmed) for stream in streams],
+        "pool": _pool(pool, fleet, alarmed),
     }
 
 
@@ -43,6 +54,16 @@ def _baseline(watch: TargetWatch | None) -> str:
     if watch is None or watch.baseline is None:
         return "collecting"
     return "quarantined" if watch.doubts else "frozen"
+
+
+def days_left(watch: TargetWatch | None, quiet_s: float) -> float | None:
+    """In how many days the baseline is complete if answers go on coming as they did; None: complete, or unknown."""
+    if watch is None or watch.baseline or watch.collector.ok_spans < LEAST_ANSWERS:
+        return None
+    collector, needed = watch.collector, watch.config.baseline
+    known_s = collector.end - collector.start
+    answers_s = (known_s + max(0.0, quiet_s)) * max(0, needed.min_spans / collector.ok_spans - 1)
+    return max(answers_s, needed.min_hours * 3600 - known_s, 0.0) / DAY_S
 
 
 def _baseline_spans(watch: TargetWatch | None) -> int:
@@ -57,7 +78,7 @@ def _state(watch: TargetWatch | None, standing: Sequence[dict[str, Any]], quiet_
         causes = ", ".join(sorted({d["cause"].replace("_", " ") for d in serious}))
         return "alert", f"{len(serious)} open: {causes}"
     if watch is None or watch.baseline is None:
-        return "collecting", _progress(watch)
+        return "collecting", f"{_progress(watch)}{_rest(watch, quiet_s)}"
     if not any(stream.sufficient for stream in watch.streams):
         return "insufficient_data", "no signal has the 500 values in the baseline that judging needs"
     if quiet_s > max(LEAST_QUIET_S, 3 * MISSING_SPANS * DAY_S * watch.baseline.days / watch.baseline.spans):
@@ -74,6 +95,34 @@ def _progress(watch: TargetWatch | None) -> str:
         f"collecting a baseline: {collector.ok_spans:,} of {needed.min_spans:,} answers, "
         f"{hours:.1f} of {needed.min_hours:g} hours"
     )
+
+
+def _rest(watch: TargetWatch | None, quiet_s: float) -> str:
+    if watch is None or watch.collector.spans == 0:
+        return ""
+    days = days_left(watch, quiet_s)
+    if days is None:
+        return ", too few to say how long that takes"
+    return f", about {days:,.0f} days more at this rate" if days >= 2 else f", about {24 * days:,.0f} hours more"
+
+
+def _together(watch: TargetWatch | None, pool: TargetWatch | None) -> str:
+    if watch is None or pool is None:
+        return ""
+    siblings = [place(member) for member in members(pool.target) if member != watch.target]
+    more = f" and {len(siblings) - MOST_SIBLINGS} more" if len(siblings) > MOST_SIBLINGS else ""
+    return f"; watched in a pool with {', '.join(siblings[:MOST_SIBLINGS])}{more}"
+
+
+def _pool(pool: TargetWatch | None, fleet: Budget, alarmed: set[str]) -> dict[str, Any] | None:
+    if pool is None or pool.baseline is None:
+        return None
+    shared = pool.share(fleet)
+    return {
+        "members": [member.as_dict() for member in members(pool.target)],
+        "baseline_spans": pool.baseline.ok_spans,
+        "signals": [_signal(stream, shared, alarmed) for stream in pool.streams],
+    }
 
 
 def _signal(stream: Stream, shared: Budget, alarmed: set[str]) -> dict[str, Any]:

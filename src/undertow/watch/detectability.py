@@ -10,6 +10,7 @@ import numpy as np
 from undertow.config import DetectConfig
 from undertow.watch.frame import FloatArray
 from undertow.watch.heads import Number, Rate
+from undertow.watch.pool import named
 from undertow.watch.stream import Budget, Stream
 from undertow.watch.target import TargetWatch
 from undertow_detectors import pit
@@ -48,7 +49,7 @@ class Detectability:
         budget, streams, rows = self._known.get(watch, (None, None, []))
         if budget != shared or streams is not watch.streams:
             streams = watch.streams
-            rows = [{"target": watch.target.as_dict()} | row for s in streams for row in _rows(s, watch.share(shared))]
+            rows = [named(watch.target) | row for s in streams for row in _rows(s, watch.share(shared))]
             self._known[watch] = (shared, streams, rows)
         return rows
 

@@ -1,8 +1,8 @@
 """Judges released spans of the whole fleet; pure but for what it is given, so that replay and live running agree.
 
 Every number depends on the order of the spans alone, never on how they were cut into batches: a target judges its own
-spans one after the other, a batch is cut where a new target appears (the budget is shared by those known by then), and
-facts reach the incidents in order of time.
+spans one after the other, a batch is cut where a new target appears or a pool is formed (the budget is shared by those
+known by then), and facts reach the incidents in order of time.
 """
 
 import json
@@ -16,16 +16,18 @@ import pyarrow as pa
 from undertow.config import DetectConfig
 from undertow.span import Target
 from undertow.watch import baseline as baselines
-from undertow.watch import snapshot
+from undertow.watch import pooling, snapshot
 from undertow.watch.attribution import Facts
 from undertow.watch.controls import Lookup, compare
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, by_target
 from undertow.watch.incident import Incidents, Told
+from undertow.watch.pool import Pool, akin, members, order
 from undertow.watch.stream import Budget
 from undertow.watch.target import TargetWatch
 
 Judged = tuple[Target, Event, list[Told]]
+STATES = ("baseline", "traffic", "facts", "now")
 
 RETIRED = "baseline "
 KEPT_BASELINES = 12
@@ -33,26 +35,59 @@ KEPT_BASELINES = 12
 
 
 class Engine:
-    """All targets, what is known of each, and the standing incidents."""
+    """All targets and pools, what is known of each, and the standing incidents."""
 
     def __init__(self, config: DetectConfig, incidents: Incidents, lookup: Lookup) -> None:
         self.config = config
         self.incidents = incidents
         self._lookup = lookup
         self.targets: dict[Target, TargetWatch] = {}
+        self.pools: dict[Pool, TargetWatch] = {}
         self.facts: dict[Target, Facts] = {}
         self._saved: dict[str, object] = {}
         self._touched: dict[Target, None] = {}
         self._retired: dict[str, bytes | None] = {}
+        self._dissolved: list[Pool] = []
+
+    @property
+    def watches(self) -> dict[Target, TargetWatch]:
+        """Targets and pools: all that share the budget."""
+        return dict([*self.targets.items(), *self.pools.items()])
+
+    def pool_of(self, target: Target) -> TargetWatch | None:
+        """The pool that `target` is in."""
+        return next((watch for pool, watch in self.pools.items() if target in pool.members), None)
 
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
         frames = {target: frame for target, frame in by_target(table) if len(frame)}
-        self._touched |= dict.fromkeys(frames)
+        return [one for segment in self._segments(frames) for one in self._judge_pooled(segment)]
+
+    def _judge_pooled(self, rest: dict[Target, Frame]) -> list[Judged]:
+        """Judge spans of known targets, up to each moment at which a pool is due."""
         judged: list[Judged] = []
-        for segment in self._segments(frames):
-            judged += self._judge_segment(segment)
-        return judged
+        while (at := pooling.due(self._unpooled(), rest)) is not None:
+            judged += self._judge_segment(_cut(rest, at, after=False))
+            judged += self._pool(at)
+            rest = _cut(rest, at, after=True)
+        return judged + self._judge_segment(rest)
+
+    def _unpooled(self) -> dict[Target, TargetWatch]:
+        """Targets that collect a baseline and are in no pool."""
+        pooled = {member for pool in self.pools for member in pool.members}
+        return {t: watch for t, watch in self.targets.items() if watch.baseline is None and t not in pooled}
+
+    def _pool(self, at: float) -> list[Judged]:
+        """Form the pools that are due at `at`."""
+        found: list[tuple[Target, Event]] = []
+        for pool in sorted(pooling.formed(self._unpooled(), at), key=order):
+            watch = self.pools[pool] = TargetWatch(pool, self.config)
+            baseline = pooling.baseline(pool, self.targets, at)
+            watch.spans = baseline.spans
+            found += ((pool, event) for event in watch.begin(baseline))
+            self.facts[pool] = Facts(watch.near_s)
+            self._touched[pool] = None
+        return [(target, event, self._learn(target, event)) for target, event in found]
 
     def _segments(self, frames: Mapping[Target, Frame]) -> Iterator[dict[Target, Frame]]:
         """`frames` cut in time where targets appear that were not known before."""
@@ -60,7 +95,7 @@ class Engine:
         bounds = [float("-inf"), *starts, float("inf")]
         for low, high in pairwise(bounds):
             cut = {t: f[(f.at >= low) & (f.at < high)] for t, f in frames.items()} if starts else dict(frames)
-            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.targets), key=_order):
+            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.targets), key=order):
                 self.targets[target] = TargetWatch(target, self.config)
                 self.facts[target] = Facts()
             yield {target: frame for target, frame in cut.items() if len(frame)}
@@ -68,24 +103,25 @@ class Engine:
                 return
 
     def _judge_segment(self, frames: Mapping[Target, Frame]) -> list[Judged]:
-        shared = Budget(self.config.false_alarm_interval_days, len(self.targets))
+        shared, watches = Budget(self.config.false_alarm_interval_days, len(self.watches)), self.watches
         found: list[tuple[Target, Event]] = []
-        for target, frame in frames.items():
-            watch = self.targets[target]
+        for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
+            watch = watches[target]
             found += ((target, event) for event in watch.feed(frame, shared))
             self.facts[target].near_s = watch.near_s
-        found.sort(key=lambda one: (one[1].at, _order(one[0]), one[1].kind, one[1].subject))
+            self._touched[target] = None
+        found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
         explained = ((target, self._explained(target, event)) for target, event in found)
         return [(target, event, self._learn(target, event)) for target, event in explained]
 
     def _explained(self, target: Target, event: Event) -> Event:
         """What a drift of the answers is, given the controls: the target's own, the users', or not to be told yet."""
-        if event.kind != "drift" or event.lane != "content" or self.incidents.of(target):
-            return event
         facts = self.facts[target]
+        if event.kind != "drift" or event.lane != "content" or self.incidents.known(target, event, facts.near_s):
+            return event
         held = [e for e in facts.known(("held",), event.since - facts.near_s, event.at) if e.subject == event.subject]
         event = replace(event, since=min([event.since, *(e.since for e in held)]))
-        compared = compare(target, event, self.targets, self._lookup)
+        compared = compare(target, event, self.watches, self._lookup)
         if compared.verdict == "shared":
             names = ", ".join(sorted(f"{t.model} of {t.provider}" for t in compared.moved))
             text = f"{event.subject} went {event.direction} here and at {names} together: the users changed"
@@ -99,30 +135,43 @@ class Engine:
     def accept(self, target: Target, at: float, until: float) -> list[Judged]:
         """What came after `at` is the new normal: the next baseline is collected from there, and the rest judged anew.
 
-        The spans since then were set aside until now: they are part of no baseline. `until` is how far was judged.
+        The spans since then were set aside until now: they are part of no baseline. `until` is how far was judged. What
+        a pool knew of the target is void.
         """
-        old, since = self.targets[target], self._lookup(target, at, until)
-        self._retire(old)
+        for pool in [pool for pool in self.pools if akin(pool, target)]:
+            del self.pools[pool], self.facts[pool]
+            self._touched.pop(pool, None)
+            self._dissolved.append(pool)
+        found = {member: self._lookup(member, at, until) for member in members(target)}
+        since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
+        for member in found:
+            self._renew(member, at, len(since.get(member, ())))
+        return self._judge_pooled(since)
+
+    def _renew(self, target: Target, at: float, judged: int) -> None:
+        """Collect anew from `at`, since when `judged` spans came; keep the baseline that is no longer judged by."""
+        old = self.targets[target]
+        if old.baseline is not None:
+            number = old.baseline.number
+            self._retired[_key(target, f"{RETIRED}{number}")] = baselines.dump(old.baseline)
+            self._retired[_key(target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
         watch = self.targets[target] = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
-        watch.spans = old.spans - (len(since) if since is not None else 0)
+        watch.spans = old.spans - judged
         self._saved.pop(_key(target, "baseline"), None)
         self._touched[target] = None
-        return self._judge_segment({target: since}) if since is not None and len(since) else []
-
-    def _retire(self, watch: TargetWatch) -> None:
-        """Keep a baseline that is no longer judged by, so that "is it what it was?" can still be asked."""
-        if watch.baseline is not None:
-            number = watch.baseline.number
-            self._retired[_key(watch.target, f"{RETIRED}{number}")] = baselines.dump(watch.baseline)
-            self._retired[_key(watch.target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes. Baselines come once, the rest is small."""
         yield from self._retired.items()
         self._retired = {}
         touched, self._touched = self._touched, {}
+        dissolved, self._dissolved = self._dissolved, []
+        for key in (_key(pool, name) for pool in dissolved for name in STATES):
+            self._saved.pop(key, None)
+            yield key, None
+        watches = self.watches
         for target in touched:
-            watch = self.targets[target]
+            watch = watches[target]
             learned = watch.traffic.learned if watch.traffic else None
             for name, baseline in (("baseline", watch.baseline), ("traffic", learned)):
                 key = _key(target, name)
@@ -133,14 +182,18 @@ class Engine:
             yield _key(target, "now"), watch.dump()
 
     def restore(self, states: Mapping[str, bytes]) -> None:
-        """Go on from saved state; what was still being collected must be fed again with `recollect`."""
+        """Go on from saved state; what was still being collected must be found again with `recollect`."""
         for key in sorted(states):
             *fields, name = json.loads(key)
             if name == "now":
-                self._restore_target(Target(*fields), states)
+                self._restore(_target(fields), states)
 
-    def _restore_target(self, target: Target, states: Mapping[str, bytes]) -> None:
-        watch = self.targets[target] = TargetWatch(target, self.config)
+    def _restore(self, target: Target, states: Mapping[str, bytes]) -> None:
+        watch = TargetWatch(target, self.config)
+        if isinstance(target, Pool):
+            self.pools[target] = watch
+        else:
+            self.targets[target] = watch
         frozen, learned = (states.get(_key(target, name)) for name in ("baseline", "traffic"))
         if frozen:
             watch.adopt(baselines.load(frozen))
@@ -149,22 +202,17 @@ class Engine:
         self._saved[_key(target, "traffic")] = watch.traffic.learned if watch.traffic else None
         self.facts[target] = _load_facts(states[_key(target, "facts")])
 
-    def collecting(self) -> Iterator[tuple[Target, float]]:
-        """Targets that collect, with the time from which their spans must be fed to `recollect`."""
-        for target, watch in self.targets.items():
-            if watch.baseline is None:
-                yield target, watch.collected_from
-            elif watch.traffic and watch.traffic.collecting_from is not None:
-                yield target, watch.traffic.collecting_from
-
-    def recollect(self, table: pa.Table) -> None:
-        """Feed again what was being collected when the state was saved."""
-        for target, frame in by_target(table):
-            watch = self.targets[target]
-            if watch.baseline is None:
-                watch.collector.feed(frame)
-            elif watch.traffic:
+    def recollect(self, until: float) -> None:
+        """Look up what was being collected when the state was saved, which was at `until`."""
+        for target, watch in self.watches.items():
+            since = watch.traffic.collecting_from if watch.traffic else watch.collected_from
+            frame = self._lookup(target, since, until) if since is not None else None
+            if frame is None:
+                continue
+            if watch.traffic:
                 watch.traffic.collect(frame)
+            else:
+                watch.collector.feed(frame)
 
 
 def former(target: Target, states: Mapping[str, bytes]) -> list[baselines.Baseline]:
@@ -174,12 +222,22 @@ def former(target: Target, states: Mapping[str, bytes]) -> list[baselines.Baseli
     return sorted(kept, key=lambda baseline: baseline.number)
 
 
-def _order(target: Target) -> tuple[str, str, str, str]:
-    return target.provider, target.model, target.gateway or "", target.deployment or ""
+def _cut(frames: Mapping[Target, Frame], at: float, *, after: bool) -> dict[Target, Frame]:
+    """What of `frames` came after `at`, or until then."""
+    cut = {target: frame[(frame.at > at) == after] for target, frame in frames.items()}
+    return {target: frame for target, frame in cut.items() if len(frame)}
 
 
 def _key(target: Target, name: str) -> str:
-    return json.dumps([target.gateway, target.provider, target.model, target.deployment, name])
+    fields = [target.gateway, target.provider, target.model, target.deployment]
+    more = [[m.gateway, m.provider, m.model, m.deployment] for m in members(target)]
+    return json.dumps([*fields, more, name] if isinstance(target, Pool) else [*fields, name])
+
+
+def _target(fields: list[Any]) -> Target:
+    """Of a key without its name."""
+    pooled = fields[-1]
+    return Pool.of(Target(*member) for member in pooled) if isinstance(pooled, list) else Target(*fields)
 
 
 def _dump_facts(facts: Facts) -> bytes:

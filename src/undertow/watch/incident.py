@@ -16,6 +16,7 @@ from undertow.config import WeightsConfig
 from undertow.span import Target
 from undertow.watch.attribution import Attribution, Cause, Change, Facts, attribute
 from undertow.watch.events import Event, Lane
+from undertow.watch.pool import Pool, akin, members, named, place, subject
 from undertow.watch.sizing import Sizing
 from undertow.watch.weights import STANDING, recommendation
 
@@ -65,7 +66,7 @@ class Incidents:
             told = [self._drift(target, event, fleet)]
         elif event.kind == "recovered":
             told = [self._recovered(document, event) for document in self.of(target)]
-        elif event.kind == "declared":
+        elif event.kind == "declared" and not isinstance(target, Pool):
             told = [self._declared(target, event, fleet[target].near_s)]
         else:
             told = []
@@ -73,8 +74,16 @@ class Incidents:
         return [one for one in (*told, *reconsidered) if one]
 
     def of(self, target: Target) -> list[Document]:
-        """The standing incidents of one target."""
-        return [d for d in self.standing.values() if d["target"] == target.as_dict()]
+        """The standing incidents of one target or pool."""
+        return [d for d in self.standing.values() if subject(d) == target]
+
+    def about(self, target: Target) -> list[Document]:
+        """The standing incidents of one target and of the pools that it is in."""
+        return [d for d in self.standing.values() if target in members(subject(d))]
+
+    def known(self, target: Target, event: Event, near_s: float) -> bool:
+        """Whether an incident stands that a drift of the answers, `event`, adds to."""
+        return bool(self.of(target) or self._shared(target, event, near_s))
 
     def close(self, incident_id: str, at: float, status: str, by: str) -> Told | None:
         """A person decided: `resolved` or `accepted` ends it, `acknowledged` leaves it standing."""
@@ -109,6 +118,8 @@ class Incidents:
 
     def _drift(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         document = self._joined(target, event, event.lane, fleet[target].near_s)
+        if document is None and (shared := self._shared(target, event, fleet[target].near_s)):
+            return _noted(shared, target, event)
         if document is None:
             said = attribute(Change(target, event.since, event.at, event.lane), fleet)
             size = self._measure(target, event, event.since, fleet[target].near_s)
@@ -127,18 +138,24 @@ class Incidents:
         return self._open(target, event, "identity", said, None)
 
     def _joined(self, target: Target, event: Event, lane: str, near_s: float) -> Document | None:
-        """The incident that `event` belongs to; its change may have begun `near_s` before the estimate."""
+        """The incident of `target` that `event` belongs to."""
         for document in self.of(target):
-            begun = (document["change_point_interval"] or [document["change_point"]])[0]
-            overlaps = event.since - near_s <= document["opened_at"] and event.at >= begun
-            if _has_lane(document, lane) or overlaps:
+            if _has_lane(document, lane) or _overlaps(document, event, near_s):
+                return document
+        return None
+
+    def _shared(self, target: Target, event: Event, near_s: float) -> Document | None:
+        """The incident of a pool that tells of the same answers as `event` of a member, or the other way round."""
+        for document in self.standing.values():
+            of, content = subject(document), event.lane == "content" and _has_lane(document, "content")
+            if of != target and akin(of, target) and content and _overlaps(document, event, near_s):
                 return document
         return None
 
     def _open(self, target: Target, event: Event, lane: str, said: Attribution, size: Sizing | None) -> Told:
         document: Document = {
             "id": _identifier(target, lane, event),
-            "target": target.as_dict(),
+            **named(target),
             "cause": said.cause,
             "lane": lane,
             "severity": "info" if lane == "identity" else SEVERITY[said.cause],
@@ -167,7 +184,9 @@ class Incidents:
         return Told("updated", "signal_joined", document, before)
 
     def _reconsider(self, document: Document, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
-        target = Target(**document["target"])
+        target = subject(document)
+        if target not in fleet:  # a pool that was dissolved
+            return None
         if event.at <= document["opened_at"] or event.at > document["opened_at"] + fleet[target].near_s:
             return None
         said = _attributed(document, fleet, event.at)
@@ -187,6 +206,24 @@ def _note(document: Document, at: float, by: str, status: str, reason: str | Non
     """Who did what, when, and why."""
     entry = {"at": at, "by": by, "status": status} | ({"reason": reason} if reason else {})
     document.setdefault("history", []).append(entry)
+
+
+def _noted(document: Document, target: Target, event: Event) -> Told | None:
+    """Write into an incident that the pool, or a member of it, moved too; once for each signal of each."""
+    whose = "the pool" if isinstance(target, Pool) else place(target)
+    text = f"{event.subject} went {event.direction or 'another way'} at {whose} too"
+    history = document.setdefault("history", [])
+    if any(one.get("text") == text for one in history):
+        return None
+    before = deepcopy(document)
+    history.append({"at": event.at, "by": "undertow", "status": document["status"], "text": text})
+    return Told("refreshed", "moved_too", document, before)
+
+
+def _overlaps(document: Document, event: Event, near_s: float) -> bool:
+    """Whether both may be one change; that of `event` may have begun `near_s` before the estimate."""
+    begun = (document["change_point_interval"] or [document["change_point"]])[0]
+    return bool(event.since - near_s <= document["opened_at"] and event.at >= begun)
 
 
 def _has_lane(document: Document, lane: str) -> bool:
@@ -222,7 +259,7 @@ def _date(document: Document) -> None:
 
 
 def _attributed(document: Document, fleet: Mapping[Target, Facts], at: float) -> Attribution:
-    return attribute(Change(Target(**document["target"]), document["change_point"], at, document["lane"]), fleet)
+    return attribute(Change(subject(document), document["change_point"], at, document["lane"]), fleet)
 
 
 def _bare_signal(event: Event) -> Document:
@@ -238,5 +275,5 @@ def _bare_signal(event: Event) -> Document:
 
 
 def _identifier(target: Target, lane: str, event: Event) -> str:
-    identity = json.dumps([target.as_dict(), lane, event.subject, event.spans, round(event.at, 3)])
+    identity = json.dumps([*named(target).values(), lane, event.subject, event.spans, round(event.at, 3)])
     return "inc_" + hashlib.blake2b(identity.encode(), digest_size=10).hexdigest()

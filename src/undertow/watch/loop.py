@@ -12,13 +12,14 @@ from undertow.notify.message import data_quality
 from undertow.notify.outbox import plan
 from undertow.span import Target
 from undertow.store import Store
-from undertow.watch import memory, sizing, weights
+from undertow.watch import memory, pooling, sizing, weights
 from undertow.watch.describe import describe
 from undertow.watch.detectability import Detectability
 from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
 from undertow.watch.incident import Document, Incidents, Told
+from undertow.watch.pool import Pool, named, subject
 
 SLICE_S = 6 * 3600.0
 MAX_SLICES = 500
@@ -30,6 +31,8 @@ NOTICES = {
     "baseline": "baseline_not_homogeneous",
     "users": "traffic_mix",
 }
+OF_POOLS = ("baseline", "users")
+"""Kinds of events of a pool that are noticed; its members are there for the rest."""
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Watcher:
     def detectability(self) -> Document:
         """What would be noticed, as `GET /v1/detectability` tells it."""
         with self._lock:  # not for the arithmetic: references stay as they are
-            watches = list(self._engine.targets.values())
+            watches = list(self._engine.watches.values())
         return self._detectability.told(watches, self._config.detect)
 
     def acknowledge(self, incident_id: str, by: str) -> Document | None:
@@ -91,9 +94,10 @@ class Watcher:
         return self._decide(incident_id, "accepted", by)
 
     def _describe(self, row: Document, multipliers: Mapping[Target, float], now: float) -> Document:
-        target, fleet = _target(row), self._engine.targets
-        standing = self._engine.incidents.of(target)
-        told = describe(fleet.get(target), standing, self._config.detect, len(fleet), now - row["last"])
+        target, engine = _target(row), self._engine
+        standing, fleet = engine.incidents.about(target), len(engine.watches)
+        watch, pool = engine.targets.get(target), engine.pool_of(target)
+        told = describe(watch, standing, self._config.detect, fleet, now - row["last"], pool)
         return row | told | {"multiplier": multipliers.get(target, 1.0)}
 
     def _decide(self, incident_id: str, status: str, by: str) -> Document | None:
@@ -116,7 +120,7 @@ class Watcher:
         if until is None:
             return []
         surely = (incident["change_point_interval"] or [incident["change_point"]])[-1]
-        return self._engine.accept(_target(incident), min(surely, until), until)
+        return self._engine.accept(subject(incident), min(surely, until), until)
 
     def _slices(self, final: bool) -> Sequence[tuple[float | None, float]]:
         newest, cursor = self._store.newest(), self._store.cursor()
@@ -176,16 +180,18 @@ class Watcher:
         engine.restore(self._store.states())
         cursor = self._store.cursor()
         if cursor is not None:
-            for target, since in list(engine.collecting()):
-                engine.recollect(self._store.released(since, cursor, target=target, columns=COLUMNS))
+            engine.recollect(cursor)
         return engine
 
     def _measure(self, target: Target, event: Event, since: float, near_s: float) -> sizing.Sizing | None:
-        return sizing.measure(self._engine.targets[target], event, since, near_s, self._lookup)
+        return sizing.measure(self._engine.watches[target], event, since, near_s, self._lookup)
 
     def _lookup(self, target: Target, since: float, until: float) -> Frame | None:
-        table: pa.Table = self._store.released(since, until, target=target, columns=COLUMNS)
-        return next((frame for _, frame in by_target(table)), None)
+        def of(one: Target) -> Frame | None:
+            table: pa.Table = self._store.released(since, until, target=one, columns=COLUMNS)
+            return next((frame for _, frame in by_target(table)), None)
+
+        return pooling.gathered(target, of)
 
 
 def _target(row: Document) -> Target:
@@ -194,6 +200,6 @@ def _target(row: Document) -> Target:
 
 def _notice(target: Target, event: Event) -> Document | None:
     kind = NOTICES.get(event.kind)
-    if kind is None:
+    if kind is None or (isinstance(target, Pool) and event.kind not in OF_POOLS):
         return None
-    return {"kind": kind, "target": target.as_dict(), "at": event.at, "text": event.text}
+    return {"kind": kind, **named(target), "at": event.at, "text": event.text}

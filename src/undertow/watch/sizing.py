@@ -175,10 +175,15 @@ def _effect(stream: Stream, subject: str, after: FloatArray, s: int) -> Effect |
 def _labels(strata: Strata) -> Iterator[tuple[str, str]]:
     """Route and input size of each stratum, in words."""
     for group, edges in enumerate(strata.edges):
-        names = sorted({name.split("\x1f")[-1] or "no route" for name, g in strata.groups.items() if g == group})
+        names = sorted({_route(name) or "no route" for name, g in strata.groups.items() if g == group})
         route = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         ends = [f"{edge:,.0f}" for edge in edges]
         yield from ((route, text) for text in _ranges(ends))
+
+
+def _route(group: str) -> str:
+    """Of operation, route and, in a pool, member."""
+    return group.split("\x1f")[:2][-1]
 
 
 def _ranges(ends: list[str]) -> Iterator[str]:

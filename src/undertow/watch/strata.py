@@ -11,7 +11,6 @@ import numpy as np
 from undertow.watch.frame import FloatArray, IntArray, Names
 
 MAX_BINS = 8
-POOLED = "*"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,27 +50,39 @@ def fit(group: Names, input_tokens: FloatArray, min_rows: int) -> Strata:
 
 
 def _pool(group: Names, min_rows: int) -> dict[str, int]:
-    """Number the routes that are large enough alone; the small ones of one operation share a group."""
+    """Number the routes that are large enough alone; the small ones of one operation share a group.
+
+    In a pool a route is that of a member; small ones of one route are put together first.
+    """
     sizes = dict(
         zip(group.values, np.bincount(group.codes[group.codes >= 0], minlength=len(group.values)), strict=True)
     )
     numbered: dict[str, int] = {}
     total = 0
     for operation in sorted({name.split("\x1f")[0] for name in group.values}):
-        routes = sorted((n, name) for name, n in sizes.items() if name.split("\x1f")[0] == operation and n)
+        routes = _routes({name: int(n) for name, n in sizes.items() if name.split("\x1f")[0] == operation}, min_rows)
         pool: list[str] = []
         pooled = 0
         while routes and (routes[0][0] < min_rows or 0 < pooled < min_rows):
-            n, name = routes.pop(0)
-            pool.append(name)
-            pooled += int(n)
+            n, names = routes.pop(0)
+            pool += names
+            pooled += n
         if pooled >= min_rows:
             numbered |= dict.fromkeys(pool, total)
             total += 1
-        for _, name in routes:
-            numbered[name] = total
+        for _, names in routes:
+            numbered |= dict.fromkeys(names, total)
             total += 1
     return numbered
+
+
+def _routes(sizes: dict[str, int], min_rows: int) -> list[tuple[int, list[str]]]:
+    """Sizes and names, smallest first: the small ones of one route together, any other alone."""
+    together: dict[str, list[str]] = {}
+    for name, n in sorted(sizes.items()):
+        if n:
+            together.setdefault(name if n >= min_rows else "\x1f".join(name.split("\x1f")[:2]), []).append(name)
+    return sorted((sum(sizes[name] for name in names), names) for names in together.values())
 
 
 def _edges(values: FloatArray, min_rows: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Everything that is known of one target: its baseline, its streams, its traffic and what it declares."""
+"""Everything that is known of one target or pool: its baseline, its streams, its traffic and what it declares."""
 
 import math
 from typing import Any
@@ -14,7 +14,9 @@ from undertow.watch.declared import DECLARATIONS, Declared
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame
 from undertow.watch.homogeneity import report
+from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
+from undertow.watch.signals import Signal
 from undertow.watch.stream import Budget, Return, Stream
 from undertow.watch.traffic import Traffic
 from undertow_detectors import pit
@@ -25,7 +27,8 @@ class TargetWatch:
     """Judges the spans of one target in order.
 
     `spans` counts all of them, of every status. Until `baseline`, the target's `number`th, is frozen they are
-    collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how.
+    collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how. Of a pool only
+    the answers are judged, by a baseline that it is given.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class TargetWatch:
             self.spans += taken
             frame = frame[taken:]
             if self.collector.complete:
-                events += self._freeze()
+                events += self.begin(self.collector.freeze(self.number))
         if self.baseline is not None and len(frame):
             events += self._judge(frame, shared)
             self.spans += len(frame)
@@ -67,7 +70,7 @@ class TargetWatch:
         self.baseline = baseline
         settings = self.config.signals
         watched = [(s, settings.get(s.name, SignalConfig())) for s in signals.of(baseline.frame)]
-        learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled]
+        learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled and self._judges(s)]
         self.streams = [s for s in learned if len(s.before) or s.signal in signals.CONTENT]
         self.doubts = {stream.signal.name: text for stream in self.streams if (text := report(stream))}
         self.declared = [Declared(d, d.read(baseline.frame)) for d in DECLARATIONS]
@@ -81,13 +84,16 @@ class TargetWatch:
         """What each of its streams may spend of the share of a target."""
         return shared.split(sum(stream.sufficient for stream in self.streams))
 
-    def _freeze(self) -> list[Event]:
-        baseline = self.collector.freeze(self.number)
+    def begin(self, baseline: Baseline) -> list[Event]:
+        """Judge by `baseline`, which was just frozen; what is wrong with it."""
         self.adopt(baseline)
         return [
             Event("baseline", baseline.end, baseline.start, self.spans, signal, text=text)
             for signal, text in self.doubts.items()
         ]
+
+    def _judges(self, signal: Signal) -> bool:
+        return signal.lane == "content" or not isinstance(self.target, Pool)
 
     def _judge(self, frame: Frame, shared: Budget) -> list[Event]:
         assert self.traffic is not None  # noqa: S101  adopted with the baseline

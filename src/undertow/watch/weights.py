@@ -12,6 +12,7 @@ import msgspec
 from undertow.config import WeightsConfig
 from undertow.notify.message import alert_id
 from undertow.span import Target
+from undertow.watch.pool import members, subject
 
 LOWERING_CAUSES = frozenset({"provider_update"})
 """Causes that lower a weight; everything else is told, not acted upon."""
@@ -36,13 +37,14 @@ def entries(
 ) -> list[Entry]:
     """The targets whose weight is not their own, in a fixed order; `now` in Unix seconds ends what has expired.
 
-    A target gets `config.multiplier`, never less than `config.floor`, while an incident of a lowering cause stands. Of
-    a group, the targets with one (gateway, model), at least one keeps 1; a group of one carries its multiplier.
+    A target gets `config.multiplier`, never less than `config.floor`, while an incident of a lowering cause stands, of
+    itself or of a pool that it is in. Of a group, the targets with one (gateway, model), at least one keeps 1; a group
+    of one carries its multiplier.
     """
     standing: dict[Target, list[Mapping[str, Any]]] = {}
     for incident in incidents:
-        if _lowers(incident, now):
-            standing.setdefault(Target(**incident["target"]), []).append(incident)
+        for target in members(subject(incident)) if _lowers(incident, now) else ():
+            standing.setdefault(target, []).append(incident)
     spared = _spared(standing, set(targets) | set(standing))
     return [_entry(target, standing[target], config, target in spared) for target in sorted(standing, key=_order)]
 
