@@ -186,5 +186,14 @@ def judgement(incident: Incident) -> str:
     return _capital(f"{how_surely(incident)}; {whose_doing(incident)}; recommended: {recommended(incident)}.")
 
 
+def together(incident: Incident) -> str:
+    """Which quiet targets were watched as one, where the incident is theirs; else empty."""
+    if not incident.pooled:
+        return ""
+    places = [words.clean("/".join(filter(None, (t.gateway, t.deployment))), 60) for t in incident.pooled[:5]]
+    more = f" and {len(incident.pooled) - 5} more" if len(incident.pooled) > 5 else ""
+    return f"Seen in {len(incident.pooled)} quiet targets taken together: {', '.join(places)}{more}."
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]

@@ -158,11 +158,12 @@ class Cost(Struct, frozen=True):
 
 
 class Decided(Struct, frozen=True):
-    """What a person decided about an incident, and when (Unix seconds)."""
+    """What a person decided about an incident, or what the monitor noted in it as `text`, and when (Unix seconds)."""
 
     at: float
     by: str
     status: str
+    text: str | None = None
 
 
 class Recommendation(Struct, frozen=True):
@@ -173,10 +174,11 @@ class Recommendation(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """One change of one target."""
+    """One change of one target, or of the `pooled` ones together."""
 
     id: str
     target: Target
+    pooled: Sequence[Target] = ()
     cause: str = "unresolved"
     lane: str = ""
     severity: str = "info"
@@ -190,6 +192,11 @@ class Incident(Struct, frozen=True):
     why: Sequence[str] = ()
     recommendation: Recommendation | None = None
     history: Sequence[Decided] = ()
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """The targets that it is about; the page of each shows it."""
+        return self.pooled or (self.target,)
 
     @property
     def is_open(self) -> bool:

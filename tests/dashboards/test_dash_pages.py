@@ -125,12 +125,29 @@ def test_foreign_answer_is_not_taken_for_ours(api: FakeApi, open_page: Open) -> 
     assert open_page().title[0].value == "This is not an Undertow monitor"
 
 
+def test_an_incident_of_a_pool_stands_at_each_member(api: FakeApi, open_page: Open) -> None:
+    """The overview names the targets that were taken together, and each one's page shows the incident and its notes."""
+    where = target("gpt-4o-mini")
+    note = {"at": time.time() - HOUR, "by": "undertow", "status": "open", "text": "refusal went up at prod/eu too"}
+    found = incident(target("gpt-4o-mini", deployment="*"), now=time.time(), history=[note])
+    found["pooled"] = [target("gpt-4o-mini", deployment="eu"), where]
+    api.answers["/v1/incidents"] = {"incidents": [found]}
+    together = "Seen in 2 quiet targets taken together: litellm-prod/eu, litellm-prod."
+    assert together in texts(open_page())
+    app = open_page("target", **{key: value for key, value in where.items() if value})
+    assert not app.exception
+    assert together in texts(app)
+    assert "Refusal went up at prod/eu too " in texts(app)
+
+
 def hostile_world(api: FakeApi, bad: str) -> dict[str, Any]:
     """Put `bad` wherever a gateway's text can get to."""
     now = time.time()
     where = target(bad, bad, bad, bad)
     state = target_state(where, "alert", now=now, text=bad, open_incidents=["inc_01"])
     found = incident(where, now=now, why=[bad], cause=bad, history=[{"at": now, "by": bad, "status": bad}])
+    found["pooled"] = [where]
+    found["history"].append({"at": now, "by": bad, "status": bad, "text": bad})
     found["signals"].append({"signal": bad, "direction": bad, "effect": {"name": bad, "value": 1.0}, "text": bad})
     api.answers["/v1/targets"] = {"targets": [state]}
     api.answers["/v1/incidents"] = {"incidents": [found]}

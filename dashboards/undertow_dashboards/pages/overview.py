@@ -78,7 +78,9 @@ def card(incident: Incident) -> None:
             st.markdown(f"{severity.badge} {words.target_name(incident.target)}")
             st.subheader(sentences.headline(incident, live.now()), anchor=False)
             st.text(sentences.judgement(incident))
-            live.target_link(incident.target, "See the evidence and decide", incident, ":material/arrow_forward:")
+            if together := sentences.together(incident):
+                st.text(together)
+            live.target_link(incident.targets[0], "See the evidence and decide", incident, ":material/arrow_forward:")
         with chart:
             spark(incident)
 

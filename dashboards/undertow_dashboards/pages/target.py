@@ -53,7 +53,7 @@ def load(client: Client, state: TargetState, window_s: float) -> View:
         state,
         span,
         step_s,
-        [incident for incident in client.incidents() if incident.target == state.target],
+        [incident for incident in client.incidents() if state.target in incident.targets],
         [notice for notice in client.notices() if notice.target == state.target],
         [_signal(client, state, signal, span, step_s) for signal in order if signal.lane in CHARTED_LANES],
     )
@@ -175,6 +175,8 @@ def incident_card(incident: Incident) -> None:
         st.markdown(f"{severity.badge} incident {words.name(incident.id)}, {words.readable(incident.status)}")
         st.subheader(sentences.headline(incident, live.now()), anchor=False)
         st.text(sentences.judgement(incident))
+        if together := sentences.together(incident):
+            st.text(together)
         if incident.why:
             st.text(f"Why: {sentences.why(incident)}.")
         if costs := sentences.cost(incident):
@@ -186,8 +188,8 @@ def incident_card(incident: Incident) -> None:
                 with st.expander(f"Where: {words.signal(moved.signal)}", icon=":material/table:", type="compact"):
                     st.dataframe(rows, hide_index=True)
         for decided in incident.history:
-            said = f"{words.readable(decided.status)} by {words.clean(decided.by)} {words.ago(decided.at, live.now())}"
-            st.text(words.sentence(said))
+            said = decided.text or f"{words.readable(decided.status)} by {words.clean(decided.by)}"
+            st.text(words.sentence(f"{words.clean(said)} {words.ago(decided.at, live.now())}"))
         if incident.is_open:
             decisions.ask(incident)
 
