@@ -16,7 +16,7 @@ from undertow.config import WeightsConfig
 from undertow.span import Target
 from undertow.watch.attribution import Attribution, Cause, Change, Facts, attribute
 from undertow.watch.events import Event, Lane
-from undertow.watch.pool import Pool, akin, members, named, place, subject
+from undertow.watch.pool import Pool, akin, named, place, subject
 from undertow.watch.sizing import Sizing
 from undertow.watch.weights import STANDING, recommendation
 
@@ -77,10 +77,6 @@ class Incidents:
         """The standing incidents of one target or pool."""
         return [d for d in self.standing.values() if subject(d) == target]
 
-    def about(self, target: Target) -> list[Document]:
-        """The standing incidents of one target and of the pools that it is in."""
-        return [d for d in self.standing.values() if target in members(subject(d))]
-
     def known(self, target: Target, event: Event, near_s: float) -> bool:
         """Whether an incident stands that a drift of the answers, `event`, adds to."""
         return bool(self.of(target) or self._shared(target, event, near_s))
@@ -118,7 +114,8 @@ class Incidents:
 
     def _drift(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         document = self._joined(target, event, event.lane, fleet[target].near_s)
-        if document is None and (shared := self._shared(target, event, fleet[target].near_s)):
+        own = document is not None and _has_lane(document, event.lane)
+        if not own and (shared := self._shared(target, event, fleet[target].near_s)):
             return _noted(shared, target, event)
         if document is None:
             said = attribute(Change(target, event.since, event.at, event.lane), fleet)
@@ -146,11 +143,9 @@ class Incidents:
 
     def _shared(self, target: Target, event: Event, near_s: float) -> Document | None:
         """The incident of a pool that tells of the same answers as `event` of a member, or the other way round."""
-        for document in self.standing.values():
-            of, content = subject(document), event.lane == "content" and _has_lane(document, "content")
-            if of != target and akin(of, target) and content and _overlaps(document, event, near_s):
-                return document
-        return None
+        others = (d for d in self.standing.values() if subject(d) != target and akin(subject(d), target))
+        alike = (d for d in others if event.lane == "content" and _has_lane(d, "content"))
+        return next((d for d in alike if _overlaps(d, event, near_s)), None)
 
     def _open(self, target: Target, event: Event, lane: str, said: Attribution, size: Sizing | None) -> Told:
         document: Document = {

@@ -19,7 +19,7 @@ from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
 from undertow.watch.incident import Document, Incidents, Told
-from undertow.watch.pool import Pool, named, subject
+from undertow.watch.pool import Pool, members, named, subject
 
 SLICE_S = 6 * 3600.0
 MAX_SLICES = 500
@@ -95,9 +95,9 @@ class Watcher:
 
     def _describe(self, row: Document, multipliers: Mapping[Target, float], now: float) -> Document:
         target, engine = _target(row), self._engine
-        standing, fleet = engine.incidents.about(target), len(engine.watches)
+        standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
         watch, pool = engine.targets.get(target), engine.pool_of(target)
-        told = describe(watch, standing, self._config.detect, fleet, now - row["last"], pool)
+        told = describe(watch, standing, self._config.detect, len(engine.watches), now - row["last"], pool)
         return row | told | {"multiplier": multipliers.get(target, 1.0)}
 
     def _decide(self, incident_id: str, status: str, by: str) -> Document | None:
