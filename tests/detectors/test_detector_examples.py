@@ -6,9 +6,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from undertow_detectors import budget, changepoint, detectability, effect, esr, identity, pit, rates
+from undertow_detectors import budget, changepoint, crowding, detectability, effect, esr, identity, pit, rates
 
-MODULES = [budget, changepoint, detectability, effect, esr, identity, pit, rates]
+MODULES = [budget, changepoint, crowding, detectability, effect, esr, identity, pit, rates]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
