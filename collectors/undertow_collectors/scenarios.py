@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 DAY_S = 86_400.0
+BURSTING = 13
+"""The tenant that can burst, counted from the most frequent; it has 2 % of the requests of 40 tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ FLEET = (GPT_4O, GPT_4O_AZURE, CLAUDE_SONNET, LLAMA)
 class Behaviour:
     """How an endpoint answers, and what it is asked, relative to normal: factors on sizes, times and odds.
 
-    `cut_off` is an additional share of answers that end at the limit, `errors` the share of attempts that fail.
+    `cut_off` is an additional share of answers that end at the limit, `errors` the share of attempts that fail, `burst`
+    the share of requests that BURSTING sends beside its usual ones, where there are tenants.
     None leaves a name, or the route shares, as they are.
     """
 
@@ -86,6 +89,7 @@ class Behaviour:
     errors: float = 0.012
     prompts: float = 1.0
     shares: tuple[float, ...] | None = None
+    burst: float = 0.0
     response_model: str | None = None
     fingerprint: str | None = None
     prompt_version: str = "v7"
@@ -99,7 +103,7 @@ class Scenario:
     """A change at one moment. `cause` is what a monitor should call it, `none` when there is nothing to report.
 
     It touches the first endpoint of the fleet, or all of them if `everywhere`; it comes gradually over `rollout_s`
-    seconds, and goes away after `lasts_s`.
+    seconds, and goes away after `lasts_s`. So many `tenants` send the requests; none is named where it is 0.
     """
 
     text: str
@@ -108,6 +112,7 @@ class Scenario:
     everywhere: bool = False
     rollout_s: float = 0.0
     lasts_s: float = float("inf")
+    tenants: int = 0
 
 
 UPDATE = Behaviour(length=0.72, refusals=4.0, parse_failures=6.0)
@@ -131,6 +136,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "mix-shift": Scenario("users move to other routes", "none", Behaviour(shares=(0.2, 0.3, 0.5)), everywhere=True),
     "longer-prompts": Scenario("prompts grow by three quarters", "none", Behaviour(prompts=1.75), everywhere=True),
     "update-in-mix-shift": Scenario("update and mix shift", "unresolved", replace(UPDATE, shares=(0.2, 0.3, 0.5))),
+    "tenant-burst": Scenario(
+        "one of 40 tenants, with short answers, sends 40 % of the requests", "none", Behaviour(burst=0.4), tenants=40
+    ),
     "slow": Scenario("calls take twice as long", "infrastructure", Behaviour(latency=2.0)),
     "outage": Scenario("most calls fail for an hour", "availability", Behaviour(errors=0.7), lasts_s=3600.0),
 }

@@ -2,10 +2,12 @@
 
 Requests arrive by a Poisson process whose rate follows the hour (peak to trough 3:1) and belong to routes that differ
 in prompt size, answer size and strictness. Answers are lognormal around a median that grows with the prompt; calls
-slow down with load and fail now and then. A Scenario changes how endpoints answer, or what users ask, at one moment.
-Everything follows from the seed.
+slow down with load and fail now and then. Where there are tenants, the second sends half as much as the first, the
+third a third (Zipf), and each has its own length of answers. A Scenario changes how endpoints answer, or what users
+ask, at one moment. Everything follows from the seed.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.span import Span
-from undertow_collectors.scenarios import DAY_S, FLEET, NORMAL, ROUTES, Behaviour, Endpoint, Scenario
+from undertow_collectors.scenarios import BURSTING, DAY_S, FLEET, NORMAL, ROUTES, Behaviour, Endpoint, Scenario
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,13 +38,14 @@ def arrivals(rng: np.random.Generator, start: float, end: float, per_day: float)
 
 
 def attempts(
-    rng: np.random.Generator, endpoint: Endpoint, ended_at: Floats, behaviour: Behaviour = NORMAL
+    rng: np.random.Generator, endpoint: Endpoint, ended_at: Floats, behaviour: Behaviour = NORMAL, tenants: int = 0
 ) -> list[Span]:
-    """One span for each moment of `ended_at` (Unix seconds), in that order."""
+    """One span for each moment of `ended_at` (Unix seconds), in that order, from one of so many `tenants`."""
     n = len(ended_at)
+    tenant = _tenants(rng, n, tenants, behaviour.burst) if tenants else None
     route = rng.choice(len(ROUTES), n, p=behaviour.shares or _each("share"))
     prompt = _tokens(rng, _each("input_tokens")[route] * behaviour.prompts, _each("input_spread")[route])
-    answer = _answers(rng, endpoint, route, prompt, behaviour)
+    answer = _answers(rng, endpoint, route, prompt, behaviour, 1.0 if tenant is None else _lengths(tenant))
     ttft, duration = _times(rng, endpoint, ended_at, answer["output_tokens"], behaviour)
     failed = rng.random(n) < behaviour.errors * load(ended_at)
     failure = _failures(rng, n)
@@ -57,7 +60,7 @@ def attempts(
         "route": _each("name")[route],
         "max_tokens": _each("max_tokens")[route],
         "input_tokens": prompt,
-    }
+    } | ({} if tenant is None else {"labels": _labels(tenant)})
     answered = answer | {
         "cost_usd": cost,
         "response_model": np.full(n, behaviour.response_model or endpoint.response_model),
@@ -95,8 +98,8 @@ def traffic(
         for index, (rng, endpoint) in enumerate(zip(sources, fleet, strict=True)):
             at = arrivals(rng, begin, end, per_day)
             changed = _changed(rng, scenario, at, onset) & (scenario.everywhere or index == 0)
-            spans += attempts(rng, endpoint, at[~changed])
-            spans += attempts(rng, endpoint, at[changed], scenario.behaviour)
+            spans += attempts(rng, endpoint, at[~changed], tenants=scenario.tenants)
+            spans += attempts(rng, endpoint, at[changed], scenario.behaviour, scenario.tenants)
         yield from sorted(spans, key=lambda span: (span.ended_at, span.span_id))
 
 
@@ -124,12 +127,17 @@ def _changed(rng: np.random.Generator, scenario: Scenario, at: Floats, onset: fl
 
 
 def _answers(
-    rng: np.random.Generator, endpoint: Endpoint, route: Ints, prompt: Ints, behaviour: Behaviour
+    rng: np.random.Generator,
+    endpoint: Endpoint,
+    route: Ints,
+    prompt: Ints,
+    behaviour: Behaviour,
+    lengths: Floats | float,
 ) -> dict[str, NDArray[Any]]:
     n = len(route)
     usual = _each("output_tokens")[route] * (prompt / _each("input_tokens")[route]) ** _each("growth")[route]
     refusal = rng.random(n) < _odds(_each("refusal")[route], behaviour.refusals)
-    median = np.where(refusal, 40.0, usual * endpoint.verbosity * behaviour.length)
+    median = np.where(refusal, 40.0, usual * endpoint.verbosity * behaviour.length * lengths)
     wanted = _tokens(rng, median, _each("output_spread")[route])
     limit = _each("max_tokens")[route]
     cut = (wanted >= limit) | (~refusal & (rng.random(n) < behaviour.cut_off))
@@ -142,6 +150,23 @@ def _answers(
         "refusal": refusal,
         "parse_ok": ~(broken | refusal | cut),
     }
+
+
+def _tenants(rng: np.random.Generator, n: int, tenants: int, burst: float) -> Ints:
+    """Who sends each request, counted from 1, the most frequent."""
+    shares = 1 / np.arange(1, tenants + 1)
+    usual = rng.choice(tenants, n, p=shares / shares.sum()) + 1
+    return np.where(rng.random(n) < burst, BURSTING, usual)
+
+
+def _lengths(tenant: Ints) -> Floats:
+    """How long a tenant's answers are, half to twice the usual length, spread evenly over the tenants."""
+    lengths: Floats = 2.0 ** (2 * (tenant * (math.sqrt(5) - 1) / 2 % 1) - 1)
+    return lengths
+
+
+def _labels(tenant: Ints) -> NDArray[Any]:
+    return np.array([{"tenant": f"tenant-{number:02d}"} for number in tenant], object)
 
 
 def _failures(rng: np.random.Generator, n: int) -> dict[str, NDArray[Any]]:
