@@ -19,13 +19,15 @@ BoolArray = npt.NDArray[np.bool_]
 COLUMNS = (
     "span_id", "ended_at", "gateway", "provider", "model", "deployment", "operation", "route", "status", "fallback",
     "input_tokens", "output_tokens", "parse_ok", "refusal", "finish_reason", "response_model",
-    "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "ttft_s", "duration_s",
-    "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
+    "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "labels", "ttft_s",
+    "duration_s", "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
     "response_chars",
 )  # fmt: skip
 """The columns that judging needs, of the table `Store.released` returns."""
 NUMBERS = COLUMNS[COLUMNS.index("ttft_s") :]
 TEXTS = ("finish_reason", "schema_fingerprint")
+TENANT = "tenant"
+"""The label that says which customer asked, and the column that it becomes."""
 UNNAMED_ERROR = "other"
 
 
@@ -186,6 +188,10 @@ def _more(table: pa.Table) -> dict[str, Column]:
     if "signals" in known:
         for name, values in custom.columns(table["signals"]).items():
             more[name] = values if isinstance(values, np.ndarray) else Names.of(values)
+    if "labels" in known:
+        tenants = pc.map_lookup(table["labels"], pa.scalar(TENANT), "first")
+        if tenants.null_count < len(tenants):
+            more[TENANT] = Names.of(tenants)
     return more
 
 

@@ -15,7 +15,7 @@ from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
 from undertow.watch.strata import Strata, fit
-from undertow_detectors import budget, effect, esr, pit
+from undertow_detectors import budget, crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
 MIN_VALUES = 500
@@ -116,12 +116,14 @@ class Stream:
         return next((head for head in self.heads if head.subject == subject), None)
 
     def feed(
-        self, frame: Frame, shared: Budget, unsettled: BoolArray | None = None, seeds: SeedArray | None = None
-    ) -> list[tuple[int, esr.Alarm | Return]]:
+        self, frame: Frame, shared: Budget, unsettled: BoolArray | None = None, seeds: SeedArray | None = None,
+        weights: FloatArray | None = None,
+    ) -> list[tuple[int, esr.Alarm | Return]]:  # fmt: skip
         """Judge a frame; alarms and returns, each with the row that showed it.
 
         `unsettled` (n,) marks rows after the traffic moved, on which a change of content must be larger to count.
-        `seeds` (n,) are those of the span ids, where they are known already.
+        `seeds` (n,) are those of the span ids, where they are known already. `weights` (n,) say how much each answer
+        counts, None that all count in full; content alone is weighed.
         """
         if not self.sufficient:
             return []
@@ -135,6 +137,8 @@ class Stream:
         bets = [head.log_bets(x[rows], stratum[rows], seeds[rows], unsettled[rows]) for head in self.heads]
         threshold = shared.log_threshold(self.per_day)
         log_bets = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
+        if weights is not None and self.signal.lane == "content":
+            log_bets = crowding.smaller(log_bets, weights[rows])
         self.state, alarms = esr.advance(self.state, log_bets, frame.at[rows], threshold, self.directions)
         returns = self._returns(x[rows], stratum[rows], seeds[rows], frame.at[rows], alarms, threshold)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
@@ -178,14 +182,21 @@ class Stream:
 
     def shift(self, frame: Frame, subject: str, direction: str) -> Shift | None:
         """How far `subject` moved in `direction` on all of `frame`; None where nothing can be compared."""
+        moved = self.moves(frame, subject, direction)
+        if moved is None:
+            return None
+        moves, _ = moved
+        return Shift(float(np.mean(moves)), float(np.std(moves)) / math.sqrt(len(moves)))
+
+    def moves(self, frame: Frame, subject: str, direction: str) -> tuple[FloatArray, BoolArray] | None:
+        """How far each value of `subject` is off in `direction`, and which rows have one; None where none has."""
         x, stratum = self.placed(frame)
         rows, head = ~np.isnan(x) & (stratum >= 0), self.head(subject)
         if head is None or not self.sufficient or not rows.any():
             return None
         seeds = pit.seeds(frame.span_id[rows].tolist())
         moves = head.moves(x[rows], stratum[rows], seeds, direction)
-        size = float(np.mean(moves)) * (-1 if direction == "down" else 1)
-        return Shift(size, float(np.std(moves)) / math.sqrt(len(moves)))
+        return -moves if direction == "down" else moves, rows
 
     def change(self, after: Frame, subject: str = "") -> effect.Effect | None:
         """How large the change of `subject`, or of the first head, is on the spans `after` it."""

@@ -18,8 +18,9 @@ from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
 from undertow.watch.signals import Signal
 from undertow.watch.stream import Budget, Return, Stream
+from undertow.watch.tenants import Tenants
 from undertow.watch.traffic import Traffic
-from undertow_detectors import pit
+from undertow_detectors import crowding, pit
 from undertow_detectors.esr import Alarm
 
 
@@ -45,6 +46,7 @@ class TargetWatch:
         self.doubts: dict[str, str] = {}
         self.declared: list[Declared] = []
         self.traffic: Traffic | None = None
+        self.tenants: Tenants | None = None
 
     @property
     def near_s(self) -> float:
@@ -75,6 +77,7 @@ class TargetWatch:
         self.doubts = {stream.signal.name: text for stream in self.streams if (text := report(stream))}
         self.declared = [Declared(d, d.read(baseline.frame)) for d in DECLARATIONS]
         self.traffic = Traffic(self.config.baseline, baseline)
+        self.tenants = Tenants.learn(baseline.frame)
 
     def stream(self, subject: str) -> Stream | None:
         """The stream that tells of `subject`: a signal, or a class of one."""
@@ -106,8 +109,9 @@ class TargetWatch:
         for at in (before, *(event.at for event in moved)):
             unsettled |= (frame.at > at) & (frame.at <= at + TRAFFIC_MEMORY_S)
         shared = self.share(shared)
+        weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:
-            found = stream.feed(frame, shared, unsettled, seeds)
+            found = stream.feed(frame, shared, unsettled, seeds, weights)
             events += (_told(stream, one, self.spans + row + 1) for row, one in found)
         return events
 
@@ -122,6 +126,8 @@ class TargetWatch:
             }  # fmt: skip
             values["declared"] = {d.declaration.field: d.dump() for d in self.declared}
             values["traffic"] = self.traffic.dump()
+        if self.tenants is not None:
+            values["tenants"] = self.tenants.state.to_bytes().hex()
         return snapshot.dump(values, {})
 
     def restore(self, blob: bytes, learned: Baseline | None) -> None:
@@ -138,6 +144,8 @@ class TargetWatch:
             declared.restore(values["declared"][declared.declaration.field])
         if self.traffic is not None:
             self.traffic.restore(values["traffic"], learned)
+        if self.tenants is not None and "tenants" in values:
+            self.tenants.state = crowding.State.from_bytes(bytes.fromhex(values["tenants"]))
 
 
 def _told(stream: Stream, found: Alarm | Return, spans: int) -> Event:
