@@ -94,6 +94,7 @@ CAUSES = {
 REASONS = {
     "traffic_quiet": "the requests did not change",
     "traffic_moved": "the requests changed too",
+    "one_tenant_moved": "one tenant accounts for it",
     "no_other_targets": "there is no other target to compare with",
     "other_targets_quiet": "other targets did not change",
     "same_provider_moved": "other targets of the provider changed at the same time",

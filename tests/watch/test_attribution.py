@@ -39,6 +39,11 @@ def fleet(here: list[Event] = [], sibling: list[Event] | None = None, other: lis
         (fleet(other=[event("drift")]), "unresolved", "other_providers_moved"),
         (fleet(other=[event("drift", T - 9 * NEAR_S)]), "provider_update", "other_targets_quiet"),
         (fleet([event("traffic")]), "unresolved", "traffic_moved"),
+        (fleet([event("one_tenant")]), "unresolved", "one_tenant_moved"),
+        (fleet([event("one_tenant"), event("traffic")]), "unresolved", "one_tenant_moved"),
+        (fleet([event("one_tenant"), event("many_tenants", T + 30)]), "provider_update", "traffic_quiet"),
+        (fleet([event("one_tenant", T - 1)]), "provider_update", "traffic_quiet"),
+        (fleet([event("one_tenant"), event("declared")]), "declared_update", "output_tokens_changed"),
         (fleet([event("traffic", T - TRAFFIC_MEMORY_S - 1)]), "provider_update", "traffic_quiet"),
         (fleet([event("new_fingerprint", T, "system_fingerprint")]), "declared_update", "system_fingerprint_changed"),
         (fleet([event("declared", T, "response_model")]), "declared_update", "response_model_changed"),
@@ -49,7 +54,7 @@ def fleet(here: list[Event] = [], sibling: list[Event] | None = None, other: lis
     ],
 )
 def test_the_first_rule_that_speaks_decides(facts: dict, cause: str, why: str) -> None:
-    """Own release, declared, traffic, other providers, provider: in this order, each with its named reason."""
+    """Own release, declared, one tenant, traffic, other providers, provider, each with its named reason."""
     said = attribute(Change(HERE, T, T + 60), facts)
     assert said.cause == cause
     assert why in said.why

@@ -91,6 +91,13 @@ def lane_alone(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | N
     return Attribution(cause, (why, _control(change, fleet)))
 
 
+def one_tenant_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """One customer accounts for it, by what it asks or how much; nothing says so of the others' answers."""
+    known = fleet[change.target].known(("one_tenant", "many_tenants"), change.since, change.at)
+    one = known and all(event.kind == "one_tenant" for event in known)
+    return Attribution("unresolved", ("one_tenant_moved", "run_golden_set")) if one else None
+
+
 def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
     """What is asked changed too: passive data cannot tell which of the two moved the answers."""
     moved = fleet[change.target].known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
@@ -111,7 +118,9 @@ def provider(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
     return Attribution("provider_update", ("traffic_quiet", _control(change, fleet)))
 
 
-RULES: tuple[Rule, ...] = (own_release, declared, lane_alone, traffic_moved, other_providers_moved, provider)
+RULES: tuple[Rule, ...] = (
+    own_release, declared, lane_alone, one_tenant_moved, traffic_moved, other_providers_moved, provider,
+)  # fmt: skip
 
 
 def attribute(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:

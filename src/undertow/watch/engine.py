@@ -18,7 +18,7 @@ from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch import pooling, snapshot
 from undertow.watch.attribution import Facts
-from undertow.watch.controls import Lookup, compare
+from undertow.watch.controls import Lookup, by_tenant, compare
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, by_target
 from undertow.watch.incident import Incidents, Told
@@ -111,14 +111,35 @@ class Engine:
             self.facts[target].near_s = watch.near_s
             self._touched[target] = None
         found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
-        explained = ((target, self._explained(target, event)) for target, event in found)
+        explained = ((target, fact) for target, event in found for fact in self._explained(target, event))
         return [(target, event, self._learn(target, event)) for target, event in explained]
 
-    def _explained(self, target: Target, event: Event) -> Event:
+    def _explained(self, target: Target, event: Event) -> Iterator[Event]:
+        """A drift of the answers as the controls show it, and before it what the tenants show of it."""
+        if event.kind != "drift" or event.lane != "content":
+            yield event
+            return
+        if not self.incidents.known(target, event, self.facts[target].near_s):
+            event = self._compared(target, event)
+        if event.kind == "drift":
+            yield from self._asked(target, event)
+        yield event
+
+    def _asked(self, target: Target, event: Event) -> Iterator[Event]:
+        """What the tenants show of a drift, and of all since the change while one of them still accounts for it."""
+        standing = self.incidents.of(target)
+        for document in standing:
+            until = document["opened_at"] + self.facts[target].near_s
+            if event.at > until or "one_tenant_moved" not in document["why"]:
+                return
+            event = replace(event, since=min(event.since, document["change_point"]))
+        told = by_tenant(self.watches[target], event, self._lookup)
+        if told and (not standing or told.kind == "many_tenants"):
+            yield told
+
+    def _compared(self, target: Target, event: Event) -> Event:
         """What a drift of the answers is, given the controls: the target's own, the users', or not to be told yet."""
         facts = self.facts[target]
-        if event.kind != "drift" or event.lane != "content" or self.incidents.known(target, event, facts.near_s):
-            return event
         held = [e for e in facts.known(("held",), event.since - facts.near_s, event.at) if e.subject == event.subject]
         event = replace(event, since=min([event.since, *(e.since for e in held)]))
         compared = compare(target, event, self.watches, self._lookup)

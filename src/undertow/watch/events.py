@@ -9,6 +9,8 @@ Kind = Literal[
     "recovered",
     "held",
     "users",
+    "one_tenant",
+    "many_tenants",
     "traffic",
     "declared",
     "new_snapshot",
@@ -16,7 +18,8 @@ Kind = Literal[
     "release",
     "baseline",
 ]
-"""`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it."""
+"""`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it.
+`one_tenant`: a drift that one tenant accounts for, `many_tenants`: one that it surely does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ NOTICES = {
     "release": "new_prompt_version",
     "baseline": "baseline_not_homogeneous",
     "users": "traffic_mix",
+    "one_tenant": "traffic_mix",
 }
 OF_POOLS = ("baseline", "users")
 """Kinds of events of a pool that are noticed; its members are there for the rest."""
