@@ -58,9 +58,13 @@ def count_unknown(unknown: Counter[str], names: Iterable[str]) -> None:
         unknown[name[:128] if known else "(other)"] += 1
 
 
+LABEL = 256
+"""Characters of a label's name or value (CONTRACTS 1)."""
+
+
 def add_labels(fields: dict[str, Any], values: Mapping[str, Any], keep: frozenset[str]) -> None:
     """Keep the scalar `values` that `keep` names as labels, cut to 256 characters, beside those already there."""
-    kept = {name[:256]: str(values[name])[:256] for name in keep if isinstance(values.get(name), str | int | float)}
+    kept = {name[:LABEL]: str(values[name])[:LABEL] for name in keep if isinstance(values.get(name), str | int | float)}
     labels = fields.get("labels")
     if kept and isinstance(labels, dict | None):
         fields["labels"] = dict(list((kept | (labels or {})).items())[:32])

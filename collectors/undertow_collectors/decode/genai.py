@@ -10,7 +10,7 @@ from undertow.batch import Decoded
 from undertow.span import FIELDS, Rejected, Span, build
 from undertow_collectors.decode import names
 from undertow_collectors.decode.coerce import BY_FIELD, literal, mapping, put, text
-from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
+from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.records import Record, Source
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -149,6 +149,8 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
                 decoded.coerced[name] += 1
             fields[name] = found
     fields.setdefault("gateway", source.service)
+    if source.version:
+        fields["labels"] = {"gateway_version": source.version[:LABEL]}
     _times(fields, record, decoded)
     context.identify(fields, index, decoded.derived)
     _names(fields, decoded)

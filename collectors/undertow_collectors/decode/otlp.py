@@ -26,8 +26,9 @@ def decode(value: bytes, context: Context) -> Decoded:
 def _found(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
     for group in request.resource_spans:
         name = service_of(_value(group.resource.attributes, "service.name"))
+        version = text_of(_value(group.resource.attributes, "service.version"))
         for scoped in group.scope_spans:
-            source = Source(name, scoped.scope.name)
+            source = Source(name, version, scoped.scope.name)
             for span in scoped.spans:
                 yield source, partial(_record, span)
 

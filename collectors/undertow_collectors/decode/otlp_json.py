@@ -83,8 +83,9 @@ def _found(request: _Traces) -> Iterator[tuple[Source, Callable[[], Record]]]:
     for group in request.resource_spans:
         attributes = group.resource.attributes if group.resource else []
         name = service_of(_value(attributes, "service.name"))
+        version = text_of(_value(attributes, "service.version"))
         for scoped in group.scope_spans:
-            source = Source(name, scoped.scope.name if scoped.scope else "")
+            source = Source(name, version, scoped.scope.name if scoped.scope else "")
             for span in scoped.spans:
                 yield source, partial(_record, span)
 

@@ -30,9 +30,10 @@ class Record(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Who sent a span: `service.name`, None where it was not set, and the instrumentation scope."""
+    """Who sent a span: `service.name` and `service.version`, None where not set, and the instrumentation scope."""
 
     service: str | None
+    version: str | None
     scope: str
 
 

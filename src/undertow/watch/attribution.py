@@ -69,10 +69,11 @@ Rule = Callable[[Change, Mapping[Target, Facts]], Attribution | None]
 
 
 def own_release(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
-    """The user changed the prompt at about that time."""
+    """The user changed the prompt, or the software around it, at about that time."""
     facts = fleet[change.target]
     released = facts.known(("release",), change.since - facts.near_s, change.at)
-    return Attribution("own_release", ("prompt_version_changed",)) if released else None
+    why = dict.fromkeys(f"{event.subject}_changed" for event in released)
+    return Attribution("own_release", tuple(why)) if why else None
 
 
 def declared(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
@@ -98,6 +99,13 @@ def one_tenant_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attributi
     return Attribution("unresolved", ("one_tenant_moved", "run_golden_set")) if one else None
 
 
+def one_route_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """A provider that changed shows on more than one route; your own change of one shows there alone."""
+    known = fleet[change.target].known(("one_route", "many_routes"), change.since, change.at)
+    one = known and all(event.kind == "one_route" for event in known)
+    return Attribution("unresolved", ("one_route_moved", "run_golden_set")) if one else None
+
+
 def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
     """What is asked changed too: passive data cannot tell which of the two moved the answers."""
     moved = fleet[change.target].known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
@@ -115,11 +123,13 @@ def other_providers_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attr
 
 def provider(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
     """Nothing else explains it; says which controls were there to be asked."""
-    return Attribution("provider_update", ("traffic_quiet", _control(change, fleet)))
+    routes = ("routes_agree",) if fleet[change.target].known(("many_routes",), change.since, change.at) else ()
+    return Attribution("provider_update", ("traffic_quiet", _control(change, fleet), *routes))
 
 
 RULES: tuple[Rule, ...] = (
-    own_release, declared, lane_alone, one_tenant_moved, traffic_moved, other_providers_moved, provider,
+    own_release, declared, lane_alone, one_tenant_moved, one_route_moved, traffic_moved, other_providers_moved,
+    provider,
 )  # fmt: skip
 
 

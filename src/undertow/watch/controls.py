@@ -14,7 +14,7 @@ import numpy as np
 
 from undertow.span import Target
 from undertow.watch.events import Event
-from undertow.watch.frame import TENANT, FloatArray, Frame, Names
+from undertow.watch.frame import SEPARATOR, TENANT, FloatArray, Frame, Names
 from undertow.watch.stream import Shift
 from undertow.watch.target import TargetWatch
 
@@ -68,18 +68,51 @@ def by_tenant(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
     return _split(event, moved[0], names[moved[1]]) if moved else None
 
 
-def _split(event: Event, moves: FloatArray, names: Names) -> Event | None:
+def by_route(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
+    """Does one route account for what `event` says? A provider that changed shows on more than one.
+
+    `many_routes`: those but the one that moved most moved by EXPLAINED of the whole shift, surely. `one_route`: surely
+    by less. None where that cannot be told, or one route alone has values.
+    """
+    stream = watch.stream(event.subject)
+    frame = lookup(watch.target, event.since, event.at) if stream else None
+    moved = stream.moves(frame, event.subject, event.direction) if stream and frame is not None else None
+    if frame is None or moved is None:
+        return None
+    one, rest, whole = _apart(moved[0], frame.group[moved[1]])
+    if not 0 < len(rest) < len(moved[0]):
+        return None
+    left, doubt = float(np.mean(rest)), SIGMAS * _error(moved[0], rest)
+    if left - doubt >= EXPLAINED * whole:
+        return replace(event, kind="many_routes")
+    if left + doubt >= EXPLAINED * whole:
+        return None
+    text = f"{event.subject} went {event.direction} on {one.replace(SEPARATOR, ' ').strip()} alone"
+    return replace(event, kind="one_route", text=text)
+
+
+def _apart(moves: FloatArray, names: Names) -> tuple[str, FloatArray, float]:
+    """Who moved most together, the moves of all others, and the mean of all."""
     known = names.codes >= 0
     one = int(np.argmax(np.bincount(names.codes[known], moves[known], len(names.values))))
-    rest, whole = moves[names.codes != one], float(np.mean(moves))
+    return names.values[one], moves[names.codes != one], float(np.mean(moves))
+
+
+def _error(moves: FloatArray, rest: FloatArray) -> float:
+    """Standard error of the mean of `rest`, by the spread of both: a few of them may look alike by chance."""
+    return float(max(np.std(moves), np.std(rest))) / math.sqrt(len(rest))
+
+
+def _split(event: Event, moves: FloatArray, names: Names) -> Event | None:
+    one, rest, whole = _apart(moves, names)
     if not 0 < len(rest) < len(moves):
         return None
-    left, doubt = float(np.mean(rest)), SIGMAS * max(np.std(moves), np.std(rest)) / math.sqrt(len(rest))
+    left, doubt = float(np.mean(rest)), SIGMAS * _error(moves, rest)
     if left - doubt >= EXPLAINED * whole:
         return replace(event, kind="many_tenants")
     if left + doubt >= whole:
         return None
-    asked = f'the tenant "{names.values[one]}", who asked for {1 - len(rest) / len(moves):.0%} of the answers'
+    asked = f'the tenant "{one}", who asked for {1 - len(rest) / len(moves):.0%} of the answers'
     return replace(event, kind="one_tenant", text=f"{event.subject} went {event.direction} with {asked}")
 
 

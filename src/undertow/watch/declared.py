@@ -1,7 +1,7 @@
 """The identity lane: what the provider or the user declares. Exact information, so no statistics beyond a majority.
 
 A served snapshot that takes over is a declared update. A fingerprint that appears is a mark on the timeline, as several
-coexist. A prompt version that appears is the user's own release.
+coexist. A prompt version, or a version of the gateway, application or SDK, that appears is the user's own release.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from undertow.watch.events import Event, Kind
-from undertow.watch.frame import Frame, Names
+from undertow.watch.frame import RELEASES, Frame, Names
 from undertow_detectors import identity
 
 
@@ -25,10 +25,15 @@ class Declaration:
     took_over: Kind | None
 
 
+def _label(name: str) -> Callable[[Frame], Names]:
+    return lambda frame: frame.names(name)
+
+
 DECLARATIONS = (
     Declaration("response_model", lambda f: f.snapshot, "new_snapshot", "declared"),
     Declaration("system_fingerprint", lambda f: f.fingerprint, "new_fingerprint", None),
     Declaration("prompt_version", lambda f: f.prompt_version, "release", "release"),
+    *(Declaration(label, _label(label), "release", "release") for label in RELEASES),
 )
 
 

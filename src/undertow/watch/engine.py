@@ -18,7 +18,7 @@ from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch import pooling, snapshot
 from undertow.watch.attribution import Facts
-from undertow.watch.controls import Lookup, by_tenant, compare
+from undertow.watch.controls import Lookup, by_route, by_tenant, compare
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, by_target
 from undertow.watch.incident import Incidents, Told
@@ -115,7 +115,7 @@ class Engine:
         return [(target, event, self._learn(target, event)) for target, event in explained]
 
     def _explained(self, target: Target, event: Event) -> Iterator[Event]:
-        """A drift of the answers as the controls show it, and before it what the tenants show of it."""
+        """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
         if event.kind != "drift" or event.lane != "content":
             yield event
             return
@@ -126,16 +126,17 @@ class Engine:
         yield event
 
     def _asked(self, target: Target, event: Event) -> Iterator[Event]:
-        """What the tenants show of a drift, and of all since the change while one of them still accounts for it."""
+        """What tenants and routes show of a drift and, while an incident of it is young, of all since the change."""
         standing = self.incidents.of(target)
-        for document in standing:
-            until = document["opened_at"] + self.facts[target].near_s
-            if event.at > until or "one_tenant_moved" not in document["why"]:
-                return
-            event = replace(event, since=min(event.since, document["change_point"]))
-        told = by_tenant(self.watches[target], event, self._lookup)
-        if told and (not standing or told.kind == "many_tenants"):
-            yield told
+        if any(event.at > document["opened_at"] + self.facts[target].near_s for document in standing):
+            return
+        event = replace(event, since=min([event.since, *(document["change_point"] for document in standing)]))
+        one_tenant = any("one_tenant_moved" in document["why"] for document in standing)
+        tenants = by_tenant(self.watches[target], event, self._lookup) if one_tenant or not standing else None
+        if tenants and (not standing or tenants.kind == "many_tenants"):
+            yield tenants
+        if routes := by_route(self.watches[target], event, self._lookup):
+            yield routes
 
     def _compared(self, target: Target, event: Event) -> Event:
         """What a drift of the answers is, given the controls: the target's own, the users', or not to be told yet."""

@@ -11,6 +11,8 @@ Kind = Literal[
     "users",
     "one_tenant",
     "many_tenants",
+    "one_route",
+    "many_routes",
     "traffic",
     "declared",
     "new_snapshot",
@@ -19,7 +21,7 @@ Kind = Literal[
     "baseline",
 ]
 """`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it.
-`one_tenant`: a drift that one tenant accounts for, `many_tenants`: one that it surely does not."""
+`one_tenant`, `one_route`: one of them accounts for a drift. `many_tenants`, `many_routes`: surely none does."""
 
 
 @dataclass(frozen=True, slots=True)

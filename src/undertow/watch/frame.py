@@ -28,6 +28,10 @@ NUMBERS = COLUMNS[COLUMNS.index("ttft_s") :]
 TEXTS = ("finish_reason", "schema_fingerprint")
 TENANT = "tenant"
 """The label that says which customer asked, and the column that it becomes."""
+RELEASES = ("gateway_version", "app_version", "sdk_version")
+"""The labels that say which release of the user's own software sent a request, and the columns that they become."""
+SEPARATOR = "\x1f"
+"""Between operation and route in `Frame.group`."""
 UNNAMED_ERROR = "other"
 
 
@@ -171,7 +175,7 @@ def _frame(table: pa.Table) -> Frame:
         parse_ok=_floats(table["parse_ok"]),
         refusal=_floats(table["refusal"]),
         finish_length=_floats(finish),
-        group=Names.of(pc.binary_join_element_wise(table["operation"], pc.fill_null(table["route"], ""), "\x1f")),
+        group=Names.of(pc.binary_join_element_wise(table["operation"], pc.fill_null(table["route"], ""), SEPARATOR)),
         snapshot=Names.of(pc.if_else(pa.array(content), snapshot, None)),
         fingerprint=Names.of(pc.if_else(pa.array(content), table["system_fingerprint"], None)),
         prompt_version=Names.of(table["prompt_version"]),
@@ -189,9 +193,10 @@ def _more(table: pa.Table) -> dict[str, Column]:
         for name, values in custom.columns(table["signals"]).items():
             more[name] = values if isinstance(values, np.ndarray) else Names.of(values)
     if "labels" in known:
-        tenants = pc.map_lookup(table["labels"], pa.scalar(TENANT), "first")
-        if tenants.null_count < len(tenants):
-            more[TENANT] = Names.of(tenants)
+        for label in (TENANT, *RELEASES):
+            values = pc.map_lookup(table["labels"], pa.scalar(label), "first")
+            if values.null_count < len(values):
+                more[label] = Names.of(values)
     return more
 
 

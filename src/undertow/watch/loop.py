@@ -27,7 +27,6 @@ NOTICES = {
     "traffic": "traffic_mix",
     "new_fingerprint": "new_fingerprint",
     "new_snapshot": "new_response_model",
-    "release": "new_prompt_version",
     "baseline": "baseline_not_homogeneous",
     "users": "traffic_mix",
     "one_tenant": "traffic_mix",
@@ -200,7 +199,7 @@ def _target(row: Document) -> Target:
 
 
 def _notice(target: Target, event: Event) -> Document | None:
-    kind = NOTICES.get(event.kind)
+    kind = f"new_{event.subject}" if event.kind == "release" else NOTICES.get(event.kind)
     if kind is None or (isinstance(target, Pool) and event.kind not in OF_POOLS):
         return None
     return {"kind": kind, **named(target), "at": event.at, "text": event.text}

@@ -14,7 +14,7 @@ import numpy as np
 from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch.baseline import Baseline
-from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
+from undertow.watch.frame import RELEASES, BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.pool import Pool, order, place
 from undertow.watch.target import TargetWatch
 
@@ -80,6 +80,7 @@ def _owned(frame: Frame, owner: str) -> Frame:
         snapshot=own(frame.snapshot),
         fingerprint=own(frame.fingerprint),
         prompt_version=own(frame.prompt_version),
+        more={**frame.more, **{name: own(frame.names(name)) for name in RELEASES if name in frame.more}},
     )
 
 

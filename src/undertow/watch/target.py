@@ -141,7 +141,8 @@ class TargetWatch:
             recovering = values.get("recovering", {}).get(stream.signal.name, {})
             stream.recovering = {subject: Recovery.load(one) for subject, one in recovering.items()}
         for declared in self.declared:
-            declared.restore(values["declared"][declared.declaration.field])
+            if declared.declaration.field in values["declared"]:
+                declared.restore(values["declared"][declared.declaration.field])
         if self.traffic is not None:
             self.traffic.restore(values["traffic"], learned)
         if self.tenants is not None and "tenants" in values:
