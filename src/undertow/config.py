@@ -41,6 +41,7 @@ PREFIX = "UNDERTOW_"
 Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Weight = Annotated[float, Meta(gt=0, le=1e6)]
 Format = Literal["auto", "native", "otlp", "otlp_json", "litellm"]
 Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]
@@ -114,6 +115,7 @@ class SignalConfig(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Annotated[
         Annotated[float, Meta(ge=0, le=1e6)], _says("smallest change that counts: relative, or of the odds for a rate")
     ] = 0.0
+    weight: Annotated[Weight, _says("share of the target's false alarms, relative to other signals")] = 1.0
 
 
 class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,10 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
     baseline: BaselineConfig = BaselineConfig()
     signals: Annotated[dict[str, SignalConfig], _says("settings of single signals, by name")] = {}
+    target_weights: Annotated[
+        dict[str, Weight],
+        _says("`provider/model` to its share of the false alarms, relative to others"),
+    ] = {}
 
 
 class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):

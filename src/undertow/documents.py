@@ -86,6 +86,8 @@ def _kind(kind: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is list:
         return f"list of {_kind(bare(get_args(kind)[0]))}"
+    if get_origin(kind) is dict:
+        return f"table of {_kind(bare(get_args(kind)[1]))}"
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", Secret: "secret"}
     return names[kind]
 

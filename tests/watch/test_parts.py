@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.config import BaselineConfig
+from undertow.config import BaselineConfig, DetectConfig, SignalConfig
+from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch import snapshot, strata
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.declared import DECLARATIONS, Declared
 from undertow.watch.frame import Frame, Names, by_target
 from undertow.watch.homogeneity import report
+from undertow.watch.shares import Fleet, of_signal
 from undertow.watch.signals import CONTENT
 from undertow.watch.stream import Budget, Stream
 from undertow.watch.traffic import Traffic
@@ -243,3 +245,15 @@ def test_the_budget_is_shared_by_all_streams() -> None:
     assert math.isclose(math.exp(base), 30 * 5000 * 4)
     assert math.isclose(Budget(30, 8).log_threshold(5000) - base, math.log(2))
     assert math.isclose(Budget(60, 4).log_threshold(5000) - base, math.log(2))
+
+
+def test_weights_move_the_budget_and_keep_its_sum() -> None:
+    """Three times the weight is a third of the threshold; the false alarms of all add up to the promise."""
+    config = DetectConfig(target_weights={"openai/gpt-4o": 3.0}, signals={"parse_fail": SignalConfig(weight=2.0)})
+    targets = [Target("g", "openai", "gpt-4o", None), Target("g", "openai", "mini", None)]
+    fleet, names = Fleet.of(config, targets), ["output_tokens", "parse_fail"]
+    heavy, light = map(fleet.share, targets)
+    assert (heavy.streams, light.streams) == pytest.approx((4 / 3, 4))
+    shares = [of_signal(heavy, config, name, names).streams for name in names]
+    assert shares == pytest.approx([4, 2])
+    assert sum(1 / share for share in shares) + 1 / light.streams == pytest.approx(1)

@@ -7,7 +7,7 @@ import pytest
 
 from undertow.config import BaselineConfig, DetectConfig, WeightsConfig
 from undertow.span import Target
-from undertow.watch import strata, weights
+from undertow.watch import shares, strata, weights
 from undertow.watch.attribution import Facts
 from undertow.watch.describe import describe
 from undertow.watch.events import Event, Kind, Lane
@@ -144,6 +144,6 @@ def test_says_how_long_the_baseline_still_takes(answers: int, quiet_s: float, da
     collector = watch.collector
     collector.spans = collector.ok_spans = answers
     collector.start, collector.end = 0.0, 0.02 * max(0, answers - 1) * 86_400
-    told = describe(watch, [], watch.config, 1, quiet_s)
+    told = describe(watch, [], shares.Fleet.of(watch.config, [watch.target]), quiet_s)
     assert told["text"].endswith(text)
     assert told["baseline_days_left"] == (None if days is None else pytest.approx(days, rel=0.02))

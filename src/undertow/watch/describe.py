@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from undertow.config import DetectConfig
 from undertow.watch.baseline import DAY_S
 from undertow.watch.pool import members, place
+from undertow.watch.shares import Fleet
 from undertow.watch.stream import Budget, Stream
 from undertow.watch.target import TargetWatch
 
@@ -21,18 +21,15 @@ LEAST_ANSWERS = 10
 def describe(
     watch: TargetWatch | None,
     standing: Sequence[dict[str, Any]],
-    config: DetectConfig,
-    targets: int,
+    fleet: Fleet,
     quiet_s: float,
     pool: TargetWatch | None = None,
 ) -> dict[str, Any]:
     """Baseline, state, one sentence and the signals of a target, as `GET /v1/targets` tells them.
 
-    `quiet_s` is how long ago its newest span ended, by the clock. `targets` counts all that share the budget.
+    `quiet_s` is how long ago its newest span ended, by the clock.
     """
     alarmed = {signal["signal"].partition("=")[0] for document in standing for signal in document["signals"]}
-    fleet = Budget(config.false_alarm_interval_days, max(1, targets))
-    streams, shared = (watch.streams, watch.share(fleet)) if watch else ([], fleet)
     state, text = _state(watch, standing, quiet_s)
     return {
         "baseline": _baseline(watch),
@@ -44,7 +41,7 @@ def describe(
         "state": state,
         "text": text + _together(watch, pool),
         "open_incidents": [document["id"] for document in standing],
-        "signals": [_signal(stream, shared, alarmed) for stream in streams],
+        "signals": _signals(watch, fleet, alarmed),
         "pool": _pool(pool, fleet, alarmed),
     }
 
@@ -114,15 +111,21 @@ def _together(watch: TargetWatch | None, pool: TargetWatch | None) -> str:
     return f"; watched in a pool with {', '.join(siblings[:MOST_SIBLINGS])}{more}"
 
 
-def _pool(pool: TargetWatch | None, fleet: Budget, alarmed: set[str]) -> dict[str, Any] | None:
+def _pool(pool: TargetWatch | None, fleet: Fleet, alarmed: set[str]) -> dict[str, Any] | None:
     if pool is None or pool.baseline is None:
         return None
-    shared = pool.share(fleet)
     return {
         "members": [member.as_dict() for member in members(pool.target)],
         "baseline_spans": pool.baseline.ok_spans,
-        "signals": [_signal(stream, shared, alarmed) for stream in pool.streams],
+        "signals": _signals(pool, fleet, alarmed),
     }
+
+
+def _signals(watch: TargetWatch | None, fleet: Fleet, alarmed: set[str]) -> list[dict[str, Any]]:
+    if watch is None:
+        return []
+    shared = fleet.share(watch.target)
+    return [_signal(stream, watch.share(shared, stream), alarmed) for stream in watch.streams]
 
 
 def _signal(stream: Stream, shared: Budget, alarmed: set[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from undertow.config import DetectConfig
 from undertow.watch.frame import FloatArray
 from undertow.watch.heads import Number, Rate
 from undertow.watch.pool import named
+from undertow.watch.shares import Fleet
 from undertow.watch.stream import Budget, Stream
 from undertow.watch.target import TargetWatch
 from undertow_detectors import pit
@@ -41,15 +42,15 @@ class Detectability:
 
     def told(self, watches: Sequence[TargetWatch], config: DetectConfig) -> Document:
         """Each signal of each target that has a baseline, as `GET /v1/detectability` tells them."""
-        shared = Budget(config.false_alarm_interval_days, max(1, len(watches)))
-        rows = [row for watch in watches for row in self._rows(watch, shared)]
+        fleet = Fleet.of(config, [watch.target for watch in watches])
+        rows = [row for watch in watches for row in self._rows(watch, fleet.share(watch.target))]
         return {"false_alarm_interval_days": config.false_alarm_interval_days, "signals": rows}
 
     def _rows(self, watch: TargetWatch, shared: Budget) -> list[Document]:
         budget, streams, rows = self._known.get(watch, (None, None, []))
         if budget != shared or streams is not watch.streams:
             streams = watch.streams
-            rows = [named(watch.target) | row for s in streams for row in _rows(s, watch.share(shared))]
+            rows = [named(watch.target) | row for s in streams for row in _rows(s, watch.share(shared, s))]
             self._known[watch] = (shared, streams, rows)
         return rows
 

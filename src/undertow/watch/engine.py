@@ -23,7 +23,7 @@ from undertow.watch.events import Event
 from undertow.watch.frame import Frame, by_target
 from undertow.watch.incident import Incidents, Told
 from undertow.watch.pool import Pool, akin, members, order
-from undertow.watch.stream import Budget
+from undertow.watch.shares import Fleet
 from undertow.watch.target import TargetWatch
 
 Judged = tuple[Target, Event, list[Told]]
@@ -53,6 +53,11 @@ class Engine:
     def watches(self) -> dict[Target, TargetWatch]:
         """Targets and pools: all that share the budget."""
         return dict([*self.targets.items(), *self.pools.items()])
+
+    @property
+    def fleet(self) -> Fleet:
+        """How they share it."""
+        return Fleet.of(self.config, self.watches)
 
     def pool_of(self, target: Target) -> TargetWatch | None:
         """The pool that `target` is in."""
@@ -103,11 +108,11 @@ class Engine:
                 return
 
     def _judge_segment(self, frames: Mapping[Target, Frame]) -> list[Judged]:
-        shared, watches = Budget(self.config.false_alarm_interval_days, len(self.watches)), self.watches
+        watches, fleet = self.watches, self.fleet
         found: list[tuple[Target, Event]] = []
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
             watch = watches[target]
-            found += ((target, event) for event in watch.feed(frame, shared))
+            found += ((target, event) for event in watch.feed(frame, fleet.share(target)))
             self.facts[target].near_s = watch.near_s
             self._touched[target] = None
         found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))

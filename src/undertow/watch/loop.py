@@ -97,7 +97,7 @@ class Watcher:
         target, engine = _target(row), self._engine
         standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
         watch, pool = engine.targets.get(target), engine.pool_of(target)
-        told = describe(watch, standing, self._config.detect, len(engine.watches), now - row["last"], pool)
+        told = describe(watch, standing, engine.fleet, now - row["last"], pool)
         return row | told | {"multiplier": multipliers.get(target, 1.0)}
 
     def _decide(self, incident_id: str, status: str, by: str) -> Document | None:

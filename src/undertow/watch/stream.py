@@ -27,18 +27,18 @@ _NOTHING: tuple[FloatArray, IntArray, SeedArray] = (np.empty(0), np.empty(0, np.
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The operator's promise and how many streams share it now."""
+    """The operator's promise and how many streams share it now, as if all had the same weight."""
 
     interval_days: float
-    streams: int
+    streams: float
 
     def log_threshold(self, per_day: float) -> float:
         """Natural logarithm of the evidence that is an alarm, for a stream of `per_day` observations."""
         return float(budget.log_thresholds(self.interval_days, [per_day])[0]) + math.log(self.streams)
 
-    def split(self, streams: int) -> "Budget":
+    def split(self, streams: float) -> "Budget":
         """The share of one of `streams` among which this share is split."""
-        return replace(self, streams=self.streams * max(1, streams))
+        return replace(self, streams=self.streams * max(1.0, streams))
 
 
 @dataclass(frozen=True, slots=True)

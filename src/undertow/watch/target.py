@@ -16,6 +16,7 @@ from undertow.watch.frame import Frame
 from undertow.watch.homogeneity import report
 from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
+from undertow.watch.shares import of_signal
 from undertow.watch.signals import Signal
 from undertow.watch.stream import Budget, Return, Stream
 from undertow.watch.tenants import Tenants
@@ -83,9 +84,10 @@ class TargetWatch:
         """The stream that tells of `subject`: a signal, or a class of one."""
         return next((stream for stream in self.streams if stream.head(subject)), None)
 
-    def share(self, shared: Budget) -> Budget:
-        """What each of its streams may spend of the share of a target."""
-        return shared.split(sum(stream.sufficient for stream in self.streams))
+    def share(self, shared: Budget, stream: Stream) -> Budget:
+        """What one of its streams may spend of the share of a target."""
+        judged = [one.signal.name for one in self.streams if one.sufficient]
+        return of_signal(shared, self.config, stream.signal.name, judged)
 
     def begin(self, baseline: Baseline) -> list[Event]:
         """Judge by `baseline`, which was just frozen; what is wrong with it."""
@@ -108,10 +110,9 @@ class TargetWatch:
         unsettled = np.zeros(len(frame), np.bool_)
         for at in (before, *(event.at for event in moved)):
             unsettled |= (frame.at > at) & (frame.at <= at + TRAFFIC_MEMORY_S)
-        shared = self.share(shared)
         weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:
-            found = stream.feed(frame, shared, unsettled, seeds, weights)
+            found = stream.feed(frame, self.share(shared, stream), unsettled, seeds, weights)
             events += (_told(stream, one, self.spans + row + 1) for row, one in found)
         return events
 

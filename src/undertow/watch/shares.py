@@ -1,0 +1,43 @@
+"""Who may spend how much of the operator's budget: targets by their weights, and the signals of each by theirs.
+
+With weights w_i that sum to W, stream i gets w_i / W of the false alarms that are allowed, so its threshold is W / w_i
+times what it were alone (`undertow_detectors.budget`). Equal weights, the default, split the budget evenly.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from undertow.config import DetectConfig, SignalConfig
+from undertow.span import Target
+from undertow.watch.stream import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All that share one budget; `total` is the sum of their weights."""
+
+    config: DetectConfig
+    total: float
+
+    @staticmethod
+    def of(config: DetectConfig, targets: Iterable[Target]) -> "Fleet":
+        """The fleet of `targets`, pools among them."""
+        return Fleet(config, sum(_weight(config, target) for target in targets))
+
+    def share(self, target: Target) -> Budget:
+        """What one of them may spend; all, before there are any."""
+        weight = _weight(self.config, target)
+        return Budget(self.config.false_alarm_interval_days, max(1.0, self.total / weight))
+
+
+def of_signal(shared: Budget, config: DetectConfig, signal: str, among: Iterable[str]) -> Budget:
+    """What `signal` may spend of a target's share, `among` all that are judged."""
+    total = sum(config.signals.get(name, _PLAIN).weight for name in among)
+    return shared.split(total / config.signals.get(signal, _PLAIN).weight)
+
+
+_PLAIN = SignalConfig()
+
+
+def _weight(config: DetectConfig, target: Target) -> float:
+    return config.target_weights.get(f"{target.provider}/{target.model}", 1.0)
