@@ -11,6 +11,7 @@ import pytest
 
 from undertow.span import Span, Target
 from undertow.watch import controls, engine
+from undertow.watch.baseline import Baseline
 from undertow.watch.events import Event
 from undertow.watch.frame import TENANT, Frame, by_target
 from undertow.watch.tenants import Tenants
@@ -180,29 +181,33 @@ class Answers:
 
     target = HERE
 
-    def __init__(self, moves: np.ndarray) -> None:
+    def __init__(self, moves: np.ndarray, before: Frame | None = None) -> None:
         self._moves = moves
+        self.baseline = before and Baseline(before, len(before), len(before), 0.0, 1.0)
 
     def stream(self, _: str) -> "Answers":
         """The only stream."""
         return self
 
-    def moves(self, *_: object) -> tuple[np.ndarray, np.ndarray]:
-        """What `Stream.moves` measured."""
-        return self._moves, np.ones(len(self._moves), bool)
+    def moves(self, frame: Frame, _: str, __: str, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """What `Stream.moves` measured: of the baseline, whose rows need seeds, that the tenant "b" always is lower."""
+        names = frame.names(TENANT)
+        usual = np.array([0.1 if code >= 0 and names.values[code] == "b" else -0.1 for code in names.codes])
+        return (self._moves if seeds is None else usual), np.ones(len(frame), bool)
 
 
 SPREAD = np.linspace(-0.3, 0.3, 400)
+BEFORE = frame([{"tenant": "a"}, {"tenant": "b"}] * 400)
 
 
 @pytest.mark.parametrize(
     ("tenants", "moves", "kind"),
     [
-        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.4, SPREAD]), "one_tenant"),
-        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.3, SPREAD + 0.3]), "many_tenants"),
-        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.4, SPREAD + 0.05]), "one_tenant"),
-        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.4, SPREAD + 0.15]), "many_tenants"),
-        ("a" * 400 + "b" * 4, np.concatenate([SPREAD + 0.1, np.zeros(4)]), None),
+        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.3, SPREAD + 0.1]), "one_tenant"),
+        ("a" * 400 + "b" * 400, np.concatenate([SPREAD + 0.1, SPREAD + 0.3]), "many_tenants"),
+        ("a" * 400 + "b" * 400, np.concatenate([SPREAD, SPREAD + 0.2]), "many_tenants"),
+        ("a" * 100 + "b" * 400, np.concatenate([SPREAD[::4] - 0.1, SPREAD + 0.1]), "one_tenant"),
+        ("a" * 400 + "b" * 4, np.concatenate([SPREAD, np.zeros(4) + 0.1]), None),
         ("a" * 400, SPREAD + 0.4, None),
         ("-" * 400, SPREAD + 0.4, None),
         ("a" * 400 + "-" * 400, np.concatenate([SPREAD + 0.4, SPREAD]), "one_tenant"),
@@ -213,12 +218,12 @@ def test_one_tenant_accounts_for_a_change_that_the_others_do_not_share(
 ) -> None:
     """Others that moved by a third, surely, are many; less than all, surely, is one; few others decide nothing."""
     made = frame([None if name == "-" else {"tenant": name} for name in tenants])
-    found = controls.by_tenant(Answers(moves), DRIFT, lambda *_: made)
+    found = controls.by_tenant(Answers(moves, BEFORE), DRIFT, lambda *_: made)
     assert (found and found.kind) == kind
 
 
 def test_where_nobody_says_who_asked_the_check_says_nothing() -> None:
     """No labels, or no spans."""
-    watch = Answers(SPREAD)
-    assert controls.by_tenant(watch, DRIFT, lambda *_: None) is None
-    assert controls.by_tenant(watch, DRIFT, lambda *_: frame([None] * 400)) is None
+    made, unlabelled = frame([{"tenant": "a"}, {"tenant": "b"}] * 200), frame([None] * 400)
+    for before, after in ((BEFORE, None), (BEFORE, unlabelled), (unlabelled, made), (None, made)):
+        assert controls.by_tenant(Answers(SPREAD + 0.4, before), DRIFT, lambda *_, after=after: after) is None

@@ -55,17 +55,19 @@ def compare(target: Target, event: Event, fleet: Mapping[Target, TargetWatch], l
 def by_tenant(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
     """Does one tenant account for what `event` says? None where that cannot be told, or no span says who asked.
 
-    It is the tenant whose answers moved most together. `many_tenants`: the others moved by EXPLAINED of the whole
-    shift, surely. `one_tenant`: they did not, and surely moved by less than all of it. To ask that they move by less
-    than EXPLAINED, surely, would say too little: an alarm picks a time in which they happen to go along, on simulated
-    traffic by a quarter to a half of the shift of a single tenant.
+    It is the tenant without which, in the baseline as since the change, least of the shift is left. `many_tenants`: the
+    others moved by EXPLAINED of the whole shift, surely. `one_tenant`: they did not, and surely moved by less than all
+    of it. To ask that they surely moved by less than EXPLAINED would say too little: an alarm picks a time in which
+    they happen to go along, on simulated traffic by up to half of the shift of a single tenant.
     """
     stream = watch.stream(event.subject)
     frame = lookup(watch.target, event.since, event.at) if stream else None
-    if stream is None or frame is None or not (names := frame.names(TENANT)).values:
+    if stream is None or watch.baseline is None or frame is None or not frame.names(TENANT).values:
         return None
-    moved = stream.moves(frame, event.subject, event.direction)
-    return _split(event, moved[0], names[moved[1]]) if moved else None
+    frames, seeds = (watch.baseline.frame, frame), (np.arange(len(watch.baseline.frame), dtype=np.uint64), None)
+    moved = [stream.moves(one, event.subject, event.direction, s) for one, s in zip(frames, seeds, strict=True)]
+    sides = [_Side(m[0], one.names(TENANT)[m[1]]) for one, m in zip(frames, moved, strict=True) if m]
+    return _split(event, *sides) if len(sides) == 2 else None
 
 
 def by_route(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
@@ -79,40 +81,55 @@ def by_route(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
     moved = stream.moves(frame, event.subject, event.direction) if stream and frame is not None else None
     if frame is None or moved is None:
         return None
-    one, rest, whole = _apart(moved[0], frame.group[moved[1]])
-    if not 0 < len(rest) < len(moved[0]):
+    moves, routes = moved[0], frame.group[moved[1]]
+    one = int(np.argmax(np.bincount(routes.codes, moves)))
+    rest, share = moves[routes.codes != one], EXPLAINED * float(np.mean(moves))
+    if not len(rest):
         return None
-    left, doubt = float(np.mean(rest)), SIGMAS * _error(moved[0], rest)
-    if left - doubt >= EXPLAINED * whole:
+    left, doubt = float(np.mean(rest)), SIGMAS * float(max(np.std(moves), np.std(rest))) / math.sqrt(len(rest))
+    if left - doubt >= share:
         return replace(event, kind="many_routes")
-    if left + doubt >= EXPLAINED * whole:
+    if left + doubt >= share:
         return None
-    text = f"{event.subject} went {event.direction} on {one.replace(SEPARATOR, ' ').strip()} alone"
+    text = f"{event.subject} went {event.direction} on {routes.values[one].replace(SEPARATOR, ' ').strip()} alone"
     return replace(event, kind="one_route", text=text)
 
 
-def _apart(moves: FloatArray, names: Names) -> tuple[str, FloatArray, float]:
-    """Who moved most together, the moves of all others, and the mean of all."""
-    known = names.codes >= 0
-    one = int(np.argmax(np.bincount(names.codes[known], moves[known], len(names.values))))
-    return names.values[one], moves[names.codes != one], float(np.mean(moves))
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Moves before or after a change, and who asked; a tenant's usual answers are no part of what changed."""
+
+    moves: FloatArray
+    asked: Names
+
+    def without(self, index: Mapping[str, int]) -> FloatArray:
+        """(tenants,) mean moves without each of them, NaN where nothing is left."""
+        codes = self.asked.recode(dict(index))
+        known, n = codes >= 0, len(index)
+        left = len(self.moves) - np.bincount(codes[known], minlength=n)
+        sums = self.moves.sum() - np.bincount(codes[known], self.moves[known], n)
+        return np.where(left > 0, sums / np.maximum(left, 1), np.nan)
+
+    def rest(self, tenant: str) -> FloatArray:
+        """The moves without those of one tenant."""
+        return self.moves[self.asked.recode({tenant: 0}) < 0]
 
 
-def _error(moves: FloatArray, rest: FloatArray) -> float:
-    """Standard error of the mean of `rest`, by the spread of both: a few of them may look alike by chance."""
-    return float(max(np.std(moves), np.std(rest))) / math.sqrt(len(rest))
-
-
-def _split(event: Event, moves: FloatArray, names: Names) -> Event | None:
-    one, rest, whole = _apart(moves, names)
-    if not 0 < len(rest) < len(moves):
+def _split(event: Event, before: _Side, after: _Side) -> Event | None:
+    present = np.unique(after.asked.codes[after.asked.codes >= 0])
+    index = {after.asked.values[code]: i for i, code in enumerate(present)}
+    whole = float(np.mean(after.moves) - np.mean(before.moves))
+    lefts = after.without(index) - before.without(index)
+    if np.isnan(lefts).all() or not (before.asked.codes >= 0).any():
         return None
-    left, doubt = float(np.mean(rest)), SIGMAS * _error(moves, rest)
+    left, one = float(np.nanmin(lefts)), list(index)[int(np.nanargmin(lefts))]
+    rest, variance = [side.rest(one) for side in (before, after)], max(np.var(side.moves) for side in (before, after))
+    doubt = SIGMAS * math.sqrt(sum(variance / len(moves) for moves in rest))
     if left - doubt >= EXPLAINED * whole:
         return replace(event, kind="many_tenants")
     if left + doubt >= whole:
         return None
-    asked = f'the tenant "{one}", who asked for {1 - len(rest) / len(moves):.0%} of the answers'
+    asked = f'the tenant "{one}", who asked for {1 - len(rest[1]) / len(after.moves):.0%} of the answers'
     return replace(event, kind="one_tenant", text=f"{event.subject} went {event.direction} with {asked}")
 
 

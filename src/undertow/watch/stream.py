@@ -188,13 +188,18 @@ class Stream:
         moves, _ = moved
         return Shift(float(np.mean(moves)), float(np.std(moves)) / math.sqrt(len(moves)))
 
-    def moves(self, frame: Frame, subject: str, direction: str) -> tuple[FloatArray, BoolArray] | None:
-        """How far each value of `subject` is off in `direction`, and which rows have one; None where none has."""
+    def moves(
+        self, frame: Frame, subject: str, direction: str, seeds: SeedArray | None = None
+    ) -> tuple[FloatArray, BoolArray] | None:
+        """How far each value of `subject` is off in `direction`, and which rows have one; None where none has.
+
+        `seeds` (n,) stand for the span ids of a baseline, which are not saved with it.
+        """
         x, stratum = self.placed(frame)
         rows, head = ~np.isnan(x) & (stratum >= 0), self.head(subject)
         if head is None or not self.sufficient or not rows.any():
             return None
-        seeds = pit.seeds(frame.span_id[rows].tolist())
+        seeds = pit.seeds(frame.span_id[rows].tolist()) if seeds is None else seeds[rows]
         moves = head.moves(x[rows], stratum[rows], seeds, direction)
         return -moves if direction == "down" else moves, rows
 
