@@ -88,7 +88,8 @@ class Span(msgspec.Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
     score: Annotated[Share | None, _says("an evaluation of this answer, 0 to 1")] = None
     confidence: Annotated[Share | None, _says("what the model said of its own certainty, 0 to 1")] = None
     labels: Annotated[
-        Annotated[dict[Short, Short], Meta(max_length=32)] | None, _says("up to 32 labels of up to 256 characters")
+        Annotated[dict[Short, Short], Meta(max_length=32)] | None,
+        _says("up to 32 labels of up to 256 characters; `tenant` is the customer who asked"),
     ] = None
     signals: Annotated[
         Annotated[dict[Short, bool | Number | Short], Meta(max_length=64)] | None,
