@@ -139,11 +139,11 @@ def counts(codes: IntArray, window: int) -> IntArray:
     return counted
 
 
-def smaller(log_bets: FloatArray, weights: FloatArray) -> FloatArray:
-    """Logarithms of 1 + w·(e − 1), for (n, k) logarithms of payoffs e and (n,) weights w; exactly e where w is 1."""
+def smaller(payoffs: FloatArray, weights: FloatArray) -> FloatArray:
+    """1 + w·(e − 1), for (n, k) payoffs e and (n,) weights w; exactly e where w is 1."""
     less = weights < 1
     if not less.any():
-        return log_bets
-    made = log_bets.copy()
-    made[less] = np.log1p(weights[less, None] * np.expm1(log_bets[less]))
+        return payoffs
+    made = payoffs.copy()
+    made[less] = 1 + weights[less, None] * (payoffs[less] - 1)
     return made

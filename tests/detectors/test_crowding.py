@@ -116,11 +116,11 @@ def test_names_that_are_never_repeated_are_no_crowd() -> None:
 
 
 def test_smaller_bets_are_the_mixture_with_one() -> None:
-    """log(1 + w(e - 1)), and to the last bit the bet itself where w is one."""
-    bets = np.random.default_rng(1).normal(size=(5, 3))
+    """1 + w(e - 1), and to the last bit the bet itself where w is one."""
+    bets = np.exp(np.random.default_rng(1).normal(size=(5, 3)))
     weights = np.array([1.0, 0.5, 1.0, 1e-9, 0.25])
     made = smaller(bets, weights)
-    assert made == pytest.approx(np.log(1 + weights[:, None] * (np.exp(bets) - 1)), abs=1e-12)
+    assert made == pytest.approx(1 + weights[:, None] * (bets - 1), abs=1e-12)
     assert np.array_equal(made[weights == 1], bets[weights == 1])
     assert smaller(bets, np.ones(5)) is bets
 
@@ -154,11 +154,11 @@ class Stream:
         before, after = asked(rng, self.n_ref), asked(rng, self.rows, self.burst, self.one)
         reference = NumericReference.fit(self._answers(rng, lengths[before]), np.zeros(self.n_ref, np.int64), 1)
         x, u = self._answers(rng, lengths[after] * self.change), rng.random(self.rows)
-        bets = esr.numeric_log_bets(*one_sided_ranks(reference, x, np.zeros(self.rows, np.int64), u))
+        bets = esr.numeric_payoffs(*one_sided_ranks(reference, x, np.zeros(self.rows, np.int64), u))
         if weighed:
             bets = smaller(bets, advance(Reference.fit(before), State.start(before), after)[1])
         threshold = math.log(30 * 2500 * 16)
-        _, alarms = esr.advance(esr.State.start(12), bets, np.arange(float(self.rows)), threshold, ("",) * 12)
+        _, alarms = esr.advance_payoffs(esr.State.start(12), bets, np.arange(float(self.rows)), threshold, ("",) * 12)
         return alarms[0].index if alarms else None
 
     @staticmethod

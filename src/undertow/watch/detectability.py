@@ -131,7 +131,7 @@ def _of_values(stream: Stream, head: Number) -> Law:
     )
 
     def law(change: float) -> tuple[FloatArray, FloatArray]:
-        return head.log_bets(scaled(values, 1 + change, even), strata, seeds, settled), weights
+        return np.log(head.payoffs(scaled(values, 1 + change, even), strata, seeds, settled)), weights
 
     return law
 
@@ -144,7 +144,7 @@ def _of_rates(stream: Stream, head: Rate) -> Law:
     shares, rates = counts / counts.sum(), hits / np.maximum(counts, 1)
     seeds, settled = _seeds(len(strata)), np.zeros(len(strata), np.bool_)
     outcomes = [np.full(len(strata), x) for x in (head.code, np.nan)]
-    log_bets = np.concatenate([head.log_bets(x, strata, seeds, settled) for x in outcomes])
+    log_bets = np.log(np.concatenate([head.payoffs(x, strata, seeds, settled) for x in outcomes]))
 
     def law(change: float) -> tuple[FloatArray, FloatArray]:
         moved = moved_rates(rates, shares, change)

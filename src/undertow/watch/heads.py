@@ -30,11 +30,11 @@ class Head(Protocol):
     def directions(self) -> Sequence[str]:
         """`up`, `down` or `spread`, one a bet."""
 
-    def log_bets(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, unsettled: BoolArray, /) -> FloatArray:
-        """(n, k) natural logarithms of the bets on each value; more careful where `unsettled`."""
+    def payoffs(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, unsettled: BoolArray, /) -> FloatArray:
+        """(n, k) payoffs of the bets on each value; more careful where `unsettled`."""
 
     def plain_bets(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, /) -> FloatArray:
-        """Bets without the slack and tolerance that guard against false alarms: it is known that something changed."""
+        """Logarithms of bets without slack and tolerance, for when it is known that something changed."""
 
     def moves(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, /) -> FloatArray:
         """(n,) how far each value is off the reference: in rank, or in rate."""
@@ -66,13 +66,13 @@ class Number:
     strata_in_runs: bool
     directions: Sequence[str] = esr.DIRECTIONS_NUMERIC
 
-    def log_bets(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, unsettled: BoolArray) -> FloatArray:
+    def payoffs(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, unsettled: BoolArray) -> FloatArray:
         """(n, 12) bets on larger, smaller and more spread out, or (n, 4) on larger alone."""
         u, give = pit.uniforms(seeds, self.subject), UNSETTLED_RANK * unsettled
         plus, minus = pit.one_sided_ranks(
             self.reference, x, stratum, u, self.tolerance, strata_in_runs=self.strata_in_runs
         )
-        bets = esr.numeric_log_bets(np.maximum(0.0, plus - give), np.minimum(1.0, minus + give))
+        bets = esr.numeric_payoffs(np.maximum(0.0, plus - give), np.minimum(1.0, minus + give))
         return bets[:, : len(self.directions)]
 
     def plain_bets(self, x: FloatArray, stratum: IntArray, seeds: SeedArray) -> FloatArray:
@@ -115,11 +115,11 @@ class Rate:
     reference: rates.RateReference
     directions: Sequence[str]
 
-    def log_bets(self, x: FloatArray, stratum: IntArray, _: SeedArray, unsettled: BoolArray) -> FloatArray:
+    def payoffs(self, x: FloatArray, stratum: IntArray, _: SeedArray, unsettled: BoolArray) -> FloatArray:
         """(n, 7) bets on more and less often, or (n, 4) on more often alone."""
         odds = np.where(unsettled, UNSETTLED_ODDS, 1.0)
         upper, lower = self.reference.upper[stratum], self.reference.lower[stratum]
-        bets = esr.binary_log_bets(x == self.code, _times_odds(upper, odds), _times_odds(lower, 1 / odds))
+        bets = esr.binary_payoffs(x == self.code, _times_odds(upper, odds), _times_odds(lower, 1 / odds))
         return bets[:, : len(self.directions)]
 
     def plain_bets(self, x: FloatArray, stratum: IntArray, _: SeedArray) -> FloatArray:

@@ -134,12 +134,12 @@ class Stream:
         if unsettled is None or self.signal.lane != "content":
             unsettled = np.zeros(len(frame), np.bool_)
         seeds = pit.seeds(frame.span_id.tolist()) if seeds is None else seeds
-        bets = [head.log_bets(x[rows], stratum[rows], seeds[rows], unsettled[rows]) for head in self.heads]
+        bets = [head.payoffs(x[rows], stratum[rows], seeds[rows], unsettled[rows]) for head in self.heads]
         threshold = shared.log_threshold(self.per_day)
-        log_bets = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
+        payoffs = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
         if weights is not None and self.signal.lane == "content":
-            log_bets = crowding.smaller(log_bets, weights[rows])
-        self.state, alarms = esr.advance(self.state, log_bets, frame.at[rows], threshold, self.directions)
+            payoffs = crowding.smaller(payoffs, weights[rows])
+        self.state, alarms = esr.advance_payoffs(self.state, payoffs, frame.at[rows], threshold, self.directions)
         returns = self._returns(x[rows], stratum[rows], seeds[rows], frame.at[rows], alarms, threshold)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
         found += ((one.found.index, one) for one in returns)
