@@ -10,7 +10,7 @@ import pytest
 
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.span import Span, Target
-from undertow.watch import pooling
+from undertow.watch import pooling, stream
 from undertow.watch.pool import ANY
 from undertow_collectors import simulate
 from undertow_collectors.scenarios import CLAUDE_SONNET, DAY_S, GPT_4O, SCENARIOS, Behaviour, Endpoint, Scenario
@@ -134,6 +134,37 @@ def test_only_the_quiet_ones_are_pooled(monitor: Make) -> None:
     (pool,) = one.watcher._engine.pools
     assert pool.members == HERE
     assert one.watcher._engine.pools[pool].baseline.ok_spans == 1000
+
+
+@pytest.fixture(name="uneven")
+def _uneven(monitor: Make) -> Callable[[], tuple[Any, Any]]:
+    """The pool of siblings of which one answers at greater length, and the spans of that one alone."""
+    fleet = [*QUIET[1:], replace(QUIET[0], verbosity=1.6)]
+
+    def pool() -> tuple[Any, Any]:
+        one = monitor(CONFIG).finish(log(SCENARIOS["none"], fleet=fleet))
+        (watch,) = one.watcher._engine.pools.values()
+        return watch, pooling.merged({HERE[0]: one.watcher._lookup(HERE[0], 0.0, 2e9)})
+
+    return pool
+
+
+def test_a_sibling_that_answers_at_length_is_no_drift(uneven: Callable[[], tuple[Any, Any]]) -> None:
+    """Were all traffic to go to the one whose answers are longest, they would still be as they were."""
+    watch, alone = uneven()
+    shift = watch.stream("output_tokens").shift(alone, "output_tokens", "up")
+    assert abs(shift.size) < 3 * shift.error < 0.05
+    assert {route for route in watch.traffic.reference.routes if "litellm/d0" in route} == {"\x1f\x1flitellm/d0"}
+
+
+def test_siblings_that_are_not_told_apart_would_be_noticed(
+    uneven: Callable[[], tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: without the level of each member, its share of the traffic looks like a change of answers."""
+    monkeypatch.setattr(stream, "_levels", lambda *_: {})
+    watch, alone = uneven()
+    shift = watch.stream("output_tokens").shift(alone, "output_tokens", "up")
+    assert shift.size > 9 * shift.error
 
 
 @pytest.mark.parametrize("size", [701, 100_000])

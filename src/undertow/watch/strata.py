@@ -40,6 +40,15 @@ class Strata:
         return stratum
 
 
+def aspects(group: Names) -> list[Names]:
+    """What groups are made of: operation and route and, in a pool, whose they are (its names begin as no other do)."""
+    parts = [value.split("\x1f", 2) for value in group.values]
+    if not any(len(of) > 2 for of in parts):
+        return [group]
+    routes, owners = tuple("\x1f".join(of[:2]) for of in parts), tuple(f"\x1f\x1f{of[-1]}" for of in parts)
+    return [Names.concat([Names(group.codes, routes)]), Names.concat([Names(group.codes, owners)])]
+
+
 def fit(group: Names, input_tokens: FloatArray, min_rows: int) -> Strata:
     """Strata of at least `min_rows` values each; operations with fewer in all are left out."""
     groups = _pool(group, min_rows)

@@ -14,12 +14,14 @@ from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
-from undertow.watch.strata import Strata, fit
+from undertow.watch.strata import Strata, aspects, fit
 from undertow_detectors import budget, crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
 MIN_VALUES = 500
 """A signal or a stratum with fewer values of its own is insufficient (CONTRACTS 2, "Who takes part")."""
+LEVEL_ROWS = 10
+"""A member of a pool is thought to be as its siblings are until it has many more values than these."""
 
 
 _NOTHING: tuple[FloatArray, IntArray, SeedArray] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint64))
@@ -63,14 +65,16 @@ class Stream:
     """An e-SR detector (Shin, Ramdas and Rinaldo, arXiv 2203.03532), its strata and its reference.
 
     `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
-    into `classes`, -1 for one that is not among them; latencies are multiples of `curve`. `recovering` holds what
-    alarmed, by subject, until it is back. A stream with fewer than
-    MIN_VALUES of them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
+    into `classes`, -1 for one that is not among them; latencies are multiples of `curve`, numbers of a pool of the
+    `levels` of its members: how much larger theirs are than their siblings' on the same routes. `recovering` holds what
+    alarmed, by subject, until it is back. A stream with fewer than MIN_VALUES of them is insufficient, which is a state
+    of its own and not "ok"; it raises no alarm.
     """
 
     signal: Signal
     classes: dict[str, int]
     curve: FloatArray | None = None
+    levels: dict[str, float] = field(default_factory=dict)
     strata: Strata = field(init=False)
     before: FloatArray = field(init=False)
     before_strata: IntArray = field(init=False)
@@ -87,6 +91,8 @@ class Stream:
         rows = baseline.frame[known]
         if signal.lane == "performance":
             made.curve = performance.day_curve(rows.at, made.values(rows))
+        elif signal.kind == "numeric":
+            made.levels = _levels(rows.group, made.values(rows))
         x = made.values(rows)
         conditions = signal.conditions(rows)
         strata = fit(*conditions, MIN_VALUES)
@@ -221,6 +227,8 @@ class Stream:
             column = np.where(column.codes < 0, np.nan, column.recode(self.classes))
         elif self.curve is not None:
             column = performance.relative(frame.at, column, self.curve)
+        elif self.levels:
+            column = column / _of_owners(frame.group, self.levels)
         return np.where(self.signal.takes_part(frame), column, np.nan)
 
     @property
@@ -232,6 +240,23 @@ class Stream:
 def _classes(signal: Signal, frame: Frame) -> dict[str, int]:
     column = signal.read(frame)
     return {value: code for code, value in enumerate(sorted(set(column.values)))} if isinstance(column, Names) else {}
+
+
+def _levels(group: Names, x: FloatArray) -> dict[str, float]:
+    """How much larger the values of each owner are than usual on its routes; nothing where there are no owners."""
+    route, *owner = aspects(group)
+    if not owner or not len(x) or np.mean(x) <= 0:
+        return {}
+    n = len(route.values)
+    usual = np.bincount(route.codes, x, n) / np.maximum(1, np.bincount(route.codes, minlength=n))
+    given = LEVEL_ROWS * float(np.mean(x))
+    sums, expected = (np.bincount(owner[0].codes, of, len(owner[0].values)) for of in (x, usual[route.codes]))
+    return dict(zip(owner[0].values, ((sums + given) / (expected + given)).tolist(), strict=True))
+
+
+def _of_owners(group: Names, levels: dict[str, float]) -> FloatArray:
+    owner = aspects(group)[-1]
+    return np.array([*(levels.get(name, 1.0) for name in owner.values), 1.0])[owner.codes]
 
 
 def _heads(stream: Stream, tolerance: float) -> tuple[Head, ...]:

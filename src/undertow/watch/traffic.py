@@ -14,7 +14,8 @@ import numpy as np
 from undertow.config import BaselineConfig
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.events import Event
-from undertow.watch.frame import FloatArray, Frame, IntArray
+from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
+from undertow.watch.strata import aspects
 from undertow.watch.stream import MIN_VALUES, Budget
 from undertow_detectors import esr, pit, rates
 from undertow_detectors.pit import SeedArray
@@ -27,7 +28,10 @@ MAX_ROUTES = 8
 
 @dataclass(slots=True)
 class Reference:
-    """Traffic as it was: input sizes by block of the day, and the share of each route in each block."""
+    """Traffic as it was: input sizes by block of the day, and the share of each route in each block.
+
+    In a pool each member is a route too.
+    """
 
     blocks: int
     routes: tuple[str, ...]
@@ -41,13 +45,10 @@ class Reference:
         frame = baseline.frame
         blocks = int(np.clip(len(frame) // MIN_VALUES, 1, MAX_BLOCKS))
         block = _block(frame.at, blocks)
-        names, counts = np.unique(frame.group.codes, return_counts=True)
-        common = names[np.argsort(-counts, kind="stable")][:MAX_ROUTES]
-        routes = tuple(sorted(frame.group.values[c] for c in common))
-        member = frame.group.recode({r: i for i, r in enumerate(routes)})
+        routes = tuple(route for aspect in aspects(frame.group) for route in _common(aspect))
         shares = [
-            rates.RateReference.fit(member == i, block, blocks, tolerance=SHARE_TOLERANCE, strata_in_runs=True)
-            for i in range(len(routes))
+            rates.RateReference.fit(of, block, blocks, tolerance=SHARE_TOLERANCE, strata_in_runs=True)
+            for of in _taken(frame.group, routes)
         ]
         known = ~np.isnan(frame.input_tokens)
         sizes = pit.NumericReference.fit(frame.input_tokens[known], block[known], blocks)
@@ -65,9 +66,8 @@ class Reference:
         u = pit.uniforms(seeds, "traffic")
         plus, minus = pit.one_sided_ranks(self.sizes, frame.input_tokens, block, u, strata_in_runs=True)
         bets = [esr.numeric_payoffs(np.maximum(0, plus - EXTRA_SLACK), np.minimum(1, minus + EXTRA_SLACK))]
-        member = frame.group.recode({r: i for i, r in enumerate(self.routes)})
-        for i, share in enumerate(self.shares):
-            bets.append(esr.binary_payoffs(member == i, share.upper[block], share.lower[block]))
+        for of, share in zip(_taken(frame.group, self.routes), self.shares, strict=True):
+            bets.append(esr.binary_payoffs(of, share.upper[block], share.lower[block]))
         return np.concatenate(bets, axis=1)
 
 
@@ -149,6 +149,18 @@ def _moved(alarm: esr.Alarm, spans: int) -> Event:
     since = alarm.at if np.isnan(alarm.since) else alarm.since
     evidence = alarm.log_evidence / np.log(10)
     return Event("traffic", alarm.at, since, spans, subject, way, evidence, f"{what} {told}", "traffic")
+
+
+def _common(group: Names) -> list[str]:
+    """The most frequent values."""
+    codes, counts = np.unique(group.codes, return_counts=True)
+    return sorted(group.values[code] for code in codes[np.argsort(-counts, kind="stable")][:MAX_ROUTES])
+
+
+def _taken(group: Names, routes: tuple[str, ...]) -> list[BoolArray]:
+    """Which spans took each route."""
+    taken = [aspect.recode({route: i for i, route in enumerate(routes)}) for aspect in aspects(group)]
+    return [np.any([codes == i for codes in taken], axis=0) for i in range(len(routes))]
 
 
 def _block(at: FloatArray, blocks: int) -> IntArray:
