@@ -83,6 +83,15 @@ def test_a_member_is_no_control_of_its_pool() -> None:
     assert fleet.standing[0]["why"] == ["traffic_quiet", "other_targets_quiet"]
 
 
+@pytest.mark.parametrize(("what", "cause"), [("member gw/one", "unresolved"), ("input_tokens", "provider_update")])
+def test_a_pool_does_not_forget_that_its_members_are_asked_otherwise(what: str, cause: str) -> None:
+    """A month after the shares of the members moved nobody is blamed; that the prompts did is forgotten by then."""
+    fleet = Fleet()
+    fleet.facts[POOL].add(Event("traffic", 1000.0, 1000.0, 1, what, "up", lane="traffic"))
+    fleet.event(POOL, 1000.0 + 30 * 86_400)
+    assert [incident["cause"] for incident in fleet.standing] == [cause]
+
+
 def test_an_incident_of_a_dissolved_pool_stands_until_somebody_decides() -> None:
     """Facts of other targets neither change it nor fail on it."""
     fleet = Fleet()

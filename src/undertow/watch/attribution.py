@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from undertow.span import Target
-from undertow.watch.events import Event, Lane
+from undertow.watch.events import MEMBER, Event, Lane
 from undertow.watch.pool import akin
 
 Cause = Literal["provider_update", "declared_update", "infrastructure", "availability", "own_release", "unresolved"]
@@ -107,8 +107,13 @@ def one_route_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attributio
 
 
 def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
-    """What is asked changed too: passive data cannot tell which of the two moved the answers."""
-    moved = fleet[change.target].known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
+    """What is asked changed too: passive data cannot tell which of the two moved the answers.
+
+    Which member of a pool is asked how much is part of its frozen baseline, so that a change of it is not forgotten.
+    """
+    facts = fleet[change.target]
+    moved = facts.known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
+    moved += (e for e in facts.events if e.kind == "traffic" and e.subject.startswith(MEMBER))
     return Attribution("unresolved", ("traffic_moved", "run_golden_set")) if moved else None
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Lane = Literal["content", "identity", "traffic", "performance", "errors", "cost", "golden"]
+MEMBER = "member "
+"""How the subject of an event about the traffic of a pool begins that is about the share of one member."""
 Kind = Literal[
     "drift",
     "recovered",

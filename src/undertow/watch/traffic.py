@@ -7,13 +7,14 @@ no reason to doubt a change of today.
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from undertow.config import BaselineConfig
 from undertow.watch.baseline import DAY_S, Baseline, Collector
-from undertow.watch.events import Event
+from undertow.watch.events import MEMBER, Event
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.strata import aspects
 from undertow.watch.stream import MIN_VALUES, Budget
@@ -160,7 +161,7 @@ def _common(group: Names) -> list[str]:
 def _taken(group: Names, routes: tuple[str, ...]) -> list[BoolArray]:
     """Which spans took each route."""
     taken = [aspect.recode({route: i for i, route in enumerate(routes)}) for aspect in aspects(group)]
-    return [np.any([codes == i for codes in taken], axis=0) for i in range(len(routes))]
+    return [reduce(np.logical_or, [codes == i for codes in taken]) for i in range(len(routes))]
 
 
 def _block(at: FloatArray, blocks: int) -> IntArray:
@@ -169,4 +170,6 @@ def _block(at: FloatArray, blocks: int) -> IntArray:
 
 def _label(group: str) -> str:
     operation, _, route = group.partition("\x1f")
+    if not operation:
+        return MEMBER + route.removeprefix("\x1f")
     return f"route {route}" if route else f"operation {operation}"
