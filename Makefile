@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src collectors detectors dashboards tests bench
+SOURCES := src collectors detectors dashboards tests bench docs
 
-.PHONY: help venv demo test check format bench soak lock
+.PHONY: help venv demo test check format bench soak pictures lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ bench: venv ## figures beside their limits, one JSON object a line; BENCH=ingest
 
 soak: venv ## the long runs
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+pictures: venv ## draw docs/images/lane-*.svg anew, from simulated streams
+	@$(BIN)/python -m docs.pictures
 
 lock: venv ## renew requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
