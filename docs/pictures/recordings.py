@@ -49,7 +49,8 @@ class Recording:
 
     def threshold(self, subject: str) -> float:
         """log10 of the evidence that is an alarm of the stream."""
-        return self.watch.share(self.shared).log_threshold(self.stream(subject).per_day) / LOG10
+        stream = self.stream(subject)
+        return self.watch.share(self.shared, stream).log_threshold(stream.per_day) / LOG10
 
     def first(self, kind: Kind, subject: str) -> Event:
         """The first event of its kind, `subject` with or without a class."""
@@ -109,8 +110,10 @@ def _judge(made: Recording, more: More, steps: Sequence[float]) -> None:
             continue
         apart = apart or more(watch)
         for stream in apart if len(part) else ():
-            alarms = stream.feed(part, watch.share(made.shared))
-            made.events += (_drift(stream.signal.name, alarm) for _, alarm in alarms)
+            found = [
+                one for _, one in stream.feed(part, watch.share(made.shared, stream)) if isinstance(one, esr.Alarm)
+            ]
+            made.events += (_drift(stream.signal.name, alarm) for alarm in found)
         for name, value in _evidence(watch, apart):
             made.evidence.setdefault(name, []).append((float(min(end, at[-1])), value))
 

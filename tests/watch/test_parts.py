@@ -200,7 +200,7 @@ def test_traffic_that_moves_is_noticed_once_and_becomes_the_reference() -> None:
     """Longer prompts are one event; after a new reference of their own they are ordinary."""
     rng = np.random.default_rng(7)
     lane = Traffic(BaselineConfig(min_spans=2000, min_hours=24), frozen(rng))
-    days = [frame(3000, rng, start=(2 + d) * DAY_S, days=1) for d in range(6)]
+    days = [frame(3000, rng, start=(4 + d) * DAY_S, days=1) for d in range(6)]  # Monday to Saturday
     moved = [replace(day, input_tokens=day.input_tokens * 1.5) for day in days]
     events = [event for f in moved for event in lane.feed(f, 0, SHARED)]
     assert [e.kind for e in events] == ["traffic"]

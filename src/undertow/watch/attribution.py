@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from undertow.span import Target
+from undertow.watch import week
 from undertow.watch.events import MEMBER, Event, Lane
 from undertow.watch.pool import akin
 
@@ -39,10 +42,15 @@ class Attribution:
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of one target; `near_s` is NEAR_REQUESTS as a time, at the target's own rate."""
+    """What is known of one target.
+
+    `near_s` is NEAR_REQUESTS as a time, at the target's own rate; `unlike` the kinds of day (`week`) that its baseline
+    may be unlike.
+    """
 
     near_s: float = math.inf
     events: list[Event] = field(default_factory=list)
+    unlike: tuple[int, ...] = ()
 
     def add(self, event: Event) -> None:
         """Remember an event; of each kind the oldest are forgotten, so that many alarms push out no declaration."""
@@ -109,10 +117,12 @@ def one_route_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attributio
 def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
     """What is asked changed too: passive data cannot tell which of the two moved the answers.
 
-    Which member of a pool is asked how much is part of its frozen baseline, so that a change of it is not forgotten.
+    On days that the baseline may be unlike, traffic that moved once is what it was then, however long ago. Which member
+    of a pool is asked how much is part of its frozen baseline, so that a change of it is not forgotten either.
     """
     facts = fleet[change.target]
-    moved = facts.known(("traffic",), change.since - TRAFFIC_MEMORY_S, math.inf)
+    strange = np.isin(week.kind(np.array([change.since, change.at])), facts.unlike).any()
+    moved = facts.known(("traffic",), -math.inf if strange else change.since - TRAFFIC_MEMORY_S, math.inf)
     moved += (e for e in facts.events if e.kind == "traffic" and e.subject.startswith(MEMBER))
     return Attribution("unresolved", ("traffic_moved", "run_golden_set")) if moved else None
 

@@ -113,7 +113,7 @@ class Engine:
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
             watch = watches[target]
             found += ((target, event) for event in watch.feed(frame, fleet.share(target)))
-            self.facts[target].near_s = watch.near_s
+            self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
             self._touched[target] = None
         found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
         explained = ((target, fact) for target, event in found for fact in self._explained(target, event))
@@ -228,6 +228,7 @@ class Engine:
         self._saved[_key(target, "baseline")] = watch.baseline
         self._saved[_key(target, "traffic")] = watch.traffic.learned if watch.traffic else None
         self.facts[target] = _load_facts(states[_key(target, "facts")])
+        self.facts[target].unlike = watch.unlike
 
     def recollect(self, until: float) -> None:
         """Look up what was being collected when the state was saved, which was at `until`."""

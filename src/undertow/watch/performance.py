@@ -1,13 +1,15 @@
 """The performance lane: how fast a target answers, beyond what the time of day and its load explain.
 
-Latency follows the day, so it is taken relative to a curve of the baseline's day. And it is not independent from
-request to request: for half an hour everything is a little slower, and then it is not. A detector that takes such a
-half hour for many witnesses alarms on it. So a slowness counts only beyond SWAYS times `level_sway`, measured where the
-baseline has the same half hour on two days, and never under LEAST_TOLERANCE.
+Latency follows the day, so it is taken relative to a curve of the baseline's day; weekdays and weekends have one each
+where the baseline shows two days of both. And it is not independent from request to request: for half an hour
+everything is a little slower, and then it is not. A detector that takes such a half hour for many witnesses alarms on
+it. So a slowness counts only beyond SWAYS times `level_sway`, measured where the baseline has the same half hour on two
+days, and never under LEAST_TOLERANCE.
 """
 
 import numpy as np
 
+from undertow.watch import week
 from undertow.watch.frame import FloatArray, Frame, IntArray, Names
 
 DAY_S = 86_400.0
@@ -40,17 +42,35 @@ def by_output(frame: Frame) -> tuple[Names, FloatArray]:
 
 
 def day_curve(at: FloatArray, x: FloatArray) -> FloatArray:
-    """Coefficients of the logarithm of `x` (n,) over the day, least squares; zeros where not all of it is known."""
+    """Coefficients of the logarithm of `x` (n,) over the day, least squares, for one kind of day or both, (1 or 2, 7).
+
+    Zeros where not all of the day is known.
+    """
     known = x > 0
-    flat = np.zeros(2 * HARMONICS + 1)
-    if len(np.unique(at[known] % DAY_S // SLOT_S)) < MIN_SLOTS:
-        return flat
-    return np.asarray(np.linalg.lstsq(_waves(at[known]), np.log(x[known]), rcond=None)[0], np.float64)
+    at, logs = at[known], np.log(x[known])
+    kinds = week.kind(at)
+    if all(_repeated(at[kinds == kind]) for kind in (week.WEEKDAY, week.WEEKEND)):
+        return np.stack([_fit(at[kinds == kind], logs[kinds == kind]) for kind in (week.WEEKDAY, week.WEEKEND)])
+    return _fit(at, logs)[None]
+
+
+def _repeated(at: FloatArray) -> bool:
+    """Whether most half hours of the day are there on two days or more, or the curve would take one for the rule."""
+    slots = np.unique(at // SLOT_S)
+    _, days = np.unique(slots % (DAY_S / SLOT_S), return_counts=True)
+    return int(np.sum(days >= 2)) >= MIN_SLOTS
+
+
+def _fit(at: FloatArray, logs: FloatArray) -> FloatArray:
+    if len(np.unique(at % DAY_S // SLOT_S)) < MIN_SLOTS:
+        return np.zeros(2 * HARMONICS + 1)
+    return np.asarray(np.linalg.lstsq(_waves(at), logs, rcond=None)[0], np.float64)
 
 
 def relative(at: FloatArray, x: FloatArray, curve: FloatArray) -> FloatArray:
     """`x` (n,) as multiples of what the curve says for its time of day."""
-    multiple: FloatArray = x / np.exp(_waves(at) @ curve)
+    kind = week.kind(at) if len(curve) > 1 else np.zeros(len(at), np.int64)
+    multiple: FloatArray = x / np.exp((_waves(at) * curve[kind]).sum(axis=1))
     return multiple
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from undertow.config import DetectConfig, SignalConfig
 from undertow.span import Target
-from undertow.watch import signals, snapshot
+from undertow.watch import signals, snapshot, week
 from undertow.watch.attribution import NEAR_REQUESTS, TRAFFIC_MEMORY_S
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.declared import DECLARATIONS, Declared
@@ -18,7 +18,7 @@ from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
 from undertow.watch.shares import of_signal
 from undertow.watch.signals import Signal
-from undertow.watch.stream import Budget, Return, Stream
+from undertow.watch.stream import MIN_VALUES, Budget, Return, Stream
 from undertow.watch.tenants import Tenants
 from undertow.watch.traffic import Traffic
 from undertow_detectors import crowding, pit
@@ -29,8 +29,8 @@ class TargetWatch:
     """Judges the spans of one target in order.
 
     `spans` counts all of them, of every status. Until `baseline`, the target's `number`th, is frozen they are
-    collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how. Of a pool only
-    the answers are judged, by a baseline that it is given.
+    collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how; `unlike` are the
+    kinds of day (`week`) that it may be unlike. Of a pool only the answers are judged, by a baseline that it is given.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class TargetWatch:
         self.declared: list[Declared] = []
         self.traffic: Traffic | None = None
         self.tenants: Tenants | None = None
+        self.unlike: tuple[int, ...] = ()
 
     @property
     def near_s(self) -> float:
@@ -79,6 +80,7 @@ class TargetWatch:
         self.declared = [Declared(d, d.read(baseline.frame)) for d in DECLARATIONS]
         self.traffic = Traffic(self.config.baseline, baseline)
         self.tenants = Tenants.learn(baseline.frame)
+        self.unlike = week.unlike(baseline.frame.at, MIN_VALUES)
 
     def stream(self, subject: str) -> Stream | None:
         """The stream that tells of `subject`: a signal, or a class of one."""
@@ -108,8 +110,9 @@ class TargetWatch:
         moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds)
         events += moved
         unsettled = np.zeros(len(frame), np.bool_)
+        unlike = np.isin(week.kind(frame.at), self.unlike)
         for at in (before, *(event.at for event in moved)):
-            unsettled |= (frame.at > at) & (frame.at <= at + TRAFFIC_MEMORY_S)
+            unsettled |= (frame.at > at) & (unlike | (frame.at <= at + TRAFFIC_MEMORY_S))
         weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:
             found = stream.feed(frame, self.share(shared, stream), unsettled, seeds, weights)

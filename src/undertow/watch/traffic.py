@@ -1,18 +1,20 @@
 """The traffic lane: did what is asked change? It explains alarms and raises notices; it never blames a provider.
 
-Input sizes are ranked within the time of day, route shares are watched one against the rest. After it moved, the lane
-learns a reference of its own anew: content keeps its frozen baseline, but the traffic of last month is
-no reason to doubt a change of today.
+Input sizes are ranked within the time of day, route shares are watched one against the rest, weekdays and weekends
+each against their own where both are known. After it moved, the lane learns a reference of its own anew: content keeps
+its frozen baseline, but the traffic of last month is no reason to doubt a change of today. What moved on a Saturday
+says nothing of Monday, so of the other kind of day it keeps what it knew.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from undertow.config import BaselineConfig
+from undertow.watch import week
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.events import MEMBER, Event
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
@@ -31,28 +33,32 @@ MAX_ROUTES = 8
 class Reference:
     """Traffic as it was: input sizes by block of the day, and the share of each route in each block.
 
-    In a pool each member is a route too.
+    `blocks` is how many a day has; of weekdays and of weekends, where both are known. In a pool each member is a route
+    too.
     """
 
-    blocks: int
+    blocks: tuple[int, ...]
     routes: tuple[str, ...]
     sizes: pit.NumericReference
     shares: list[rates.RateReference]
     per_day: float
 
     @staticmethod
-    def learn(baseline: Baseline) -> "Reference":
-        """Blocks as short as MIN_VALUES spans allow, and the most frequent routes."""
+    def learn(baseline: Baseline, apart: bool) -> "Reference":
+        """Blocks as short as MIN_VALUES spans allow, and the most frequent routes; kinds of day `apart` where known."""
         frame = baseline.frame
-        blocks = int(np.clip(len(frame) // MIN_VALUES, 1, MAX_BLOCKS))
+        both = apart and len(week.known(frame.at, MIN_VALUES)) == 2
+        rows = np.bincount(week.kind(frame.at)) if both else [len(frame)]
+        blocks = tuple(int(np.clip(n // MIN_VALUES, 1, MAX_BLOCKS)) for n in rows)
         block = _block(frame.at, blocks)
         routes = tuple(route for aspect in aspects(frame.group) for route in _common(aspect))
+        total = sum(blocks)
         shares = [
-            rates.RateReference.fit(of, block, blocks, tolerance=SHARE_TOLERANCE, strata_in_runs=True)
+            rates.RateReference.fit(of, block, total, tolerance=SHARE_TOLERANCE, strata_in_runs=True)
             for of in _taken(frame.group, routes)
         ]
         known = ~np.isnan(frame.input_tokens)
-        sizes = pit.NumericReference.fit(frame.input_tokens[known], block[known], blocks)
+        sizes = pit.NumericReference.fit(frame.input_tokens[known], block[known], total)
         return Reference(blocks, routes, sizes, shares, baseline.spans / baseline.days)
 
     @property
@@ -86,7 +92,12 @@ class Traffic:
         self.collecting_from: float | None = None
         self.moved_at = math.nan
         self._collector = Collector(config)
-        self._watch(Reference.learn(baseline))
+        self._known = baseline
+        self._watch(Reference.learn(baseline, apart=week.whole(baseline.frame.at)))
+
+    def _learn(self, learned: Baseline) -> None:
+        self.learned = self._known = learned
+        self._watch(Reference.learn(learned, apart=True))
 
     def _watch(self, reference: Reference) -> None:
         self.reference = reference
@@ -116,8 +127,7 @@ class Traffic:
         """Gather spans for the next reference; returns how many were taken before it was complete."""
         taken = self._collector.feed(frame)
         if self._collector.complete:
-            self.learned = self._collector.freeze()
-            self._watch(Reference.learn(self.learned))
+            self._learn(_renewed(self._known, self._collector.freeze()))
         return taken
 
     def _judge(self, frame: Frame, shared: Budget, seeds: SeedArray) -> esr.Alarm | None:
@@ -137,8 +147,7 @@ class Traffic:
     def restore(self, dumped: dict[str, Any], learned: Baseline | None) -> None:
         """Go on from where `dump` was taken; `learned` was saved beside it. What was being collected is fed again."""
         if learned is not None:
-            self.learned = learned
-            self._watch(Reference.learn(learned))
+            self._learn(learned)
         self.moved_at, self.collecting_from = dumped["moved_at"], dumped["collecting_from"]
         self.state = esr.State.from_bytes(bytes.fromhex(dumped["state"]))
 
@@ -164,8 +173,24 @@ def _taken(group: Names, routes: tuple[str, ...]) -> list[BoolArray]:
     return [reduce(np.logical_or, [codes == i for codes in taken]) for i in range(len(routes))]
 
 
-def _block(at: FloatArray, blocks: int) -> IntArray:
-    return np.minimum((at % DAY_S / DAY_S * blocks).astype(np.int64), blocks - 1)
+def _block(at: FloatArray, blocks: tuple[int, ...]) -> IntArray:
+    kind = week.kind(at) if len(blocks) > 1 else np.zeros(len(at), np.int64)
+    in_day: IntArray = np.array(blocks, np.int64)[kind]
+    block: IntArray = np.minimum((at % DAY_S / DAY_S * in_day).astype(np.int64), in_day - 1)
+    block += np.cumsum([0, *blocks])[kind]
+    return block
+
+
+def _renewed(old: Baseline, new: Baseline) -> Baseline:
+    """`new`, with what `old` knew of a kind of day that `new` does not know; at the rate of the busier one."""
+    fresh = week.known(new.frame.at, MIN_VALUES)
+    missing = [kind for kind in week.known(old.frame.at, MIN_VALUES) if kind not in fresh]
+    if not fresh or not missing:
+        return new
+    kept = np.isin(week.kind(old.frame.at), missing)
+    moved = ~np.isin(week.kind(new.frame.at), missing)
+    busier = max(old, new, key=lambda one: one.spans / one.days)
+    return replace(busier, frame=Frame.concat([old.frame[kept], new.frame[moved]]))
 
 
 def _label(group: str) -> str:
