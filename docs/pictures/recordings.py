@@ -127,7 +127,7 @@ def _evidence(watch: TargetWatch, apart: Sequence[Stream]) -> Iterator[tuple[str
     if watch.traffic:
         yield "traffic", max(0.0, esr.log_evidence(watch.traffic.state) / LOG10)
     for declared in watch.declared:
-        yield declared.declaration.field, float(declared.state.cusum.max()) / LOG10
+        yield declared.declaration.field, float(declared.state.cusum.max(initial=0.0)) / LOG10
 
 
 def binned(at: FloatArray, x: FloatArray, width_s: float, least: int = 5, of: str = "median") -> Path:
