@@ -98,12 +98,25 @@ class Behaviour:
 NORMAL = Behaviour()
 
 
+def combined(one: Behaviour, other: Behaviour) -> Behaviour:
+    """Both at once: factors multiply; names, and what is not a factor, are those of `one` where it has its own."""
+    factors = ("length", "refusals", "parse_failures", "latency", "prompts")
+    return replace(
+        one,
+        **{name: getattr(one, name) * getattr(other, name) for name in factors},
+        cut_off=one.cut_off + other.cut_off,
+        errors=other.errors if one.errors == NORMAL.errors else one.errors,
+        shares=one.shares or other.shares,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A change at one moment. `cause` is what a monitor should call it, `none` when there is nothing to report.
 
     It touches the first endpoint of the fleet, or all of them if `everywhere`; it comes gradually over `rollout_s`
-    seconds, and goes away after `lasts_s`. So many `tenants` send the requests; none is named where it is 0.
+    seconds, and goes away after `lasts_s`. So many `tenants` send the requests; none is named where it is 0. Saturdays
+    and Sundays (UTC) bring `weekend_volume` times the requests, and on top of everything `weekend`.
     """
 
     text: str
@@ -113,8 +126,12 @@ class Scenario:
     rollout_s: float = 0.0
     lasts_s: float = float("inf")
     tenants: int = 0
+    weekend: Behaviour = NORMAL
+    weekend_volume: float = 1.0
 
 
+WEEKEND = Behaviour(latency=0.85, errors=0.008, prompts=0.8, shares=(0.60, 0.25, 0.15))
+"""Fewer people, who chat more and hand over less, shorter documents; with less load calls are quicker."""
 UPDATE = Behaviour(length=0.72, refusals=4.0, parse_failures=6.0)
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -140,5 +157,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         "one of 40 tenants, with short answers, sends 40 % of the requests", "none", Behaviour(burst=0.4), tenants=40
     ),
     "slow": Scenario("calls take twice as long", "infrastructure", Behaviour(latency=2.0)),
+    "weekly": Scenario("weekends differ, nothing changes", "none", weekend=WEEKEND, weekend_volume=0.4),
+    "update-in-week": Scenario(
+        "the update, in traffic whose weekends differ", "provider_update", UPDATE, weekend=WEEKEND, weekend_volume=0.4
+    ),
     "outage": Scenario("most calls fail for an hour", "availability", Behaviour(errors=0.7), lasts_s=3600.0),
 }

@@ -4,7 +4,7 @@ Requests arrive by a Poisson process whose rate follows the hour (peak to trough
 in prompt size, answer size and strictness. Answers are lognormal around a median that grows with the prompt; calls
 slow down with load and fail now and then. Where there are tenants, the second sends half as much as the first, the
 third a third (Zipf), and each has its own length of answers. A Scenario changes how endpoints answer, or what users
-ask, at one moment. Everything follows from the seed.
+ask, at one moment, and may have weekends that differ. Everything follows from the seed.
 """
 
 import math
@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.span import Span
-from undertow_collectors.scenarios import BURSTING, DAY_S, FLEET, NORMAL, ROUTES, Behaviour, Endpoint, Scenario
+from undertow_collectors.scenarios import (
+    BURSTING,
+    DAY_S,
+    FLEET,
+    NORMAL,
+    ROUTES,
+    Behaviour,
+    Endpoint,
+    Scenario,
+    combined,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +45,12 @@ def arrivals(rng: np.random.Generator, start: float, end: float, per_day: float)
     peak = 1.5 * per_day / DAY_S
     at = np.sort(rng.uniform(start, end, rng.poisson(peak * max(0.0, end - start))))
     return at[rng.random(len(at)) < load(at) / 1.5]
+
+
+def at_weekend(at: Floats) -> Bools:
+    """Whether Unix times `at` are on a Saturday or Sunday (UTC); 1970 began on a Thursday."""
+    weekend: Bools = (at // DAY_S + 3) % 7 >= 5
+    return weekend
 
 
 def attempts(
@@ -96,10 +112,13 @@ def traffic(
         begin, end = start + day * DAY_S, start + min(day + 1, days) * DAY_S
         spans: list[Span] = []
         for index, (rng, endpoint) in enumerate(zip(sources, fleet, strict=True)):
-            at = arrivals(rng, begin, end, per_day)
+            at = _thinned(rng, scenario, arrivals(rng, begin, end, per_day))
             changed = _changed(rng, scenario, at, onset) & (scenario.everywhere or index == 0)
-            spans += attempts(rng, endpoint, at[~changed], tenants=scenario.tenants)
-            spans += attempts(rng, endpoint, at[changed], scenario.behaviour, scenario.tenants)
+            for rows, behaviour in ((~changed, NORMAL), (changed, scenario.behaviour)):
+                free = rows & at_weekend(at) & (scenario.weekend != NORMAL)
+                spans += attempts(rng, endpoint, at[rows & ~free], behaviour, scenario.tenants)
+                if free.any():
+                    spans += attempts(rng, endpoint, at[free], combined(behaviour, scenario.weekend), scenario.tenants)
         yield from sorted(spans, key=lambda span: (span.ended_at, span.span_id))
 
 
@@ -119,6 +138,15 @@ def _where(known: Bools, values: NDArray[Any]) -> NDArray[Any]:
     out: NDArray[Any] = np.full(len(values), None, dtype=object)
     out[known] = values[known]
     return out
+
+
+def _thinned(rng: np.random.Generator, scenario: Scenario, at: Floats) -> Floats:
+    """Without what a weekend brings less; nothing is drawn for other days, so that these stay what they are."""
+    free = at_weekend(at)
+    lost = np.zeros(len(at), np.bool_)
+    if scenario.weekend_volume != 1:
+        lost[free] = rng.random(int(free.sum())) >= scenario.weekend_volume
+    return at[~lost]
 
 
 def _changed(rng: np.random.Generator, scenario: Scenario, at: Floats, onset: float) -> Bools:

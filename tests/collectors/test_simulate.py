@@ -14,8 +14,8 @@ from undertow.batch import Message, Origin
 from undertow.span import Span, build
 from undertow_collectors import payloads
 from undertow_collectors.decode.registry import decode
-from undertow_collectors.scenarios import DAY_S, FLEET, GPT_4O, SCENARIOS
-from undertow_collectors.simulate import EPOCH, arrivals, attempts, traffic
+from undertow_collectors.scenarios import DAY_S, FLEET, GPT_4O, NORMAL, SCENARIOS, combined
+from undertow_collectors.simulate import EPOCH, arrivals, at_weekend, attempts, traffic
 
 ONSET = EPOCH + DAY_S
 
@@ -114,7 +114,7 @@ def test_nothing_changes_before_the_onset(name: str) -> None:
     changed, control = _log(name), _unchanged(SCENARIOS[name].tenants)
     before = [s for s in control if s.ended_at < ONSET - 60]
     assert changed[: len(before)] == before
-    assert (changed == control) == (name == "none")
+    assert (changed == control) == (name in ("none", "weekly"))
 
 
 @pytest.mark.parametrize(("name", "measure", "low", "high"), PLANTED)
@@ -147,6 +147,25 @@ def test_an_own_release_shows_its_prompt_version() -> None:
     """The prompt version changes with the answers."""
     spans = _log("own-release")
     assert [{s.prompt_version for s in _of(spans, after)} for after in (False, True)] == [{"v7"}, {"v8"}]
+
+
+def test_weekends_differ_and_weekdays_do_not() -> None:
+    """A weekend brings fewer and shorter requests; the days before it are those of a log without weekends."""
+    spans = list(traffic(SCENARIOS["weekly"], 7, days=7.0, per_day=2000.0, fleet=[GPT_4O]))
+    usual = list(traffic(SCENARIOS["none"], 7, days=7.0, per_day=2000.0, fleet=[GPT_4O]))
+    free = at_weekend(np.array([s.ended_at for s in spans]))
+    weekdays = [s for s, f in zip(spans, free, strict=True) if not f]
+    weekend = [s for s, f in zip(spans, free, strict=True) if f]
+    assert weekdays == [s for s in usual if s.ended_at < EPOCH + 5 * DAY_S]
+    assert len(weekend) / 2 == pytest.approx(0.4 * len(weekdays) / 5, rel=0.06)
+    assert _prompts(weekend) == pytest.approx(0.8 * _prompts(weekdays), rel=0.06)
+
+
+def test_an_update_and_a_weekend_come_together() -> None:
+    """On a weekend after the update the answers are shorter, and the prompts are those of the weekend."""
+    both = combined(SCENARIOS["update-in-week"].behaviour, SCENARIOS["update-in-week"].weekend)
+    assert (both.length, both.prompts, both.shares) == (0.72, 0.8, (0.60, 0.25, 0.15))
+    assert combined(NORMAL, NORMAL) == NORMAL
 
 
 def test_an_outage_ends() -> None:
