@@ -88,15 +88,18 @@ class Alarm:
     since: float
 
 
-def numeric_payoffs(u_plus: FloatArray, u_minus: FloatArray) -> FloatArray:
+def numeric_payoffs(u_plus: FloatArray, u_minus: FloatArray, up_only: bool = False) -> FloatArray:
     """Payoffs (n, 12) of bets on one-sided ranks (n,): e = 1 + λφ with four stakes λ for each φ.
 
     φ is 2·u_plus − 1 (up), 1 − 2·u_minus (down), and 1{u_plus > 0.9 or u_minus < 0.1} − 0.2 (spread); its mean is at
-    most 0 when u_plus lies below and u_minus above a uniform variable. Nothing is bet on NaN.
+    most 0 when u_plus lies below and u_minus above a uniform variable. Nothing is bet on NaN. With `up_only` the first
+    four are all.
     """
-    in_tail = (u_plus > 0.9) | (u_minus < 0.1)
-    payoffs = np.empty((len(u_plus), 12))
-    for i, phi in enumerate((2 * u_plus - 1, 1 - 2 * u_minus, in_tail - 0.2)):
+    phis = [2 * u_plus - 1]
+    if not up_only:
+        phis += [1 - 2 * u_minus, ((u_plus > 0.9) | (u_minus < 0.1)) - 0.2]
+    payoffs = np.empty((len(u_plus), len(STAKES) * len(phis)))
+    for i, phi in enumerate(phis):
         np.multiply.outer(phi, STAKES, out=payoffs[:, 4 * i : 4 * i + 4])
     payoffs += 1
     payoffs[np.isnan(u_plus)] = 1.0

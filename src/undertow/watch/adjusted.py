@@ -52,14 +52,16 @@ class Adjustment:
         mean, scale = x[rows].mean(axis=0), x[rows].std(axis=0)
         scale = np.where(scale > 0, scale, np.inf)
         terms = _terms(_standard(x[rows], mean, scale), degree)
-        normal = terms.T @ terms + RIDGE * len(terms) * np.eye(terms.shape[1])
-        coefficients = np.asarray(np.linalg.solve(normal, terms.T @ np.log(lengths[rows])), np.float64)
+        normal = np.einsum("ij,ik->jk", terms, terms) + RIDGE * len(terms) * np.eye(terms.shape[1])
+        moments = np.einsum("ij,i->j", terms, np.log(lengths[rows]))
+        coefficients = np.asarray(np.linalg.solve(normal, moments), np.float64)
         return Adjustment(names, degree, mean, scale, coefficients)
 
     def read(self, frame: Frame) -> FloatArray:
         """(n,) output tokens at the baseline's mean measures; NaN where the answer was cut or a measure is unknown."""
         x = _standard(_columns(frame, self.measures), self.mean, self.scale)
-        expected = (_terms(x, self.degree) - _terms(np.zeros((1, x.shape[1])), self.degree)) @ self.coefficients
+        at_mean = self.coefficients[0]
+        expected = np.einsum("ij,j->i", _terms(x, self.degree), self.coefficients) - at_mean  # small: no threads
         adjusted: FloatArray = _lengths(frame) / np.exp(expected)
         return adjusted
 

@@ -72,8 +72,8 @@ class Number:
         plus, minus = pit.one_sided_ranks(
             self.reference, x, stratum, u, self.tolerance, strata_in_runs=self.strata_in_runs
         )
-        bets = esr.numeric_payoffs(np.maximum(0.0, plus - give), np.minimum(1.0, minus + give))
-        return bets[:, : len(self.directions)]
+        up_only = len(self.directions) == len(esr.STAKES)
+        return esr.numeric_payoffs(np.maximum(0.0, plus - give), np.minimum(1.0, minus + give), up_only)
 
     def plain_bets(self, x: FloatArray, stratum: IntArray, seeds: SeedArray) -> FloatArray:
         """The bets without slack."""

@@ -64,7 +64,9 @@ def _repeated(at: FloatArray) -> bool:
 def _fit(at: FloatArray, logs: FloatArray) -> FloatArray:
     if len(np.unique(at % DAY_S // SLOT_S)) < MIN_SLOTS:
         return np.zeros(2 * HARMONICS + 1)
-    return np.asarray(np.linalg.lstsq(_waves(at), logs, rcond=None)[0], np.float64)
+    waves = _waves(at)
+    normal, moments = np.einsum("ij,ik->jk", waves, waves), np.einsum("ij,i->j", waves, logs)  # small: no threads
+    return np.asarray(np.linalg.solve(normal, moments), np.float64)
 
 
 def relative(at: FloatArray, x: FloatArray, curve: FloatArray) -> FloatArray:
