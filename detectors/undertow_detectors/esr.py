@@ -95,9 +95,8 @@ def numeric_payoffs(u_plus: FloatArray, u_minus: FloatArray, up_only: bool = Fal
     most 0 when u_plus lies below and u_minus above a uniform variable. Nothing is bet on NaN. With `up_only` the first
     four are all.
     """
-    phis = [2 * u_plus - 1]
-    if not up_only:
-        phis += [1 - 2 * u_minus, ((u_plus > 0.9) | (u_minus < 0.1)) - 0.2]
+    up = 2 * u_plus - 1
+    phis = (up,) if up_only else (up, 1 - 2 * u_minus, ((u_plus > 0.9) | (u_minus < 0.1)) - 0.2)
     payoffs = np.empty((len(u_plus), len(STAKES) * len(phis)))
     for i, phi in enumerate(phis):
         np.multiply.outer(phi, STAKES, out=payoffs[:, 4 * i : 4 * i + 4])
