@@ -66,7 +66,8 @@ class RateReference:
         rate, n = (shrunk, rows) if strata_in_runs else (pooled, np.full(n_strata, float(len(x))))
         upper = np.fmax(shrunk, hits / rows) + _slack(rate, n, slack_sigmas)
         lower = np.fmin(shrunk, hits / rows) + _slack(rate, n, -slack_sigmas)
-        return cls(_scale_odds(upper, 1 + tolerance), _scale_odds(lower, 1 / (1 + tolerance)), shrunk, counts)
+        upper, lower = np.clip(upper, 0.0, 1.0), np.clip(lower, 0.0, 1.0)
+        return cls(scale_odds(upper, 1 + tolerance), scale_odds(lower, 1 / (1 + tolerance)), shrunk, counts)
 
 
 def _slack(rate: FloatArray, rows: FloatArray, sigmas: float) -> FloatArray:
@@ -76,7 +77,7 @@ def _slack(rate: FloatArray, rows: FloatArray, sigmas: float) -> FloatArray:
     return slack
 
 
-def _scale_odds(rate: FloatArray, factor: float) -> FloatArray:
-    rate = np.clip(rate, 0.0, 1.0)
+def scale_odds(rate: FloatArray, factor: float | FloatArray) -> FloatArray:
+    """The rates whose odds are `factor` times those of `rate`, within 0 and 1."""
     scaled: FloatArray = factor * rate / (1 + (factor - 1) * rate)
     return scaled

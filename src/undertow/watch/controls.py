@@ -6,7 +6,7 @@ one customer changed what it asks, the other customers of the same target are th
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,12 +14,9 @@ import numpy as np
 
 from undertow.span import Target
 from undertow.watch.events import Event
-from undertow.watch.frame import SEPARATOR, TENANT, FloatArray, Frame, Names
+from undertow.watch.frame import SEPARATOR, TENANT, FloatArray, Frame, Lookup, Names
 from undertow.watch.stream import Shift
 from undertow.watch.target import TargetWatch
-
-Lookup = Callable[[Target, float, float], Frame | None]
-"""(target, since, until) to its judged spans with since < ended_at <= until."""
 
 Verdict = Literal["shared", "own", "undecided", "no_controls"]
 
@@ -52,16 +49,16 @@ def compare(target: Target, event: Event, fleet: Mapping[Target, TargetWatch], l
     return Comparison("own" if 2 * len(quiet) > len(shifts) else "undecided")
 
 
-def by_tenant(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
-    """Does one tenant account for what `event` says? None where that cannot be told, or no span says who asked.
+def by_tenant(watch: TargetWatch, event: Event, frame: Frame | None) -> Event | None:
+    """Does one tenant account for what `event` says of the spans since? None where that cannot be told.
 
-    It is the tenant without which, in the baseline as since the change, least of the shift is left. `many_tenants`: the
-    others moved by EXPLAINED of the whole shift, surely. `one_tenant`: they did not, and surely moved by less than all
-    of it. To ask that they surely moved by less than EXPLAINED would say too little: an alarm picks a time in which
-    they happen to go along, on simulated traffic by up to half of the shift of a single tenant.
+    Nor can it where no span says who asked. It is the tenant without which, in the baseline as since the change, least
+    of the shift is left. `many_tenants`: the others moved by EXPLAINED of the whole shift, surely. `one_tenant`: they
+    did not, and surely moved by less than all of it. To ask that they surely moved by less than EXPLAINED would say too
+    little: an alarm picks a time in which they happen to go along, on simulated traffic by up to half of the shift of a
+    single tenant.
     """
     stream = watch.stream(event.subject)
-    frame = lookup(watch.target, event.since, event.at) if stream else None
     if stream is None or watch.baseline is None or frame is None or not frame.names(TENANT).values:
         return None
     frames, seeds = (watch.baseline.frame, frame), (np.arange(len(watch.baseline.frame), dtype=np.uint64), None)
@@ -70,14 +67,13 @@ def by_tenant(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
     return _split(event, *sides) if len(sides) == 2 else None
 
 
-def by_route(watch: TargetWatch, event: Event, lookup: Lookup) -> Event | None:
-    """Does one route account for what `event` says? A provider that changed shows on more than one.
+def by_route(watch: TargetWatch, event: Event, frame: Frame | None) -> Event | None:
+    """Does one route account for what `event` says of the spans since? A provider that changed shows on more than one.
 
     `many_routes`: those but the one that moved most moved by EXPLAINED of the whole shift, surely. `one_route`: surely
     by less. None where that cannot be told, or one route alone has values.
     """
     stream = watch.stream(event.subject)
-    frame = lookup(watch.target, event.since, event.at) if stream else None
     moved = stream.moves(frame, event.subject, event.direction) if stream and frame is not None else None
     if frame is None or moved is None:
         return None

@@ -18,9 +18,9 @@ from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch import pooling, snapshot
 from undertow.watch.attribution import Facts
-from undertow.watch.controls import Lookup, by_route, by_tenant, compare
+from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
-from undertow.watch.frame import Frame, by_target
+from undertow.watch.frame import Frame, Lookup, by_target
 from undertow.watch.incident import Incidents, Told
 from undertow.watch.pool import Pool, akin, members, order
 from undertow.watch.shares import Fleet
@@ -46,8 +46,7 @@ class Engine:
         self.facts: dict[Target, Facts] = {}
         self._saved: dict[str, object] = {}
         self._touched: dict[Target, None] = {}
-        self._retired: dict[str, bytes | None] = {}
-        self._dissolved: list[Pool] = []
+        self._more: dict[str, bytes | None] = {}
 
     @property
     def watches(self) -> dict[Target, TargetWatch]:
@@ -136,11 +135,12 @@ class Engine:
         if any(event.at > document["opened_at"] + self.facts[target].near_s for document in standing):
             return
         event = replace(event, since=min([event.since, *(document["change_point"] for document in standing)]))
+        watch, frame = self.watches[target], self._lookup(target, event.since, event.at)
         one_tenant = any("one_tenant_moved" in document["why"] for document in standing)
-        tenants = by_tenant(self.watches[target], event, self._lookup) if one_tenant or not standing else None
+        tenants = by_tenant(watch, event, frame) if one_tenant or not standing else None
         if tenants and (not standing or tenants.kind == "many_tenants"):
             yield tenants
-        if routes := by_route(self.watches[target], event, self._lookup):
+        if routes := by_route(watch, event, frame):
             yield routes
 
     def _compared(self, target: Target, event: Event) -> Event:
@@ -168,7 +168,9 @@ class Engine:
         for pool in [pool for pool in self.pools if akin(pool, target)]:
             del self.pools[pool], self.facts[pool]
             self._touched.pop(pool, None)
-            self._dissolved.append(pool)
+            for key in (_key(pool, name) for name in STATES):
+                self._saved.pop(key, None)
+                self._more[key] = None
         found = {member: self._lookup(member, at, until) for member in members(target)}
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
         for member in found:
@@ -180,8 +182,8 @@ class Engine:
         old = self.targets[target]
         if old.baseline is not None:
             number = old.baseline.number
-            self._retired[_key(target, f"{RETIRED}{number}")] = baselines.dump(old.baseline)
-            self._retired[_key(target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
+            self._more[_key(target, f"{RETIRED}{number}")] = baselines.dump(old.baseline)
+            self._more[_key(target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
         watch = self.targets[target] = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
         watch.spans = old.spans - judged
         self._saved.pop(_key(target, "baseline"), None)
@@ -189,13 +191,9 @@ class Engine:
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes. Baselines come once, the rest is small."""
-        yield from self._retired.items()
-        self._retired = {}
+        yield from self._more.items()
+        self._more = {}
         touched, self._touched = self._touched, {}
-        dissolved, self._dissolved = self._dissolved, []
-        for key in (_key(pool, name) for pool in dissolved for name in STATES):
-            self._saved.pop(key, None)
-            yield key, None
         watches = self.watches
         for target in touched:
             watch = watches[target]

@@ -1,6 +1,6 @@
 """The spans of one target as columns, in the order in which they are judged."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -136,6 +136,10 @@ class Frame:
             some = [columns.get(name, _unknown(kind, len(part))) for columns, part in zip(every, parts, strict=True)]
             joined[name] = Names.concat(some) if kind is Names else np.concatenate(some)
         return Frame.of(joined)
+
+
+Lookup = Callable[[Target, float, float], Frame | None]
+"""(target, since, until) to its judged spans with since < ended_at <= until."""
 
 
 def by_target(table: pa.Table) -> Iterator[tuple[Target, Frame]]:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from undertow.watch.frame import BoolArray, FloatArray, IntArray
+from undertow.watch.recovery import Recovery
 from undertow_detectors import effect, esr, pit, rates
 from undertow_detectors.pit import SeedArray
 
@@ -39,8 +40,8 @@ class Head(Protocol):
     def moves(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, /) -> FloatArray:
         """(n,) how far each value is off the reference: in rank, or in rate."""
 
-    def least_size(self, bet: int) -> float:
-        """How large a change is at least for which bet number `bet` wins the most, in units of `off`."""
+    def returning(self, bet: int) -> Recovery:
+        """Watch for the return of what bet number `bet` won on; its size is that for which this bet wins the most."""
 
     def off(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str, /) -> FloatArray:
         """(n,) `moves` in -1 to 1, positive in the direction."""
@@ -87,9 +88,10 @@ class Number:
         rank, _ = pit.one_sided_ranks(self.reference, x, stratum, u, slack_sigmas=0)
         return np.abs(rank - 0.5) - 0.25 if direction == "spread" else rank - 0.5
 
-    def least_size(self, bet: int) -> float:
+    def returning(self, bet: int) -> Recovery:
         """A stake λ on a fair uniform rank is best where the mean is λ/3 off (Kelly's criterion)."""
-        return esr.STAKES[bet % len(esr.STAKES)] / 3
+        size = esr.STAKES[bet % len(esr.STAKES)] / 3
+        return Recovery(self.directions[bet], size, esr.State.start(len(esr.STAKES)))
 
     def off(self, x: FloatArray, stratum: IntArray, seeds: SeedArray, direction: str) -> FloatArray:
         """A rank is up to 1/2 off its mean, its distance from the middle up to 1/4."""
@@ -119,7 +121,7 @@ class Rate:
         """(n, 7) bets on more and less often, or (n, 4) on more often alone."""
         odds = np.where(unsettled, UNSETTLED_ODDS, 1.0)
         upper, lower = self.reference.upper[stratum], self.reference.lower[stratum]
-        bets = esr.binary_payoffs(x == self.code, _times_odds(upper, odds), _times_odds(lower, 1 / odds))
+        bets = esr.binary_payoffs(x == self.code, rates.scale_odds(upper, odds), rates.scale_odds(lower, 1 / odds))
         return bets[:, : len(self.directions)]
 
     def plain_bets(self, x: FloatArray, stratum: IntArray, _: SeedArray) -> FloatArray:
@@ -132,10 +134,12 @@ class Rate:
         off: FloatArray = (x == self.code) - self.reference.rate[stratum]
         return off
 
-    def least_size(self, bet: int) -> float:
-        """What the odds of a bet make of the rate."""
-        rate, odds = float(np.nanmean(self.reference.rate)), (*esr.ODDS_UP, *esr.ODDS_DOWN)[bet]
-        return abs(odds * rate / (1 + (odds - 1) * rate) - rate)
+    def returning(self, bet: int) -> Recovery:
+        """The size is what the odds of the bet make of the rate."""
+        rate, odds = np.nanmean(self.reference.rate, keepdims=True), (*esr.ODDS_UP, *esr.ODDS_DOWN)[bet]
+        size = abs(float((rates.scale_odds(rate, odds) - rate)[0]))
+        back = esr.ODDS_UP if self.directions[bet] == "down" else esr.ODDS_DOWN
+        return Recovery(self.directions[bet], size, esr.State.start(len(back)))
 
     def off(self, x: FloatArray, stratum: IntArray, _: SeedArray, direction: str) -> FloatArray:
         """An outcome is up to 1 off its rate."""
@@ -154,11 +158,6 @@ class Rate:
     ) -> effect.Effect | None:
         """Difference of rates."""
         return effect.rate_difference(before == self.code, before_strata, after == self.code, after_strata)
-
-
-def _times_odds(rate: FloatArray, odds: FloatArray) -> FloatArray:
-    scaled: FloatArray = odds * rate / (1 + (odds - 1) * rate)
-    return scaled
 
 
 def rate_head(

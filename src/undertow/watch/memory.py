@@ -5,22 +5,19 @@ of all changes together can still be told. This is a comparison of two samples w
 intervals are of 95 % each, without regard to how many are told.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from undertow.config import SignalConfig
 from undertow.span import Target
-from undertow.watch import signals
+from undertow.watch import signals, sizing
 from undertow.watch.baseline import DAY_S, Baseline, thin
-from undertow.watch.frame import Frame
+from undertow.watch.frame import Frame, Lookup
 from undertow.watch.stream import Stream
 from undertow.watch.target import TargetWatch
 from undertow_detectors.effect import Effect
 
 Document = dict[str, Any]
 Former = Callable[[Target], Sequence[Baseline]]
-Lookup = Callable[[Target, float, float], Frame | None]
 
 LANES = ("content", "performance")
 
@@ -46,29 +43,20 @@ def _rows(watch: TargetWatch, former: Former, until: float, days: float, lookup:
         after = now[now.at > baseline.end]  # a baseline is not compared with itself
         for signal in signals.of(baseline.frame):
             if signal.lane in LANES and len(after):
-                yield from (place | row for row in _signal(watch, signal, baseline, after))
+                yield from (place | row for row in _signal(signal, baseline, after))
 
 
-def _signal(watch: TargetWatch, signal: signals.Signal, baseline: Baseline, after: Frame) -> Iterator[Document]:
-    stream = Stream.learn(signal, baseline, watch.config.signals.get(signal.name, SignalConfig()).tolerance)
+def _signal(signal: signals.Signal, baseline: Baseline, after: Frame) -> Iterator[Document]:
+    stream = Stream.learn(signal, baseline)
     if not stream.sufficient:
         return
     for head in stream.heads:
         found = stream.change(after, head.subject)
         if found is not None:
-            yield {"signal": head.subject, "lane": signal.lane, "effect": _effect(found), "changed": _surely(found)}
+            yield {"signal": head.subject, "lane": signal.lane, "effect": sizing.told(found), "changed": _surely(found)}
 
 
 def _surely(found: Effect) -> bool:
     """Whether the interval leaves out "no change"."""
     nothing = 1.0 if found.name == "ratio" else 0.0
     return not found.ci95[0] <= nothing <= found.ci95[1]
-
-
-def _effect(found: Effect) -> Document:
-    numbers = [found.value, *found.ci95]
-    value, low, high = (float(f"{x:.4g}") if math.isfinite(x) else None for x in numbers)
-    return {
-        "name": found.name, "value": value, "ci95": [low, high],
-        "n_before": found.n_before, "n_after": found.n_after,
-    }  # fmt: skip

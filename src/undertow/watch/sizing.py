@@ -16,7 +16,7 @@ import numpy as np
 from undertow.span import Target
 from undertow.watch.baseline import Baseline
 from undertow.watch.events import Event
-from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray
+from undertow.watch.frame import FloatArray, Frame, IntArray, Lookup
 from undertow.watch.signals import by_question
 from undertow.watch.strata import Strata, fit
 from undertow.watch.stream import MIN_VALUES, Stream
@@ -34,8 +34,6 @@ REACHES = (1, 4, 16)
 
 Values = Callable[[Frame], FloatArray]
 Interval = tuple[float, float]
-Lookup = Callable[[Target, float, float], Frame | None]
-"""The judged spans of a target after one time and up to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ class Sizing:
     def of_signal(self) -> dict[str, Any]:
         """What a signal of an incident tells (CONTRACTS 2)."""
         return {
-            "effect": _told(self.effect) if self.effect else None,
-            "strata": [{"route": p.route, "input_size": p.input_size} | _told(p.effect) for p in self.parts],
+            "effect": told(self.effect) if self.effect else None,
+            "strata": [{"route": p.route, "input_size": p.input_size} | told(p.effect) for p in self.parts],
             "change_point": self.change_point,
             "change_point_interval": list(self.interval) if self.interval else None,
         }
@@ -132,7 +130,7 @@ def _around(
 
 def _dated(stream: Stream, frame: Frame, event: Event) -> changepoint.ChangeTime | None:
     """The change time by the bet on the event's direction that the spans speak most for."""
-    x, stratum, rows = _values(stream, frame)
+    x, stratum, rows = stream.known(frame)
     head = stream.head(event.subject)
     if head is None or not len(x):
         return None
@@ -144,18 +142,11 @@ def _dated(stream: Stream, frame: Frame, event: Event) -> changepoint.ChangeTime
     return changepoint.locate(bets[:, choices[int(np.argmax(gain))]], frame.at[rows])
 
 
-def _values(stream: Stream, frame: Frame) -> tuple[FloatArray, IntArray, BoolArray]:
-    """Values and strata of the rows that take part, and which rows these are."""
-    x, stratum = stream.placed(frame)
-    rows = ~np.isnan(x) & (stratum >= 0)
-    return x[rows], stratum[rows], rows
-
-
 def _parts(stream: Stream, subject: str, after: Frame) -> Iterator[Part]:
     """The strata with the most values after the change, largest first; only those that are routes and input sizes."""
     if stream.signal.conditions is not by_question:
         return
-    x, stratum, _ = _values(stream, after)
+    x, stratum, _ = stream.known(after)
     counts = np.bincount(stratum, minlength=stream.strata.count)
     labels = list(_labels(stream.strata))
     for s in np.argsort(-counts, kind="stable")[:MOST_STRATA]:
@@ -221,7 +212,8 @@ def _known(x: FloatArray, strata: Strata, frame: Frame) -> tuple[FloatArray, Int
     return x[rows], stratum[rows]
 
 
-def _told(of: Effect) -> dict[str, Any]:
+def told(of: Effect) -> dict[str, Any]:
+    """An effect as documents tell it."""
     return {
         "name": of.name,
         "value": _rounded(of.value),

@@ -24,9 +24,6 @@ LEVEL_ROWS = 10
 """A member of a pool is thought to be as its siblings are until it has many more values than these."""
 
 
-_NOTHING: tuple[FloatArray, IntArray, SeedArray] = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint64))
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The operator's promise and how many streams share it now, as if all had the same weight."""
@@ -133,20 +130,20 @@ class Stream:
         """
         if not self.sufficient:
             return []
-        x, stratum = self.placed(frame)
-        rows = np.flatnonzero(~np.isnan(x) & (stratum >= 0))
+        x, stratum, taking_part = self.known(frame)
+        rows = np.flatnonzero(taking_part)
         if not len(rows):
             return []
-        if unsettled is None or self.signal.lane != "content":
-            unsettled = np.zeros(len(frame), np.bool_)
-        seeds = pit.seeds(frame.span_id.tolist()) if seeds is None else seeds
-        bets = [head.payoffs(x[rows], stratum[rows], seeds[rows], unsettled[rows]) for head in self.heads]
+        content, at = self.signal.lane == "content", frame.at[rows]
+        careful = unsettled[rows] if content and unsettled is not None else np.zeros(len(rows), np.bool_)
+        seeds = pit.seeds(frame.span_id[rows].tolist()) if seeds is None else seeds[rows]
+        bets = [head.payoffs(x, stratum, seeds, careful) for head in self.heads]
         threshold = shared.log_threshold(self.per_day)
         payoffs = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
-        if weights is not None and self.signal.lane == "content":
+        if weights is not None and content:
             payoffs = crowding.smaller(payoffs, weights[rows])
-        self.state, alarms = esr.advance_payoffs(self.state, payoffs, frame.at[rows], threshold, self.directions)
-        returns = self._returns(x[rows], stratum[rows], seeds[rows], frame.at[rows], alarms, threshold)
+        self.state, alarms = esr.advance_payoffs(self.state, payoffs, at, threshold, self.directions)
+        returns = self._returns(x, stratum, seeds, at, alarms, threshold)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
         found += ((one.found.index, one) for one in returns)
         return [(int(rows[index]), one) for index, one in sorted(found, key=lambda each: each[0])]
@@ -176,10 +173,9 @@ class Stream:
 
     def _expect(self, head: Head, bet: int) -> None:
         """Watch for the return of what the bet won on, unless that is done already."""
-        direction = head.directions[bet]
-        if (now := self.recovering.get(head.subject)) is None or now.direction != direction:
-            ways = head.back(*_NOTHING, direction, _NOTHING[0]).shape[1]
-            self.recovering[head.subject] = Recovery(direction, head.least_size(bet), esr.State.start(ways))
+        now = self.recovering.get(head.subject)
+        if now is None or now.direction != head.directions[bet]:
+            self.recovering[head.subject] = head.returning(bet)
 
     def subject(self, alarm: esr.Alarm) -> str:
         """What the winning bet of an alarm was about."""
@@ -201,20 +197,25 @@ class Stream:
 
         `seeds` (n,) stand for the span ids of a baseline, which are not saved with it.
         """
-        x, stratum = self.placed(frame)
-        rows, head = ~np.isnan(x) & (stratum >= 0), self.head(subject)
-        if head is None or not self.sufficient or not rows.any():
+        x, stratum, rows = self.known(frame)
+        head = self.head(subject)
+        if head is None or not self.sufficient or not len(x):
             return None
         seeds = pit.seeds(frame.span_id[rows].tolist()) if seeds is None else seeds[rows]
-        moves = head.moves(x[rows], stratum[rows], seeds, direction)
+        moves = head.moves(x, stratum, seeds, direction)
         return -moves if direction == "down" else moves, rows
 
     def change(self, after: Frame, subject: str = "") -> effect.Effect | None:
         """How large the change of `subject`, or of the first head, is on the spans `after` it."""
-        x, stratum = self.placed(after)
-        rows = ~np.isnan(x) & (stratum >= 0)
+        x, stratum, _ = self.known(after)
         head = self.head(subject) or self.heads[0]
-        return head.change(self.before, self.before_strata, x[rows], stratum[rows])
+        return head.change(self.before, self.before_strata, x, stratum)
+
+    def known(self, frame: Frame) -> tuple[FloatArray, IntArray, BoolArray]:
+        """Values and strata of the spans that take part, and which spans these are, (n,)."""
+        x, stratum = self.placed(frame)
+        rows = ~np.isnan(x) & (stratum >= 0)
+        return x[rows], stratum[rows], rows
 
     def placed(self, frame: Frame) -> tuple[FloatArray, IntArray]:
         """(n,) values and strata; NaN and -1 where a span has none."""
