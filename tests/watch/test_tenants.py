@@ -218,7 +218,7 @@ def test_one_tenant_accounts_for_a_change_that_the_others_do_not_share(
 ) -> None:
     """Others that moved by a third, surely, are many; less than all, surely, is one; few others decide nothing."""
     made = frame([None if name == "-" else {"tenant": name} for name in tenants])
-    found = controls.by_tenant(Answers(moves, BEFORE), DRIFT, lambda *_: made)
+    found = controls.by_tenant(Answers(moves, BEFORE), DRIFT, made)
     assert (found and found.kind) == kind
 
 
@@ -226,4 +226,4 @@ def test_where_nobody_says_who_asked_the_check_says_nothing() -> None:
     """No labels, or no spans."""
     made, unlabelled = frame([{"tenant": "a"}, {"tenant": "b"}] * 200), frame([None] * 400)
     for before, after in ((BEFORE, None), (BEFORE, unlabelled), (unlabelled, made), (None, made)):
-        assert controls.by_tenant(Answers(SPREAD + 0.4, before), DRIFT, lambda *_, after=after: after) is None
+        assert controls.by_tenant(Answers(SPREAD + 0.4, before), DRIFT, after) is None
