@@ -118,6 +118,9 @@ class SignalConfig(msgspec.Struct, frozen=True, kw_only=True):
     weight: Annotated[Weight, _says("share of the target's false alarms, relative to other signals")] = 1.0
 
 
+_SIGNAL = SignalConfig()
+
+
 class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How careful the detectors are."""
 
@@ -133,6 +136,10 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Weight],
         _says("`provider/model` to its share of the false alarms, relative to others"),
     ] = {}
+
+    def signal(self, name: str) -> SignalConfig:
+        """The settings of one signal, the defaults where it has none."""
+        return self.signals.get(name, _SIGNAL)
 
 
 class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import numpy as np
 
 from undertow.span import Target
 from undertow.watch import week
-from undertow.watch.events import MEMBER, Event, Lane
+from undertow.watch.events import MEMBER, Event, Kind, Lane
 from undertow.watch.pool import akin
 
 Cause = Literal["provider_update", "declared_update", "infrastructure", "availability", "own_release", "unresolved"]
@@ -102,16 +102,12 @@ def lane_alone(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | N
 
 def one_tenant_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
     """One customer accounts for it, by what it asks or how much; nothing says so of the others' answers."""
-    known = fleet[change.target].known(("one_tenant", "many_tenants"), change.since, change.at)
-    one = known and all(event.kind == "one_tenant" for event in known)
-    return Attribution("unresolved", ("one_tenant_moved", "run_golden_set")) if one else None
+    return _one_moved("one_tenant", "many_tenants", change, fleet)
 
 
 def one_route_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
     """A provider that changed shows on more than one route; your own change of one shows there alone."""
-    known = fleet[change.target].known(("one_route", "many_routes"), change.since, change.at)
-    one = known and all(event.kind == "one_route" for event in known)
-    return Attribution("unresolved", ("one_route_moved", "run_golden_set")) if one else None
+    return _one_moved("one_route", "many_routes", change, fleet)
 
 
 def traffic_moved(change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
@@ -151,6 +147,13 @@ RULES: tuple[Rule, ...] = (
 def attribute(change: Change, fleet: Mapping[Target, Facts]) -> Attribution:
     """The first rule that speaks; the last one always does."""
     return next(said for rule in RULES if (said := rule(change, fleet)))
+
+
+def _one_moved(one: Kind, many: Kind, change: Change, fleet: Mapping[Target, Facts]) -> Attribution | None:
+    """One of them accounts for the change, by all that is known since."""
+    known = fleet[change.target].known((one, many), change.since, change.at)
+    alone = known and all(event.kind == one for event in known)
+    return Attribution("unresolved", (f"{one}_moved", "run_golden_set")) if alone else None
 
 
 def _control(change: Change, fleet: Mapping[Target, Facts]) -> str:

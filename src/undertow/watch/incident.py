@@ -87,11 +87,10 @@ class Incidents:
         if document is None:
             return None
         before = deepcopy(document)
-        document["status"] = status
+        _note(document, at, by, status)
         if status in STANDING:
-            _note(document, at, by, status)
             return Told("updated", status, document, before)
-        self._end(document, at, by, status)
+        self._end(document, at)
         return Told("resolved", status, document, before)
 
     def _recovered(self, document: Document, event: Event) -> Told | None:
@@ -103,12 +102,11 @@ class Incidents:
         mine[0]["recovered_at"] = event.at
         if any(s["lane"] != "identity" and not s.get("recovered_at") for s in document["signals"]):
             return Told("refreshed", "signal_recovered", document, before)
-        document["status"] = "resolved"
-        self._end(document, event.at, "undertow", "resolved", "recovered")
+        _note(document, event.at, "undertow", "resolved", reason="recovered")
+        self._end(document, event.at)
         return Told("resolved", "recovered", document, before)
 
-    def _end(self, document: Document, at: float, *entry: str) -> None:
-        _note(document, at, *entry)
+    def _end(self, document: Document, at: float) -> None:
         document["resolved_at"] = at
         del self.standing[document["id"]]
 
@@ -197,21 +195,20 @@ class Incidents:
         document["severity"] = SEVERITY[said.cause]
 
 
-def _note(document: Document, at: float, by: str, status: str, reason: str | None = None) -> None:
-    """Who did what, when, and why."""
-    entry = {"at": at, "by": by, "status": status} | ({"reason": reason} if reason else {})
-    document.setdefault("history", []).append(entry)
+def _note(document: Document, at: float, by: str, status: str, **more: str) -> None:
+    """Give it a status, and write down who did, when, and why."""
+    document["status"] = status
+    document.setdefault("history", []).append({"at": at, "by": by, "status": status, **more})
 
 
 def _noted(document: Document, target: Target, event: Event) -> Told | None:
     """Write into an incident that the pool, or a member of it, moved too; once for each signal of each."""
     whose = "the pool" if isinstance(target, Pool) else place(target)
     text = f"{event.subject} went {event.direction or 'another way'} at {whose} too"
-    history = document.setdefault("history", [])
-    if any(one.get("text") == text for one in history):
+    if any(one.get("text") == text for one in document.get("history", ())):
         return None
     before = deepcopy(document)
-    history.append({"at": event.at, "by": "undertow", "status": document["status"], "text": text})
+    _note(document, event.at, "undertow", document["status"], text=text)
     return Told("refreshed", "moved_too", document, before)
 
 

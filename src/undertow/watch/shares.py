@@ -7,7 +7,7 @@ times what it were alone (`undertow_detectors.budget`). Equal weights, the defau
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from undertow.config import DetectConfig, SignalConfig
+from undertow.config import DetectConfig
 from undertow.span import Target
 from undertow.watch.stream import Budget
 
@@ -32,11 +32,8 @@ class Fleet:
 
 def of_signal(shared: Budget, config: DetectConfig, signal: str, among: Iterable[str]) -> Budget:
     """What `signal` may spend of a target's share, `among` all that are judged."""
-    total = sum(config.signals.get(name, _PLAIN).weight for name in among)
-    return shared.split(total / config.signals.get(signal, _PLAIN).weight)
-
-
-_PLAIN = SignalConfig()
+    total = sum(config.signal(name).weight for name in among)
+    return shared.split(total / config.signal(signal).weight)
 
 
 def _weight(config: DetectConfig, target: Target) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from undertow.config import DetectConfig, SignalConfig
+from undertow.config import DetectConfig
 from undertow.span import Target
 from undertow.watch import signals, snapshot, week
 from undertow.watch.attribution import NEAR_REQUESTS, TRAFFIC_MEMORY_S
@@ -76,8 +76,7 @@ class TargetWatch:
     def adopt(self, baseline: Baseline) -> None:
         """Judge by `baseline` from now on."""
         self.baseline = baseline
-        settings = self.config.signals
-        watched = [(s, settings.get(s.name, SignalConfig())) for s in signals.of(baseline.frame)]
+        watched = [(s, self.config.signal(s.name)) for s in signals.of(baseline.frame)]
         learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled and self._judges(s)]
         self.streams = [s for s in learned if len(s.before) or s.signal in signals.CONTENT]
         self.doubts = {stream.signal.name: text for stream in self.streams if (text := report(stream))}
