@@ -5,6 +5,7 @@ python tests/study/compare.py            streams of the simulator, and of real a
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -73,12 +74,13 @@ def study(folder: Path) -> dict[str, list[Row]]:
 def undertow(streams: Sequence[Stream]) -> list[list[Incident]]:
     """`undertow replay` at its defaults."""
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda stream: _replay(stream[0]), streams))
+        return list(pool.map(lambda stream: replayed(stream[0]), streams))
 
 
-def _replay(file: Path) -> list[Incident]:
+def replayed(file: Path, **environ: str) -> list[Incident]:
+    """The incidents of `undertow replay`, at its defaults but for `environ`."""
     command = [Path(sys.executable).with_name("undertow"), "replay", file.resolve(), "--json", "--no-progress"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=file.parent, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=file.parent, check=False, env=os.environ | environ)
     if done.returncode not in (0, 1):  # 1: incidents are open
         raise SystemExit(f"{file.name}: undertow replay ended with {done.returncode}")
     incidents: list[Incident] = json.loads(done.stdout)["incidents"]
