@@ -1,113 +1,128 @@
-"""What an answer's text says about itself. The text stays here: lengths, a hash and verdicts go on, words do not."""
+"""What an answer says about itself. The text stays here: lengths, a hash and verdicts go on, words do not.
+
+`shapes` and `streams` find the text, `refusals`, `layout` and `structure` look at it, `wanted` knows what it should be.
+"""
 
 import hashlib
-import re
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 import msgspec
 
-from undertow_collectors.decode import names
+from undertow_collectors.decode import layout, names, refusals, shapes, streams, structure
+from undertow_collectors.decode.usage import identity, usage
+from undertow_collectors.decode.wanted import Wanted, satisfies, wanted
+
+__all__ = ["REDACTED", "add", "body", "features", "identity", "of_messages", "of_text", "usage"]
 
 REDACTED = "redacted-by-litellm"
 """What LiteLLM puts in place of texts when the operator turned message logging off."""
 
-_REFUSAL = re.compile(
-    r"\W*((i['’]m|i am|we['’]re|we are)\s+(really\s+|very\s+)?sorry|sorry|i apologi[sz]e|unfortunately|as an ai[\w ]*)?"
-    r"[,.;:]?\s*(but\s+)?(i|we)\s*(['’]m|am|are)?\s*"
-    r"(can['’]?t|cannot|can not|won['’]t|will not|not able to|unable to|not allowed to)\s+"
-    r"(help|assist|provide|comply|fulfil|answer|do that|create|generate|share|support|continue|engage|discuss|give)",
-    re.IGNORECASE,
-)
+_CUT_HERE = ("[truncated]", "(truncated)", "<truncated>")
+_CUT_WITHIN, _CUT_FROM = "(litellm_truncated ", 1000
+"""What loggers put where they cut a text; LiteLLM does so in the middle of texts that had that many characters."""
+
+_decode = msgspec.json.Decoder().decode
+_NOT_JSON = object()
 
 
 def features(response: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Fields of the span that a response body shows; `parameters` are the request's.
 
-    Reads chat completions, text completions and the Responses API; the first choice counts.
+    The body may be of any provider in `shapes`, the JSON text of one, the raw text of a stream, or a list of a stream's
+    events or of output messages. Unknown shapes, redacted texts and cut ones give nothing.
     """
-    if not isinstance(response, dict):
-        return {}
-    if isinstance(response.get("output"), list):
-        return _of_responses(response, parameters)
-    choices = response.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message")
-    found = _finish(choice.get("finish_reason"))
-    if isinstance(message, dict):
-        found |= _of_message(message, parameters)
-    elif isinstance(choice.get("text"), str):
-        found |= _of_text(choice["text"], parameters)
-    return found
+    if isinstance(response, dict):
+        return _said(shapes.of_body(response), parameters)
+    return of_messages(response, parameters)
 
 
-def _of_message(message: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    if "content" not in message:
-        return {}
-    calls = message.get("tool_calls")
-    tools = len(calls) if isinstance(calls, list) else int(isinstance(message.get("function_call"), dict))
-    found = {"tool_call_count": tools} | _of_text(_content(message["content"]), parameters, tools)
-    if message.get("refusal") or _nested(message, "provider_specific_fields", "refusal"):
+def of_messages(messages: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same of a list of output messages: `gen_ai.output.messages` as a list or as JSON, or OpenInference's."""
+    found = body(messages)
+    if isinstance(found, dict):
+        return _said(shapes.of_body(found), parameters)
+    return _said(shapes.of_messages(found), parameters) if isinstance(found, list) else {}
+
+
+def of_text(
+    text: str, parameters: dict[str, Any], tools: int | None = None, finish: str | None = None
+) -> dict[str, Any]:
+    """The same of a bare text, with the number of tool calls and the provider's finish reason where they are known."""
+    return _said(shapes.Answer(text, tools, finish=finish), parameters)
+
+
+def body(response: Any) -> Any:
+    """A response as `usage`, `identity` and `features` read it: JSON text parsed, a stream's events put together.
+
+    A dict is a body, a list holds messages, None is neither.
+    """
+    if isinstance(response, str):
+        if streams.is_stream(response):
+            return streams.of_text(response)
+        try:
+            response = _decode(response) if response.lstrip()[:1] in ("{", "[") else None
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(response, list):
+        return streams.of_events(response) if streams.are_events(response) else response
+    return response if isinstance(response, dict) else None
+
+
+def add(fields: dict[str, Any], found: dict[str, Any], derived: Counter[str]) -> None:
+    """Put what an answer shows beside what the log itself says, which counts first; each field added is `derived`.
+
+    Signals go beside the user's own.
+    """
+    for name, value in found.items():
+        known = fields.get(name)
+        if name == "signals" and isinstance(known, dict):
+            fields[name] = value | known
+        elif known is None:
+            fields[name] = value
+        else:
+            continue
+        if name != "finish_reason":
+            derived[name] += 1
+
+
+def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
+    text, tools, refused, finish = answer
+    found: dict[str, Any] = {} if finish is None else {"finish_reason": names.finish_reason(finish)}
+    if tools is not None:
+        found["tool_call_count"] = tools
+    if text is not None and text != REDACTED and not _is_cut(text):
+        found["response_chars"] = len(text)
+        found["refusal"] = refusals.refuses(text)
+        if text:
+            found["response_sha256"] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+            found["signals"] = layout.shape(text)
+        _structure(found, text, None if tools else wanted(parameters))
+    if refused:
         found["refusal"] = True
     return found
 
 
-def _of_responses(response: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    items = [item for item in response["output"] if isinstance(item, dict)]
-    tools = sum(1 for item in items if str(item.get("type")).endswith("_call"))
-    parts = "".join(_content(item.get("content")) for item in items if item.get("type") == "message")
-    return {"tool_call_count": tools} | _of_text(parts, parameters, tools) | _finish_of_responses(response, tools)
+def _is_cut(text: str) -> bool:
+    return text.endswith(_CUT_HERE) or (len(text) >= _CUT_FROM and _CUT_WITHIN in text)
 
 
-def _of_text(text: str, parameters: dict[str, Any], tools: int = 0) -> dict[str, Any]:
-    if text == REDACTED:
-        return {}
-    found: dict[str, Any] = {"response_chars": len(text), "refusal": _REFUSAL.match(text[:300]) is not None}
-    if text:
-        found["response_sha256"] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-    if not tools and _wants_json(parameters):
-        found["parse_ok"] = _parses(text)
-    return found
+def _structure(found: dict[str, Any], text: str, asked: Wanted | None) -> None:
+    if asked is None and not _may_be_json(text):
+        return
+    value = _parsed(text)
+    if asked is not None:
+        found["parse_ok"] = value is not _NOT_JSON and satisfies(value, len(text), asked)
+    if value is not _NOT_JSON and (digest := structure.fingerprint(value)):
+        found["schema_fingerprint"] = digest
 
 
-def _content(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(_texts(content)) if isinstance(content, list) else ""
+def _may_be_json(text: str) -> bool:
+    return text[:1] in ("{", "[", " ", "\n") and text.strip()[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]")
 
 
-def _texts(parts: list[Any]) -> Iterator[str]:
-    for part in parts:
-        text = part.get("text") if isinstance(part, dict) else None
-        if isinstance(text, str):
-            yield text
-
-
-def _wants_json(parameters: dict[str, Any]) -> bool:
-    wanted = parameters.get("response_format") or _nested(parameters, "text", "format")
-    return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
-
-
-def _parses(text: str) -> bool:
+def _parsed(text: str) -> Any:
     try:
-        msgspec.json.decode(text)
+        return _decode(text)
     except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _finish(reason: Any) -> dict[str, Any]:
-    return {"finish_reason": names.finish_reason(reason)} if isinstance(reason, str) and reason else {}
-
-
-def _finish_of_responses(response: dict[str, Any], tools: int) -> dict[str, Any]:
-    if response.get("status") == "incomplete":
-        return _finish(_nested(response, "incomplete_details", "reason") or "length")
-    return _finish("tool_calls" if tools else "stop") if response.get("status") == "completed" else {}
-
-
-def _nested(value: dict[str, Any], *path: str) -> Any:
-    found: Any = value
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        return _NOT_JSON

@@ -1,11 +1,12 @@
 """What an answer's text says about itself."""
 
 import hashlib
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from undertow_collectors.decode.answer import REDACTED, features
+from undertow_collectors.decode.answer import REDACTED, add, features, of_messages, of_text
 
 JSON_MODE = {"response_format": {"type": "json_schema", "json_schema": {}}}
 
@@ -39,33 +40,6 @@ def test_parse_ok_only_where_json_was_asked_for(text: Any, expected: Any) -> Non
     assert "parse_ok" not in features(chat(None, tool_calls=[{}]), JSON_MODE)
 
 
-REFUSALS = [
-    "I'm sorry, but I can't help with that.",
-    "I’m sorry, I cannot assist with this request.",
-    "Sorry, I can't provide that.",
-    "I cannot help with that",
-    "I am unable to provide medical advice.",
-    "I won't create that content.",
-    "Unfortunately, I'm not able to share this.",
-    "As an AI language model, I cannot provide opinions",
-]
-ANSWERS = [
-    "Sorry for the delay! Here is the list.",
-    "You can't divide by zero.",
-    "I can help with that.",
-    "The parser cannot create files.",
-    "Paris.",
-    "",
-    "I can't believe how good this is.",
-]
-
-
-@pytest.mark.parametrize(("text", "expected"), [(t, True) for t in REFUSALS] + [(t, False) for t in ANSWERS])
-def test_refusals(text: Any, expected: Any) -> None:
-    """The usual openings of a refusal, and what only resembles them."""
-    assert features(chat(text), {})["refusal"] is expected
-
-
 def test_a_declared_refusal() -> None:
     """The provider's own field counts, in both places where it is seen."""
     assert features(chat(None, refusal="no"), {})["refusal"] is True
@@ -81,7 +55,16 @@ def test_tool_calls() -> None:
 def test_redacted_answers_are_unknown() -> None:
     """With message logging off LiteLLM writes a placeholder; its length is no answer's length."""
     found = features(chat(REDACTED), JSON_MODE)
-    assert not found.keys() & {"response_chars", "response_sha256", "parse_ok", "refusal"}
+    assert found.keys() == {"finish_reason", "tool_call_count"}
+
+
+CUT = ["word " * 300 + "... (litellm_truncated 9000 chars) ... end", "The capital is [truncated]"]
+
+
+@pytest.mark.parametrize("text", CUT)
+def test_texts_that_a_logger_cut_are_unknown(text: Any) -> None:
+    """The length and the end of such a text are the logger's."""
+    assert features(chat(text), JSON_MODE).keys() == {"finish_reason", "tool_call_count"}
 
 
 def test_an_answer_without_content_is_unknown() -> None:
@@ -104,10 +87,45 @@ def test_text_completions_and_the_responses_api() -> None:
     assert (features(call, {})["tool_call_count"], features(call, {})["finish_reason"]) == (1, "tool_calls")
 
 
-SHAPES = [None, "text", [], {}, {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": 3}]}]
+def test_a_bare_text() -> None:
+    """Formats that log only a text have the same fields of it."""
+    found = of_text("Paris.", {}, tools=0, finish="stop")
+    assert found == features(chat("Paris."), {})
+    assert of_text("Paris.", {}).keys() == found.keys() - {"tool_call_count", "finish_reason"}
+
+
+def test_signals_of_an_answer() -> None:
+    """The shape of a text is signals of the span; without a text there are none."""
+    assert features(chat("# Plan\n- a\n- b"), {})["signals"] == {"list": True, "markdown": True, "code_fence": False}
+    assert "signals" not in features(chat(""), {})
+
+
+def test_a_json_answer_has_a_fingerprint() -> None:
+    """Where the whole answer is an object or an array, and, if JSON was asked for, where it is any JSON."""
+    assert "schema_fingerprint" in features(chat(' {"a": 1}\n'), {})
+    assert "schema_fingerprint" in features(chat("[1]"), {})
+    assert "schema_fingerprint" not in features(chat('Here: {"a": 1}'), {})
+    assert "schema_fingerprint" not in features(chat("3"), {})
+    assert "schema_fingerprint" in features(chat("3"), JSON_MODE)
+    assert "schema_fingerprint" not in features(chat('{"a": 1'), JSON_MODE)
+
+
+def test_what_the_log_says_counts_first() -> None:
+    """Fields that are known stay, a user's own signal of the same name too, and what is added is counted as derived."""
+    fields: dict[str, Any] = {"refusal": True, "parse_ok": None, "signals": {"list": False, "mine": 3}}
+    derived: Counter[str] = Counter()
+    add(fields, {"refusal": False, "parse_ok": True, "signals": {"list": True, "markdown": True}}, derived)
+    assert fields == {"refusal": True, "parse_ok": True, "signals": {"list": False, "markdown": True, "mine": 3}}
+    assert derived == Counter(parse_ok=1, signals=1)
+
+
+SHAPES: list[Any] = [
+    None, "text", [], {}, {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": 3}]}, {"choices": []},
+    {"candidates": [3]}, {"output": {}}, {"output": [None]}, [None], ["text"], "data: 3", "data: {", "{", "[]",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("response", SHAPES)
 def test_other_shapes_say_nothing(response: Any) -> None:
     """A response in no known shape gives no fields."""
-    assert features(response, {}) == {}
+    assert features(response, {}) == of_messages(response, {}) == {}

@@ -1,0 +1,94 @@
+"""Tokens and identity as a response body itself declares them, for logs that hold nothing but bodies."""
+
+from typing import Any
+
+from undertow_collectors.decode.coerce import count
+
+_INPUT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count")
+_OUTPUT = ("completion_tokens", "output_tokens", "outputTokens", "candidatesTokenCount", "eval_count")
+_CACHED = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("input_tokens_details", "cached_tokens"),
+    ("cache_read_input_tokens",),
+    ("cacheReadInputTokens",),
+    ("cachedContentTokenCount",),
+    ("prompt_cache_hit_tokens",),
+)
+_REASONING = (
+    ("completion_tokens_details", "reasoning_tokens"),
+    ("output_tokens_details", "reasoning_tokens"),
+    ("output_tokens_details", "thinking_tokens"),
+    ("thoughtsTokenCount",),
+)
+_BESIDE_INPUT = {
+    "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
+    "inputTokens": ("cacheReadInputTokens", "cacheWriteInputTokens"),
+    "promptTokenCount": ("toolUsePromptTokenCount",),
+}
+"""What Anthropic, Bedrock and Gemini count apart from the input, and a span counts as part of it."""
+
+_IDENTITY = {
+    "response_id": ("id", "responseId"),
+    "response_model": ("model", "modelVersion"),
+    "system_fingerprint": ("system_fingerprint",),
+}
+
+
+def usage(response: Any) -> dict[str, int]:
+    """`input_tokens` (cached ones included), `output_tokens` (reasoning included), `cached_input_tokens` and
+    `reasoning_tokens` of a response body; those that it does not tell are not there.
+    """
+    told = _told(response)
+    name = next((n for n in _INPUT if count(told.get(n)) is not None), None)
+    reasoning = _first(told, _REASONING)
+    found = {
+        "input_tokens": _input(told, name) if name else None,
+        "output_tokens": _output(told, count(told.get(name)) if name else None, reasoning),
+        "cached_input_tokens": _first(told, _CACHED),
+        "reasoning_tokens": reasoning,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def identity(response: Any) -> dict[str, str]:
+    """`response_id`, `response_model` and `system_fingerprint` of a response body, those that it tells."""
+    if not isinstance(response, dict):
+        return {}
+    found = {field: next((response[n] for n in names if response.get(n)), None) for field, names in _IDENTITY.items()}
+    return {field: value for field, value in found.items() if isinstance(value, str)}
+
+
+def _told(response: Any) -> dict[str, Any]:
+    if not isinstance(response, dict):
+        return {}
+    for name in ("usage", "usageMetadata", "usage_metadata", "meta"):
+        told = response.get(name)
+        if isinstance(told, dict):
+            tokens = told.get("tokens")  # Cohere
+            return tokens if isinstance(tokens, dict) else told
+    return response if "eval_count" in response else {}
+
+
+def _input(told: dict[str, Any], name: str) -> int | None:
+    apart = sum(count(told.get(n)) or 0 for n in _BESIDE_INPUT.get(name, ()))
+    return count((count(told[name]) or 0) + apart)
+
+
+def _output(told: dict[str, Any], given: int | None, reasoning: int | None) -> int | None:
+    name = next((n for n in _OUTPUT if count(told.get(n)) is not None), None)
+    output = count(told[name]) if name else None
+    if output is None or not reasoning:
+        return reasoning if name is None and "thoughtsTokenCount" in told else output
+    total = count(told.get("total_tokens"))
+    apart = name == "candidatesTokenCount" or total == (given or 0) + output + reasoning  # Gemini; xAI
+    return count(output + reasoning) if apart else output
+
+
+def _first(told: dict[str, Any], paths: tuple[tuple[str, ...], ...]) -> int | None:
+    for path in paths:
+        found: Any = told
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        if (value := count(found)) is not None:
+            return value
+    return None
