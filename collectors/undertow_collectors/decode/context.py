@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from undertow.batch import Decoded, Origin
+from undertow.batch import Decoded, Origin, Reject
+from undertow.span import Span
+from undertow_collectors.decode.provenance import UNSET, Provenance
 
 UNKNOWN_NAMES = 64
 """Distinct unread names counted in one message; the rest are counted together as `(other)`."""
@@ -27,11 +29,25 @@ CALLER_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a message came from, when (Unix seconds, by the source's clock), and which extra keys to keep as labels."""
+    """Where a message came from, when (Unix seconds, by the source's clock), and which extra keys to keep as labels.
+
+    `sources`, where there is one, wants to know where each value came from; a normal run pays nothing for it.
+    """
 
     origin: Origin
     timestamp_s: float | None = None
     keep_labels: frozenset[str] = frozenset()
+    sources: Provenance | None = None
+
+    def note(self, name: str, source: str, was: Any = UNSET) -> None:
+        """Say where a field of the span came from, and what it was before it was coerced."""
+        if self.sources is not None:
+            self.sources.note(name, source, was)
+
+    def close(self, outcome: Span | Reject | str, unread: Iterable[str] = ()) -> None:
+        """Say what the record became whose fields were noted: a span, a reject, or the reason for a skip."""
+        if self.sources is not None:
+            self.sources.close(outcome, unread)
 
     def span_id(self, index: int) -> str:
         """An id made from the place in the source, for records without one; a gateway's retries then look new."""
@@ -42,9 +58,11 @@ class Context:
         if not fields.get("span_id"):
             fields["span_id"] = self.span_id(index)
             derived["span_id"] += 1
+            self.note("span_id", "derived: topic, partition, offset and place in the message")
         if fields.get("started_at") is None and self.timestamp_s is not None:
             fields["started_at"] = self.timestamp_s - (fields.get("duration_s") or 0.0)
             derived["started_at"] += 1
+            self.note("started_at", "derived: the message's timestamp less the duration")
 
 
 Decoder = Callable[[bytes, Context], Decoded]

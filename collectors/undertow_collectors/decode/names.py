@@ -1,6 +1,6 @@
 """One vocabulary for what gateways call by many names: providers, operations, finish reasons, errors."""
 
-from undertow.span import ErrorClass, FinishReason
+from undertow.span import ErrorClass, FinishReason, Status
 
 PROVIDERS = {
     "az.ai.openai": "azure.ai.openai",
@@ -129,6 +129,12 @@ _ERRORS: dict[str, ErrorClass] = {
     "conflicterror": "invalid_request",
 }
 
+_STATUS: dict[str, Status] = {
+    **dict.fromkeys(("ok", "success", "successful", "succeeded", "completed", "complete", "done", "true"), "ok"),
+    **dict.fromkeys(("error", "err", "failure", "failed", "fail", "exception", "timeout", "false"), "error"),
+    **dict.fromkeys(("cancelled", "canceled", "aborted", "disconnected"), "cancelled"),
+}
+
 _DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
 
 
@@ -169,6 +175,19 @@ def http_status(code: str | int | None) -> int | None:
     """An HTTP status from 100 to 599 in a code that may be one."""
     found = int(code) if isinstance(code, int) or (code and code.isdecimal() and len(code) == 3) else 0
     return found if 100 <= found <= 599 else None
+
+
+def status(word: str) -> Status | None:
+    """How a call ended, by a word or an HTTP status; None where that cannot be said."""
+    code = http_status(word)
+    if code is not None:
+        return status_of(code)
+    return "cancelled" if is_disconnect(word) else _STATUS.get(word.lower())
+
+
+def status_of(code: int) -> Status:
+    """How a call with this HTTP status ended; 499 is a client that went away."""
+    return "cancelled" if code == 499 else "error" if code >= 400 else "ok"
 
 
 def is_disconnect(*names: str | None) -> bool:

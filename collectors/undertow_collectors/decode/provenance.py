@@ -1,0 +1,43 @@
+"""Where the values of a span came from, written down only while somebody asks (`undertow decode --explain`)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from undertow.batch import Reject
+from undertow.span import Span
+
+UNSET = object()
+
+
+class Note(NamedTuple):
+    """`source` is a path, an attribute, or words such as `constant`; `was` the value before it was coerced."""
+
+    source: str
+    was: Any = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One record: what it became (a span, a reject, or the reason for a skip), and where its fields came from."""
+
+    outcome: Span | Reject | str
+    notes: dict[str, Note]
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Provenance:
+    """Collects notes until `close` says what their record became."""
+
+    records: list[Explained] = field(default_factory=list)
+    _notes: dict[str, Note] = field(default_factory=dict)
+
+    def note(self, name: str, source: str, was: Any = UNSET) -> None:
+        """Write down where a field came from; the last word counts."""
+        self._notes[name] = Note(source, was)
+
+    def close(self, outcome: Span | Reject | str, unread: Iterable[str] = ()) -> None:
+        """End a record; the notes since the last one are its."""
+        self.records.append(Explained(outcome, self._notes, tuple(unread)))
+        self._notes = {}

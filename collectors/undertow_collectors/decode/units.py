@@ -1,0 +1,91 @@
+"""From the units of a log to those of the span: seconds, Unix seconds, US dollars.
+
+A converter takes a value, the field's name and the message's counters. It counts what it had to repair or infer, and
+returns None where nothing can be made of the value.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from undertow.batch import Decoded
+from undertow_collectors.decode.coerce import BY_FIELD, number
+
+Convert = Callable[[Any, str, Decoded], Any]
+
+DURATIONS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+MONEY = {"usd": 1.0, "cents": 0.01}
+MOMENTS = {"unix_s": 1.0, "unix_ms": 1e-3, "unix_us": 1e-6, "unix_ns": 1e-9}
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)")
+_FINER = (1e11, 1e14, 1e17)  # 1e11 seconds are the year 5138, and 1e11 milliseconds 1973
+
+
+def scaled(factor: float) -> Convert:
+    """A number times `factor`."""
+
+    def convert(value: Any, name: str, decoded: Decoded) -> float | None:
+        found = _number(value, name, decoded)
+        return found if found is None or factor == 1.0 else found * factor
+
+    return convert
+
+
+def moment(unit: str) -> Convert:
+    """A point in time in `unit`: a key of MOMENTS, `rfc3339`, or `auto`, which tells them apart."""
+    if unit in MOMENTS:
+        return scaled(MOMENTS[unit])
+    return _rfc3339 if unit == "rfc3339" else _auto
+
+
+def plain(name: str) -> Convert:
+    """The type of a field of the span, repaired where it can only mean one thing."""
+    coerce = BY_FIELD[name]
+
+    def convert(value: Any, name: str, decoded: Decoded) -> Any:
+        found = coerce(value)
+        if found is not value:
+            decoded.coerced[name] += 1
+        return found
+
+    return convert
+
+
+def _number(value: Any, name: str, decoded: Decoded) -> float | None:
+    if type(value) is int:
+        return value
+    found = number(value)
+    if found is not value:
+        decoded.coerced[name] += 1
+    return found
+
+
+def _rfc3339(value: Any, name: str, decoded: Decoded) -> float | None:
+    found = unix_seconds(value) if isinstance(value, str) else None
+    if found is None:
+        decoded.coerced[name] += 1
+    return found
+
+
+def _auto(value: Any, name: str, decoded: Decoded) -> float | None:
+    if isinstance(value, str) and "-" in value[1:]:
+        return _rfc3339(value, name, decoded)
+    found = _number(value, name, decoded)
+    if found is None:
+        return None
+    finer = sum(found >= limit for limit in _FINER)
+    if finer:  # the unit is a guess, if a safe one
+        decoded.derived[name] += 1
+    return found / 1000.0**finer
+
+
+def unix_seconds(text: str) -> float | None:
+    """Unix seconds of an RFC 3339 time with its zone; the space of ISO 8601 and `+0100` pass. None if it is none."""
+    upper = text.upper()
+    if not _RFC3339.fullmatch(upper):
+        return None
+    try:
+        return datetime.fromisoformat(upper).timestamp()
+    except (ValueError, OverflowError):
+        return None
