@@ -65,6 +65,7 @@ class FieldMap:
         self._readers = tuple(_reader(name, rule) for name, rule in rules.items())
         self._grouped = tuple((name, *name.split(".", 1)) for name in rules if "." in name)
         self._blanks = blanks
+        self._whole = {path for rule in rules.values() for path in rule.paths if "." not in path}
         self._tree = tree(path for rule in rules.values() for path in rule.paths)
 
     def read(self, record: dict[str, Any], decoded: Decoded, context: Context) -> dict[str, Any]:
@@ -91,6 +92,10 @@ class FieldMap:
         if context.sources is not None:
             self._explain(record, context)
         return fields
+
+    def reads_all(self, record: dict[str, Any]) -> bool:
+        """Whether every key of a flat record is read; the quick answer before `unread`."""
+        return record.keys() <= self._whole
 
     def unread(self, record: dict[str, Any], leaves: bool = False) -> Iterator[str]:
         """Paths that no rule names, by the shallowest name that says so; `leaves` gives every scalar."""

@@ -67,7 +67,9 @@ class JsonLog:
             _reject(rejected, index, context, decoded)
             return
         decoded.spans.append(span)
-        count_unknown(decoded.unknown, (name for name in self.fields.unread(call) if name not in context.keep_labels))
+        if not self.fields.reads_all(call):
+            unread = (name for name in self.fields.unread(call) if name not in context.keep_labels)
+            count_unknown(decoded.unknown, unread)
         if context.sources is not None:
             context.close(span, self.fields.unread(call, leaves=True))
 
@@ -90,13 +92,17 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
 
     Raises Rejected as `build` does, and with reason `invalid_status`.
     """
-    request, response = fields.pop("request_body", None) or {}, fields.pop("response_body", None) or {}
+    request: dict[str, Any] = fields.pop("request_body", None) or {}
+    response: dict[str, Any] = fields.pop("response_body", None) or {}
     _times(fields, context)
-    _request(fields, request, context, decoded)
-    _response(fields, response, context, decoded)
+    if request:
+        _request(fields, request, context, decoded)
+    if response:
+        _response(fields, response, context, decoded)
     _identity(fields, context, decoded)
     _outcome(fields, context)
-    _answer(fields, response, request, context, decoded)
+    if response and fields["status"] == "ok" and fields["operation"] in names.GENERATING:
+        _answer(fields, response, request, context, decoded)
     context.identify(fields, index, decoded.derived)
     if fields["operation"] not in names.GENERATING:
         fields.pop("output_tokens", None)
@@ -120,8 +126,10 @@ def _reject(rejected: Rejected, index: int, context: Context, decoded: Decoded) 
 
 
 def _times(fields: dict[str, Any], context: Context) -> None:
-    start, end, first = (fields.get("started_at"), fields.pop("ended_at", None), fields.pop("first_token_at", None))
+    start, end, first = fields.get("started_at"), fields.pop("ended_at", None), fields.pop("first_token_at", None)
     duration = fields.get("duration_s")
+    if end is None and first is None:
+        return
     if end is not None and start is None:
         fields["started_at"] = start = end - (duration or 0.0)
         context.note("started_at", "ended_at less the duration")
@@ -194,8 +202,6 @@ def _error_class(kind: str | None, code: int | None, context: Context) -> str:
 def _answer(
     fields: dict[str, Any], response: dict[str, Any], request: dict[str, Any], context: Context, decoded: Decoded
 ) -> None:
-    if not response or fields["status"] != "ok" or fields["operation"] not in names.GENERATING:
-        return
     for name, value in answer.features(response, request).items():
         if fields.get(name) is None:
             fields[name] = value

@@ -179,10 +179,13 @@ def http_status(code: str | int | None) -> int | None:
 
 def status(word: str) -> Status | None:
     """How a call ended, by a word or an HTTP status; None where that cannot be said."""
+    known = _STATUS.get(word.lower())
+    if known is not None:
+        return known
     code = http_status(word)
     if code is not None:
         return status_of(code)
-    return "cancelled" if is_disconnect(word) else _STATUS.get(word.lower())
+    return "cancelled" if is_disconnect(word) else None
 
 
 def status_of(code: int) -> Status:
