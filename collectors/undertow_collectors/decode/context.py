@@ -93,3 +93,4 @@ def forget_zeros(fields: dict[str, Any]) -> None:
     if fields.get("status") == "error" or not fields.get("input_tokens"):
         for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"):
             fields[name] = fields.get(name) or None
+    fields["cost_usd"] = fields.get("cost_usd") or None  # what a gateway writes that knows no price

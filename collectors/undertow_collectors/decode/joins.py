@@ -1,50 +1,142 @@
 """What only several spans of one message show together. Spans of a trace that came apart are left as they are.
 
-LiteLLM gives a failed attempt and its fallback answer one `litellm.call_id`, and in its v1 mode writes the provider's
-own words (`llm.<provider>.system_fingerprint`, `.model`) on a child span of the call, `raw_gen_ai_request`.
+One call counts once: an instrumentation inside of another reports the call again, and so does a model server that
+continues the caller's trace, or a second exporter. LiteLLM gives a failed attempt and its fallback answer one
+`litellm.call_id`, and in its v1 mode writes the provider's own words (`llm.<provider>.system_fingerprint`, `.model`) on
+a child span of the call, `raw_gen_ai_request`.
 """
 
 from collections import defaultdict
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.span import Span
 from undertow_collectors.decode.coerce import put
 from undertow_collectors.decode.otlp_schema import DecodeError
-from undertow_collectors.decode.records import Record
+from undertow_collectors.decode.records import SERVER, Record, Source
 
 _RAW = "raw_gen_ai_request"
+_GATEWAYS = {"litellm"}
+_MAX_DEPTH = 64
+
+
+class Call(NamedTuple):
+    """A call and the record that said so."""
+
+    span: Span
+    record: Record
+    gateway: bool
 
 
 class Joins:
     """Collects, while a message is read, what is joined at its end."""
 
     def __init__(self) -> None:
-        self._calls: defaultdict[str, list[Span]] = defaultdict(list)
-        self._raw: dict[str, Record] = {}
-        self._spans: dict[str, Span] = {}
+        self._calls: list[Call] = []
+        self._skipped: list[Record] = []
+        self._by_call_id: defaultdict[str, list[Span]] = defaultdict(list)
 
-    def wrapper(self, record: Record) -> None:
-        """Take note of a skipped span."""
-        if record.name == _RAW:
-            self._raw[f"{record.trace_id}:{record.parent_id}"] = record
+    def skipped(self, record: Record) -> None:
+        """Take note of a span that is no call."""
+        self._skipped.append(record)
 
-    def call(self, span: Span, call_id: Any) -> None:
+    def call(self, span: Span, record: Record, source: Source, call_id: Any) -> None:
         """Take note of a call, with LiteLLM's id of the client request."""
+        self._calls.append(Call(span, record, source.scope in _GATEWAYS))
         if isinstance(call_id, str):
-            self._calls[call_id].append(span)
-            self._spans[span.span_id] = span
+            self._by_call_id[call_id].append(span)
 
-    def apply(self, decoded: Decoded) -> None:
-        """Write what was found into the spans."""
-        for spans in self._calls.values():
+    def apply(self, decoded: Decoded) -> dict[int, str]:
+        """Write what was found into the spans, and drop those that report a call again: why, by their id()."""
+        for spans in self._by_call_id.values():
             if len(spans) > 1:
                 _mark_fallbacks(spans, decoded)
-        for span_id, record in self._raw.items():
-            if span_id in self._spans:
+        self._take_raw(decoded)
+        again = _repeated(self._calls, self._skipped) if len(self._calls) > 1 else {}
+        if again:
+            decoded.skipped.update(again.values())
+            decoded.spans[:] = [span for span in decoded.spans if id(span) not in again]
+        return again
+
+    def _take_raw(self, decoded: Decoded) -> None:
+        raw = {(r.trace_id, r.parent_id): r for r in self._skipped if r.name == _RAW}
+        for call in self._calls if raw else ():
+            found = raw.get((call.record.trace_id, call.record.span_id))
+            if found is not None:
                 with suppress(DecodeError):  # the call is whole without it
-                    _take_raw(self._spans[span_id], record, decoded)
+                    _take_raw(call.span, found, decoded)
+
+
+def _repeated(calls: list[Call], skipped: list[Record]) -> dict[int, str]:
+    """Spans that report a call which another one reports better, by id(): why they are skipped."""
+    found: dict[int, str] = {}
+    per_trace: defaultdict[str, list[Call]] = defaultdict(list)
+    for call in calls:
+        per_trace[call.record.trace_id].append(call)
+    crowded = {trace for trace, inside in per_trace.items() if len(inside) > 1}
+    if crowded:
+        parents = {(r.trace_id, r.span_id): r.parent_id for r in skipped if r.trace_id in crowded}
+        for trace in crowded:
+            found |= _nested(per_trace[trace], parents)
+    return found | _exported_twice([call for call in calls if id(call.span) not in found])
+
+
+def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int, str]:
+    """The inner of two reports is nearer to the provider and counts, unless a gateway or a server makes one of them."""
+    by_id = {call.record.span_id: call for call in calls}
+    found: dict[int, str] = {}
+    winners: dict[int, int] = {}
+    for inner in calls:
+        outer = _enclosing(inner, by_id, parents)
+        if outer is None or not _same_call(outer.span, inner.span):
+            continue
+        server = inner.record.kind == SERVER
+        winner, loser = (outer, inner) if server or outer.gateway else (inner, outer)
+        if winners.get(id(winner.span)) != id(loser.span):  # spans may name each other as parents
+            winners[id(loser.span)] = id(winner.span)
+            found[id(loser.span)] = "provider_side" if server else "instrumented_twice"
+    return found
+
+
+def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[tuple[str, str], str]) -> Call | None:
+    trace, at = inner.record.trace_id, inner.record.parent_id
+    for _ in range(_MAX_DEPTH):
+        if not at or at in by_id:
+            break
+        at = parents.get((trace, at), "")
+    found = by_id.get(at) if at else None
+    return found if found is not inner else None
+
+
+def _same_call(outer: Span, inner: Span) -> bool:
+    """Whether nested spans report one call or one of its attempts; a judge's call inside of a call is another."""
+    if outer.response_id and inner.response_id:
+        return outer.response_id == inner.response_id
+    models = {outer.model, outer.sent_model, outer.response_model} & {
+        inner.model,
+        inner.sent_model,
+        inner.response_model,
+    }
+    return bool(models - {None}) and outer.operation == inner.operation
+
+
+def _exported_twice(calls: list[Call]) -> dict[int, str]:
+    """Calls with one response id, the same tokens and times that overlap: two exporters wrote them."""
+    first: dict[tuple[str | int | None, ...], Span] = {}
+    found: dict[int, str] = {}
+    for call in calls:
+        span = call.span
+        if span.response_id is None:
+            continue
+        kept = first.setdefault((span.response_id, span.input_tokens, span.output_tokens), span)
+        if kept is not span and kept.span_id != span.span_id and _overlap(kept, span):
+            found[id(span)] = "exported_twice"
+    return found
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.started_at <= other.ended_at and other.started_at <= one.ended_at
 
 
 def _mark_fallbacks(spans: list[Span], decoded: Decoded) -> None:

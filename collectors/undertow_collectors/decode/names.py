@@ -25,6 +25,10 @@ PROVIDERS = {
     "cohere_chat": "cohere",
     "text-completion-openai": "openai",
     "custom_openai": "openai",
+    "google": "gcp.gen_ai",
+    "google_genai": "gcp.gen_ai",
+    "google-genai": "gcp.gen_ai",
+    "aws": "aws.bedrock",
 }
 """Other names of a provider -> the OTel GenAI one."""
 

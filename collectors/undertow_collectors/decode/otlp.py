@@ -1,4 +1,4 @@
-"""OTLP traces in protobuf: what an exporter POSTs and what the Collector's kafka exporter produces by default."""
+"""OTLP traces and logs in protobuf: what an exporter POSTs, and the Collector's kafka exporter produces by default."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,30 +7,68 @@ from typing import Any
 from undertow.batch import Decoded
 from undertow.span import Rejected
 from undertow_collectors.decode.context import Context
-from undertow_collectors.decode.otlp_schema import DecodeError, TracesData, value_of
-from undertow_collectors.decode.records import Event, Record, Source, checked_id, service_of, text_of
+from undertow_collectors.decode.otlp_schema import DecodeError, LogsData, TracesData, value_of
+from undertow_collectors.decode.records import Event, Record, Source, checked_id, logged, service_of, text_of
 from undertow_collectors.decode.traces import collect
 
 
 def decode(value: bytes, context: Context) -> Decoded:
-    """Spans of an ExportTraceServiceRequest or TracesData in protobuf."""
-    try:
-        request = TracesData.FromString(value)
-    except DecodeError:
-        raise Rejected("invalid_protobuf", "not an OTLP trace request") from None
-    if not request.resource_spans:
+    """Spans of a request or a record of OTLP traces, or of logs, in protobuf."""
+    traces = _parsed(TracesData, value)
+    if traces is None or _unlike_traces(traces):  # what logs hold is odd, or damaged, as traces
+        logs = _parsed(LogsData, value)
+        if logs is not None and _like_logs(logs):
+            return collect("otlp", _logged(logs), context)
+    if traces is None:
+        raise Rejected("invalid_protobuf", "neither OTLP traces nor logs")
+    if not traces.resource_spans:
         raise Rejected("empty_message" if not value else "unrecognised_format", "no resource spans")
-    return collect("otlp", _found(request), context)
+    return collect("otlp", _found(traces), context)
+
+
+def _parsed(kind: Any, value: bytes) -> Any:
+    try:
+        return kind.FromString(value)
+    except DecodeError:
+        return None
+
+
+def _unlike_traces(request: Any) -> bool:
+    spans = [span for group in request.resource_spans for scoped in group.scope_spans for span in scoped.spans[:1]]
+    return not any(span.trace_id for span in spans)
+
+
+def _like_logs(request: Any) -> bool:
+    found = [record for group in request.resource_logs for scoped in group.scope_logs for record in scoped.log_records]
+    return bool(found) and all(record.time_unix_nano or record.observed_time_unix_nano for record in found)
 
 
 def _found(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
     for group in request.resource_spans:
-        name = service_of(_value(group.resource.attributes, "service.name"))
-        version = text_of(_value(group.resource.attributes, "service.version"))
         for scoped in group.scope_spans:
-            source = Source(name, version, scoped.scope.name)
+            source = _source(group.resource, scoped.scope)
             for span in scoped.spans:
                 yield source, partial(_record, span)
+
+
+def _logged(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
+    for group in request.resource_logs:
+        for scoped in group.scope_logs:
+            source = _source(group.resource, scoped.scope)
+            for record in scoped.log_records:
+                yield source, partial(_event, record)
+
+
+def _source(resource: Any, scope: Any) -> Source:
+    name = service_of(_value(resource.attributes, "service.name"))
+    return Source(name, text_of(_value(resource.attributes, "service.version")), scope.name)
+
+
+def _event(record: Any) -> Record:
+    name = record.event_name or text_of(_value(record.attributes, "event.name")) or ""
+    ids = (record.trace_id.hex(), record.span_id.hex())
+    time_ns = record.time_unix_nano or record.observed_time_unix_nano
+    return logged(ids, name, time_ns, record.attributes, value_of)
 
 
 def _record(span: Any) -> Record:
@@ -45,11 +83,19 @@ def _record(span: Any) -> Record:
         span.attributes,
         value_of,
         partial(_events, span),
+        span.kind,
     )
 
 
 def _events(span: Any) -> list[Event]:
-    return [Event(e.name, e.time_unix_nano, text_of(_value(e.attributes, "exception.type"))) for e in span.events]
+    return [
+        Event(e.name, e.time_unix_nano, text_of(_value(e.attributes, "exception.type")), partial(_all, e.attributes))
+        for e in span.events
+    ]
+
+
+def _all(attributes: Any) -> dict[str, Any]:
+    return {name: _value(attributes, name) for name in attributes}
 
 
 def _value(attributes: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""OTLP traces in JSON: ids in hex, 64-bit integers as strings, enums as numbers or names."""
+"""OTLP traces and logs in JSON: ids in hex, 64-bit integers as strings, enums as numbers or names."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,9 +11,10 @@ from undertow.batch import Decoded, Reject
 from undertow.span import Rejected
 from undertow_collectors.decode import strictjson
 from undertow_collectors.decode.context import Context
-from undertow_collectors.decode.records import Event, Record, Source, checked_id, service_of, text_of
+from undertow_collectors.decode.records import SERVER, Event, Record, Source, checked_id, logged, service_of, text_of
 from undertow_collectors.decode.traces import collect
 
+_SERVER = (SERVER, str(SERVER), "SPAN_KIND_SERVER")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -33,6 +34,7 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
     span_id: Any = ""
     parent_span_id: Any = ""
     name: str = ""
+    kind: Any = 0
     start_time_unix_nano: Any = 0
     end_time_unix_nano: Any = 0
     status: dict[str, Any] | None = None
@@ -58,11 +60,31 @@ class _ResourceSpans(msgspec.Struct, rename="camel"):
     scope_spans: list[_ScopeSpans] = []
 
 
-class _Traces(msgspec.Struct, rename="camel"):
-    resource_spans: list[_ResourceSpans]
+class _LogRecord(msgspec.Struct, rename="camel", gc=False):
+    time_unix_nano: Any = 0
+    observed_time_unix_nano: Any = 0
+    event_name: str = ""
+    trace_id: Any = ""
+    span_id: Any = ""
+    attributes: list[_KeyValue] = []
 
 
-_traces = msgspec.json.Decoder(_Traces)
+class _ScopeLogs(msgspec.Struct, rename="camel"):
+    scope: _Scope | None = None
+    log_records: list[_LogRecord] = []
+
+
+class _ResourceLogs(msgspec.Struct, rename="camel"):
+    resource: _Resource | None = None
+    scope_logs: list[_ScopeLogs] = []
+
+
+class _Request(msgspec.Struct, rename="camel"):
+    resource_spans: list[_ResourceSpans] | None = None
+    resource_logs: list[_ResourceLogs] | None = None
+
+
+_request = msgspec.json.Decoder(_Request)
 
 
 def decode(value: bytes, context: Context) -> Decoded:
@@ -71,7 +93,7 @@ def decode(value: bytes, context: Context) -> Decoded:
     rejects: list[Reject] = []
     for index, document in enumerate(strictjson.documents(value)):
         try:
-            found += _found(strictjson.parse(document, _traces))
+            found += _found(strictjson.parse(document, _request))
         except Rejected as rejected:
             rejects.append(Reject(rejected.reason, rejected.detail, index))
     decoded = collect("otlp_json", found, context)
@@ -79,15 +101,32 @@ def decode(value: bytes, context: Context) -> Decoded:
     return decoded
 
 
-def _found(request: _Traces) -> Iterator[tuple[Source, Callable[[], Record]]]:
-    for group in request.resource_spans:
-        attributes = group.resource.attributes if group.resource else []
-        name = service_of(_value(attributes, "service.name"))
-        version = text_of(_value(attributes, "service.version"))
+def _found(request: _Request) -> Iterator[tuple[Source, Callable[[], Record]]]:
+    if request.resource_spans is None and request.resource_logs is None:
+        raise Rejected("unrecognised_format", "neither resourceSpans nor resourceLogs")
+    for group in request.resource_spans or ():
         for scoped in group.scope_spans:
-            source = Source(name, version, scoped.scope.name if scoped.scope else "")
+            source = _source(group.resource, scoped.scope)
             for span in scoped.spans:
                 yield source, partial(_record, span)
+    for logs in request.resource_logs or ():
+        for events in logs.scope_logs:
+            source = _source(logs.resource, events.scope)
+            for record in events.log_records:
+                yield source, partial(_event, record)
+
+
+def _source(resource: _Resource | None, scope: _Scope | None) -> Source:
+    attributes = resource.attributes if resource else []
+    name = service_of(_value(attributes, "service.name"))
+    return Source(name, text_of(_value(attributes, "service.version")), scope.name if scope else "")
+
+
+def _event(record: _LogRecord) -> Record:
+    ids = (_lower(record.trace_id, 32, "trace_id"), _lower(record.span_id, 16, "span_id"))
+    name = record.event_name or text_of(_value(record.attributes, "event.name")) or ""
+    time_ns = _nanos(record.time_unix_nano, "started_at") or _nanos(record.observed_time_unix_nano, "started_at")
+    return logged(ids, name, time_ns, {a.key: a.value for a in record.attributes}, _plain)
 
 
 def _record(span: _Span) -> Record:
@@ -103,6 +142,7 @@ def _record(span: _Span) -> Record:
         {a.key: a.value for a in span.attributes},
         _plain,
         partial(_events, span),
+        SERVER if span.kind in _SERVER else 0,
     )
 
 
@@ -120,6 +160,10 @@ def _plain(value: Any) -> Any:
     if kind == "arrayValue":
         items = found.get("values") if isinstance(found, dict) else None
         return [_plain(item) for item in items] if isinstance(items, list) else []
+    if kind == "kvlistValue":
+        items = found.get("values") if isinstance(found, dict) else None
+        pairs = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        return {str(item.get("key")): _plain(item.get("value")) for item in pairs}
     return found if kind in ("stringValue", "boolValue") else None
 
 
@@ -135,13 +179,26 @@ def _nanos(value: Any, field: str) -> int:
 
 def _events(span: _Span) -> list[Event]:
     return [
-        Event(e.name, _nanos(e.time_unix_nano, "ttft_s"), text_of(_value(e.attributes, "exception.type")))
+        Event(
+            e.name,
+            _nanos(e.time_unix_nano, "ttft_s"),
+            text_of(_value(e.attributes, "exception.type")),
+            partial(_all, e.attributes),
+        )
         for e in span.events
     ]
 
 
+def _all(attributes: list[_KeyValue]) -> dict[str, Any]:
+    return {a.key: _plain(a.value) for a in attributes}
+
+
 def _hex(found: Any, digits: int, name: str) -> str:
+    return checked_id(_lower(found, digits, name), digits, name)
+
+
+def _lower(found: Any, digits: int, name: str) -> str:
     lower = found.lower() if isinstance(found, str) else ""
     if lower.strip("0123456789abcdef"):
         raise Rejected(f"invalid_{name}", f"not {digits} hexadecimal digits")
-    return checked_id(lower, digits, name)
+    return lower

@@ -1,8 +1,8 @@
-"""The part of OTLP's trace schema that is read, written so that upb does most of the walking.
+"""The part of OTLP's schema of traces and logs that is read, written so that upb does most of the walking.
 
 On the wire a list of KeyValue is the same as a protobuf map from key to encoded AnyValue. Declared so, a span's
 attributes arrive as one C-level map of strings to bytes, half the cost of visiting them as messages, and only the
-values that are wanted are decoded (opentelemetry-proto v1.5 trace.proto, common.proto).
+values that are wanted are decoded (opentelemetry-proto v1.5 trace.proto, logs.proto, common.proto).
 """
 
 import struct
@@ -25,6 +25,7 @@ _SCHEMA: dict[str, dict[str, tuple[int, int | str]]] = {
         "span_id": (2, _BYTES),
         "parent_span_id": (4, _BYTES),
         "name": (5, _STRING),
+        "kind": (6, _INT32),
         "start_time_unix_nano": (7, _FIXED64),
         "end_time_unix_nano": (8, _FIXED64),
         "attributes": (9, "map"),
@@ -33,10 +34,21 @@ _SCHEMA: dict[str, dict[str, tuple[int, int | str]]] = {
     },
     "Event": {"time_unix_nano": (1, _FIXED64), "name": (2, _STRING), "attributes": (3, "map")},
     "Status": {"code": (3, _INT32)},
+    "LogsData": {"resource_logs": (1, "*ResourceLogs")},
+    "ResourceLogs": {"resource": (1, "Resource"), "scope_logs": (2, "*ScopeLogs")},
+    "ScopeLogs": {"scope": (1, "Scope"), "log_records": (2, "*LogRecord")},
+    "LogRecord": {
+        "time_unix_nano": (1, _FIXED64),
+        "attributes": (6, "map"),
+        "trace_id": (9, _BYTES),
+        "span_id": (10, _BYTES),
+        "observed_time_unix_nano": (11, _FIXED64),
+        "event_name": (12, _STRING),
+    },
 }
 
 
-def _build() -> Any:
+def _build(*names: str) -> list[Any]:
     file = descriptor_pb2.FileDescriptorProto(name="undertow/otlp.proto", package="undertow.otlp", syntax="proto3")
     for message, fields in _SCHEMA.items():
         described = file.message_type.add(name=message)
@@ -44,7 +56,7 @@ def _build() -> Any:
             _describe(described, name, number, kind)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("undertow.otlp.TracesData"))
+    return [message_factory.GetMessageClass(pool.FindMessageTypeByName(f"undertow.otlp.{name}")) for name in names]
 
 
 def _describe(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: int | str) -> None:
@@ -64,8 +76,8 @@ def _describe(message: descriptor_pb2.DescriptorProto, name: str, number: int, k
         entry.field.add(name="value", number=2, type=_BYTES, label=_FIELD.LABEL_OPTIONAL)
 
 
-TracesData = _build()
-"""TracesData, and ExportTraceServiceRequest, which is the same on the wire."""
+TracesData, LogsData = _build("TracesData", "LogsData")
+"""These, and ExportTraceServiceRequest and ExportLogsServiceRequest, which are the same on the wire."""
 
 _double = struct.Struct("<d").unpack_from
 
@@ -98,4 +110,4 @@ def plain(value: AnyValue) -> Any:
     return getattr(value, kind) if kind else None
 
 
-__all__ = ["DecodeError", "TracesData", "plain", "value_of"]
+__all__ = ["DecodeError", "LogsData", "TracesData", "plain", "value_of"]

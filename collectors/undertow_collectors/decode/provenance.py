@@ -1,7 +1,7 @@
 """Where the values of a span came from, written down only while somebody asks (`undertow decode --explain`)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from undertow.batch import Reject
@@ -41,3 +41,10 @@ class Provenance:
         """End a record; the notes since the last one are its."""
         self.records.append(Explained(outcome, self._notes, tuple(unread)))
         self._notes = {}
+
+    def amend(self, again: Mapping[int, str]) -> None:
+        """Spans that turned out to repeat a call, by id(), became skips."""
+        self.records = [
+            replace(record, outcome=again[id(record.outcome)]) if id(record.outcome) in again else record
+            for record in self.records
+        ]

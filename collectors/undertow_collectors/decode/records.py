@@ -1,17 +1,24 @@
-"""A span of any kind, as OTLP carries it, whichever encoding it came in."""
+"""A span or an event record of any kind, as OTLP carries it, whichever encoding it came in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from undertow.span import Rejected
 
+SERVER = 2
+"""SPAN_KIND_SERVER."""
+
+EVENT = -1
+"""Instead of a kind of span: the record is an event that was logged, whose time is its start."""
+
 
 class Event(NamedTuple):
-    """An event of a span; `kind` is its exception type."""
+    """An event of a span; `kind` is its exception type, `attributes` its attributes as Python values."""
 
     name: str
     time_ns: int
     kind: str | None
+    attributes: Callable[[], Mapping[str, Any]] = dict
 
 
 class Record(NamedTuple):
@@ -27,6 +34,7 @@ class Record(NamedTuple):
     attributes: Mapping[str, Any]
     read: Callable[[Any], Any]
     events: Callable[[], list[Event]]
+    kind: int = 0
 
 
 class Source(NamedTuple):
@@ -44,6 +52,14 @@ def checked_id(found: str, digits: int, name: str) -> str:
     if len(found) != digits:
         raise Rejected(f"invalid_{name}", f"not {digits} hexadecimal digits")
     return found
+
+
+def logged(
+    ids: tuple[str, str], name: str, time_ns: int, attributes: Mapping[str, Any], read: Callable[[Any], Any]
+) -> Record:
+    """The Record of a log record; `ids` of its trace and span are empty where it stands alone."""
+    trace_id, span_id = ids if all(found.strip("0") for found in ids) else ("", "")
+    return Record(trace_id, span_id, "", name, time_ns, 0, False, attributes, read, list, EVENT)
 
 
 def text_of(value: Any) -> str | None:

@@ -27,13 +27,14 @@ FORMATS: dict[str, Decoder] = {
 
 _SIGNS = (
     (b'"resourceSpans"', "otlp_json"),
+    (b'"resourceLogs"', "otlp_json"),
     (b'"standard_logging_object"', "litellm"),
     (b'"_event"', "litellm"),
     (b'"litellm_call_id"', "litellm"),
     (b'"custom_llm_provider"', "litellm"),
     (b'"model_group"', "litellm"),
 )
-_FOREIGN = (b'"resourceLogs"', b'"resourceMetrics"')
+_FOREIGN = (b'"resourceMetrics"',)
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
 
@@ -68,7 +69,7 @@ def recognise(value: bytes) -> str:
         if sign in value:
             return name
     if any(sign in value for sign in _FOREIGN):
-        raise Rejected("unsupported_format", "OTLP logs or metrics")
+        raise Rejected("unsupported_format", "OTLP metrics")
     return "native"
 
 

@@ -1,10 +1,11 @@
-"""From OTLP spans to spans of LLM calls. Most spans in a company's traces are no such calls."""
+"""From OTLP spans and events to spans of LLM calls; everything else is skipped and counted."""
 
 from collections.abc import Callable, Iterable
 
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected
-from undertow_collectors.decode import genai
+from undertow_collectors.decode import attributes, genai
+from undertow_collectors.decode.calls import skip_reason
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.joins import Joins
 from undertow_collectors.decode.otlp_schema import DecodeError
@@ -18,20 +19,29 @@ def collect(name: str, found: Iterable[tuple[Source, Callable[[], Record]]], con
         try:
             _add(record(), source, index, context, decoded, joins)
         except Rejected as rejected:
-            decoded.rejects.append(Reject(rejected.reason, rejected.detail, index))
+            _reject(Reject(rejected.reason, rejected.detail, index), context, decoded)
         except DecodeError:
-            decoded.rejects.append(Reject("invalid_attributes", "an attribute is not an AnyValue", index))
-    joins.apply(decoded)
+            _reject(Reject("invalid_attributes", "an attribute is not an AnyValue", index), context, decoded)
+    again = joins.apply(decoded)
+    if context.sources is not None:
+        context.sources.amend(again)
     return decoded
 
 
 def _add(record: Record, source: Source, index: int, context: Context, decoded: Decoded, joins: Joins) -> None:
-    reading = genai.read(record, context.keep_labels)
-    reason = genai.skip_reason(record, reading.values)
+    reading = attributes.read(record, context.keep_labels)
+    reason = skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1
-        joins.wrapper(record)
+        joins.skipped(record)
+        context.close(reason)
         return
     span = genai.span(record, reading, source, context, decoded, index)
     decoded.spans.append(span)
-    joins.call(span, reading.values.get(".call_id"))
+    joins.call(span, record, source, reading.values.get(".call_id"))
+    context.close(span, reading.unread)
+
+
+def _reject(reject: Reject, context: Context, decoded: Decoded) -> None:
+    decoded.rejects.append(reject)
+    context.close(reject)

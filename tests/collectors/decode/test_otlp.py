@@ -9,88 +9,25 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from tests.collectors.decode.otlp_bodies import (
+    CALL,
+    ID,
+    START,
+    TRACE,
+    protobuf,
+    request,
+    span_json,
+)
 
 from undertow.batch import Decoded, Message
 from undertow.span import Span
-from undertow_collectors.decode import genai
+from undertow_collectors.decode import attributes as table
 from undertow_collectors.decode.otlp_schema import plain, value_of
 from undertow_collectors.decode.registry import decode
 
 Read = Callable[..., Decoded]
 Capture = Callable[[str], list[Message]]
-TRACE, ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-START = 1_790_000_000_000_000_000
-CALL = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 One = Callable[..., Span]
-
-
-def any_value(value: Any) -> dict[str, Any]:
-    """A Python value as an OTLP/JSON AnyValue."""
-    if isinstance(value, list):
-        return {"arrayValue": {"values": [any_value(item) for item in value]}}
-    kind = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}[type(value)]
-    return {kind: str(value) if kind == "intValue" else value}
-
-
-def span_json(attributes: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """One OTLP/JSON span of a call, with `attributes` beside the usual three."""
-    found = CALL if attributes is None else attributes
-    return {
-        "traceId": TRACE,
-        "spanId": ID,
-        "name": "chat gpt-4o",
-        "kind": 3,
-        "startTimeUnixNano": str(START),
-        "endTimeUnixNano": str(START + 2_500_000_000),
-        "attributes": [{"key": key, "value": any_value(value)} for key, value in found.items()],
-    } | changes
-
-
-def request(*spans: dict[str, Any], service: str = "edge", scope: str = "test") -> dict[str, Any]:
-    """An OTLP/JSON request."""
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}]}]}
-
-
-def protobuf(body: dict[str, Any]) -> bytes:
-    """The same request in protobuf, made by another road than ours."""
-    traces = TracesData()
-    for group in body["resourceSpans"]:
-        into = traces.resource_spans.add()
-        for attribute in group["resource"]["attributes"]:
-            into.resource.attributes.add(key=attribute["key"], value=to_proto(attribute["value"]))
-        for scoped in group["scopeSpans"]:
-            scope = into.scope_spans.add()
-            scope.scope.name = scoped["scope"]["name"]
-            for span in scoped["spans"]:
-                one = scope.spans.add(
-                    trace_id=bytes.fromhex(span["traceId"]),
-                    span_id=bytes.fromhex(span["spanId"]),
-                    parent_span_id=bytes.fromhex(span.get("parentSpanId", "")),
-                    name=span["name"],
-                    start_time_unix_nano=int(span["startTimeUnixNano"]),
-                    end_time_unix_nano=int(span["endTimeUnixNano"]),
-                )
-                one.status.code = span.get("status", {}).get("code", 0)
-                for attribute in span["attributes"]:
-                    one.attributes.add(key=attribute["key"], value=to_proto(attribute["value"]))
-                for event in span.get("events", []):
-                    into_event = one.events.add(name=event["name"], time_unix_nano=int(event["timeUnixNano"]))
-                    for attribute in event.get("attributes", []):
-                        into_event.attributes.add(key=attribute["key"], value=to_proto(attribute["value"]))
-    return traces.SerializeToString()
-
-
-def to_proto(value: dict[str, Any]) -> AnyValue:
-    """An OTLP/JSON AnyValue as a protobuf one."""
-    found = AnyValue()
-    kind, content = next(iter(value.items()))
-    if kind == "arrayValue":
-        found.array_value.values.extend(to_proto(item) for item in content["values"])
-    else:
-        name = {"stringValue": "string_value", "boolValue": "bool_value", "intValue": "int_value"}
-        setattr(found, name.get(kind, "double_value"), int(content) if kind == "intValue" else content)
-    return found
 
 
 @pytest.fixture(name="one", params=["protobuf", "json"])
@@ -133,14 +70,14 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("field", "attribute"), [(field, name) for field, found in genai.ATTRIBUTES.items() for name in found]
+    ("field", "attribute"), [(field, name) for field, found in table.FIELD_ATTRIBUTES.items() for name in found]
 )
 def test_every_name_of_every_field(one: One, field: Any, attribute: Any) -> None:
     """Each attribute name of the table, current or gone, reaches its field in both encodings."""
     given, expected = VALUES.get(field, ("x-1", "x-1"))
     base = {"input_tokens": "gen_ai.usage.input_tokens"}
     attributes = CALL | ({base["input_tokens"]: 9} if field != "input_tokens" else {})
-    attributes = {k: v for k, v in attributes.items() if genai.PLAN[k].name != field} | {attribute: given}
+    attributes = {k: v for k, v in attributes.items() if table.PLAN[k].name != field} | {attribute: given}
     assert getattr(one(attributes), field) == expected
 
 
@@ -229,7 +166,9 @@ def test_the_first_chunk(one: One) -> None:
         for offset in (2_000_000, 1_000_000)
     ]
     assert one(CALL | {"gen_ai.is_streaming": True}, events=events).ttft_s == 0.001
-    assert one(CALL, events=events).ttft_s is None
+    assert one(CALL | {"gen_ai.is_streaming": False}, events=events).ttft_s is None
+    unsaid = one(CALL, events=events)
+    assert (unsaid.stream, unsaid.ttft_s) == (True, 0.001)
     assert one(CALL | {"gen_ai.server.time_to_first_token": 0.2, "gen_ai.request.stream": False}).ttft_s is None
     assert one(CALL | {"gen_ai.response.time_to_first_chunk": 0.2}).stream is True
 

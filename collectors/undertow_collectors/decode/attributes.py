@@ -1,0 +1,198 @@
+"""One table from attribute names to what they mean, for every convention of LLM spans that is on the wire.
+
+OTel GenAI: open-telemetry/semantic-conventions-genai (Development) and the deprecated names of semantic-conventions
+1.27 to 1.36; `llm.*` of OpenInference and OpenLLMetry (Traceloop); what LiteLLM, OpenLIT, Langfuse and vLLM put beside.
+"""
+
+from typing import Any, NamedTuple
+
+from undertow.span import FIELDS
+from undertow_collectors.decode.coerce import BY_FIELD
+from undertow_collectors.decode.records import Record
+
+FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "operation": ("gen_ai.operation.name", "llm.request.type"),
+    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor"),
+    "model": ("litellm.model_group", "gen_ai.request.model", "llm.request.model"),
+    "sent_model": ("litellm.provider.model",),
+    "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id"),
+    "response_model": ("gen_ai.response.model", "llm.response.model"),
+    "system_fingerprint": (
+        "openai.response.system_fingerprint",
+        "gen_ai.openai.response.system_fingerprint",
+        "gen_ai.openai.system_fingerprint",
+        "gen_ai.response.system_fingerprint",
+    ),
+    "server_address": ("server.address", "gen_ai.openai.api_base", "openai.api_base"),
+    "region": ("cloud.region", "aws.region"),
+    "prompt_name": ("gen_ai.prompt.name", "langfuse.observation.prompt.name"),
+    "prompt_version": (
+        "gen_ai.prompt.version",
+        "langfuse.observation.prompt.version",
+        "llm.prompt_template.version",
+        "litellm.metadata.requester_metadata.prompt_version",
+    ),
+    "route": (
+        "litellm.metadata.requester_metadata.route",
+        "litellm.metadata.user_api_key_alias",
+        "metadata.user_api_key_alias",
+        "litellm.team.alias",
+        "metadata.user_api_key_team_alias",
+    ),
+    "stream": ("gen_ai.request.stream", "litellm.request.streaming", "gen_ai.is_streaming", "llm.is_streaming"),
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "llm.usage.prompt_tokens",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "llm.usage.completion_tokens",
+    ),
+    "cached_input_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+    ),
+    "max_tokens": ("gen_ai.request.max_tokens", "llm.request.max_tokens"),
+    "temperature": ("gen_ai.request.temperature", "llm.request.temperature", "llm.temperature"),
+    "ttft_s": (
+        "gen_ai.response.time_to_first_chunk",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.latency.time_to_first_token",
+    ),
+    "cost_usd": (
+        "litellm.cost.total",
+        "gen_ai.cost.total_cost",
+        "gen_ai.usage.cost",
+        "llm.cost.total",
+        "llm.response.cost",
+    ),
+    "http_status": ("http.response.status_code",),
+}
+"""Field of the span -> attribute names, the one that counts first."""
+
+CLUES: dict[str, tuple[str, ...]] = {
+    "finish_reasons": (
+        "gen_ai.response.finish_reasons",
+        "llm.finish_reason",
+        "gen_ai.response.finish_reason",
+        "llm.response.finish_reason",
+        "llm.response.stop_reason",
+    ),
+    "error_type": ("error.type",),
+    "error_code": ("litellm.provider.error.code", "error.code"),
+    "call_id": ("litellm.call_id", "litellm.trace_id"),
+    "hidden_params": ("hidden_params",),
+    "requester": ("metadata.requester_metadata",),
+    "metadata": ("metadata",),
+    "openinference": ("openinference.span.kind",),
+    "traceloop": ("traceloop.span.kind",),
+    "langfuse": ("langfuse.observation.type",),
+    "vllm": ("gen_ai.latency.e2e", "gen_ai.latency.time_in_queue"),
+    "model_name": ("llm.model_name", "embedding.model_name", "langfuse.observation.model.name"),
+    "parameters": (
+        "llm.invocation_parameters",
+        "embedding.invocation_parameters",
+        "langfuse.observation.model.parameters",
+    ),
+    "request": ("input.value",),
+    "usage": ("langfuse.observation.usage_details",),
+    "cost": ("langfuse.observation.cost_details",),
+    "level": ("langfuse.observation.level",),
+    "first_chunk_at": ("langfuse.observation.completion_start_time",),
+    "output_type": ("gen_ai.output.type", "gen_ai.openai.request.response_format"),
+    "schema": ("gen_ai.request.structured_output_schema", "llm.request.structured_output_schema"),
+    "output_messages": ("gen_ai.output.messages",),
+    "completion": ("gen_ai.completion",),
+    "response": ("output.value", "langfuse.observation.output"),
+}
+"""What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""
+
+ANSWERS = ("gen_ai.completion.", "llm.completions.", "llm.output_messages.")
+"""What the attributes begin with that hold an answer piece by piece: `gen_ai.completion.0.content`."""
+
+QUESTIONS = (
+    "gen_ai.input.messages",
+    "gen_ai.prompt",
+    "gen_ai.system_instructions",
+    "gen_ai.tool.definitions",
+    "input.mime_type",
+    "langfuse.observation.input",
+    "llm.input_messages.",
+    "llm.prompts.",
+    "llm.request.functions.",
+    "embedding.embeddings.",
+)
+"""What the attributes begin with that hold prompts: known, and never looked at."""
+
+_OWN = "undertow."
+
+
+class Slot(NamedTuple):
+    """Where an attribute goes: the best `rank` wins a `name`; a name with a dot before it is a clue."""
+
+    name: str
+    rank: int
+
+
+PLAN: dict[str, Slot] = {
+    **{a: Slot("." + name, rank) for name, found in CLUES.items() for rank, a in enumerate(found, 1)},
+    **{a: Slot(field, rank) for field, found in FIELD_ATTRIBUTES.items() for rank, a in enumerate(found, 1)},
+    **{
+        _OWN + f.name: Slot(f.name, 0) for f in FIELDS if f.name in BY_FIELD and f.name not in ("span_id", "started_at")
+    },
+}
+"""Every attribute that is read; `undertow.<field>` sets a field of the span directly, before all others."""
+
+
+class Reading(NamedTuple):
+    """What the attributes of one span said.
+
+    `values` by slot, `sources` the attribute behind each; `answer` the attributes that hold an answer piece by piece;
+    `unread` the names of all others, and `labels` those of them that are wanted as labels.
+    """
+
+    values: dict[str, Any]
+    sources: dict[str, str]
+    answer: dict[str, Any]
+    unread: list[str]
+    labels: dict[str, Any]
+
+
+def read(record: Record, keep: frozenset[str]) -> Reading:
+    """The attributes of a span that mean something here, by slot."""
+    found: dict[str, tuple[int, str]] = {}
+    values: dict[str, Any] = {}
+    answer: list[str] = []
+    unread: list[str] = []
+    for attribute in record.attributes:
+        slot = PLAN.get(attribute)
+        if slot is None:
+            if attribute.startswith(ANSWERS):
+                answer.append(attribute)
+            elif not attribute.startswith(QUESTIONS):
+                unread.append(attribute)
+            continue
+        name, rank = slot
+        if name not in found or rank < found[name][0]:
+            value = record.read(record.attributes[attribute])
+            if value is not None and value != "":
+                values[name] = value
+                found[name] = (rank, attribute)
+    return Reading(
+        values,
+        {name: attribute for name, (_, attribute) in found.items()},
+        {name: record.read(record.attributes[name]) for name in answer},
+        unread,
+        {name: record.read(record.attributes[name]) for name in keep.intersection(unread)},
+    )

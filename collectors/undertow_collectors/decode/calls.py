@@ -1,0 +1,50 @@
+"""Which spans are LLM calls. Most spans in a company's traces are none, and some only repeat one."""
+
+from typing import Any
+
+from undertow_collectors.decode import names
+from undertow_collectors.decode.records import EVENT, Record
+
+WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
+"""Spans that repeat a call which another span reports."""
+
+DETAILS = "gen_ai.client.inference.operation.details"
+"""The event that holds a whole call."""
+
+_OPENINFERENCE = {"LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "tool"}
+_LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "tool"}
+
+
+def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
+    """Why a span is not counted as an LLM call, None if it is one; `values` are its attributes by slot."""
+    if record.name in WRAPPERS:
+        return "wrapper"
+    if record.kind == EVENT and record.name != DETAILS:
+        return _event(record.name)
+    if ".openinference" in values:
+        return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
+    operation = str(values.get("operation", ""))
+    if operation in names.OTHER_OPERATIONS:
+        return names.OTHER_OPERATIONS[operation]
+    if ".langfuse" in values:
+        return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
+    if ".traceloop" in values:
+        return "wrapper"
+    if names.operation(operation):
+        return None
+    return _by_evidence(values)
+
+
+def _event(name: str) -> str:
+    """Why an event of the log is no call: it tells of one that a span reports, or of something else."""
+    if name == "gen_ai.evaluation.result":
+        return "evaluation"
+    return "call_event" if name.startswith("gen_ai.") else "not_llm_call"
+
+
+def _by_evidence(values: dict[str, Any]) -> str | None:
+    """Spans without an operation: LiteLLM's semconv mode and vLLM name a model and what the call used."""
+    answered = not values.keys().isdisjoint(("response_id", "input_tokens", "output_tokens"))
+    if answered and "model" in values and ("provider" in values or ".vllm" in values):
+        return None
+    return "wrapper" if "model" in values else "not_llm_call"

@@ -1,0 +1,44 @@
+"""OpenInference spans (Arize Phoenix): what their attributes mean beyond the table of names.
+
+Spec: Arize-ai/openinference, spec/semantic_conventions.md. A client's instrumentation writes into `llm.model_name` what
+the provider declared, once there is an answer; what was asked for stands in the invocation parameters. Frameworks and
+LiteLLM's exporter write what they asked for there.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from undertow_collectors.decode import answer
+from undertow_collectors.decode.coerce import mapping
+from undertow_collectors.decode.context import CALLER_FIELDS
+
+_REQUESTED = ("model", "model_name", "model_id", "modelId")
+
+
+def found(fields: dict[str, Any], values: dict[str, Any], failed: bool) -> Iterator[tuple[str, Any, str]]:
+    """What stands in the JSON attributes of a span: field, value, and the clue that it came from.
+
+    `fields` is what is known, and is read anew after each.
+    """
+    parameters, named = mapping(values.get(".parameters")), values.get(".model_name")
+    yield "model", _requested(parameters), ".parameters"
+    if fields.get("model") is None:
+        yield "model", _requested(answer.body(values.get(".request"))), ".request"
+    yield "model", named, ".model_name"
+    yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else "chat", ".openinference"
+    yield "max_tokens", parameters.get("max_tokens") or parameters.get("max_completion_tokens"), ".parameters"
+    yield "temperature", parameters.get("temperature"), ".parameters"
+    yield "stream", parameters.get("stream"), ".parameters"
+    if not failed:
+        for name, value in answer.identity(answer.body(values.get(".response"))).items():
+            yield name, value, ".response"
+        yield "response_model", named if named != fields.get("model") else None, ".model_name"
+    metadata = mapping(values.get(".metadata"))
+    for name in CALLER_FIELDS:
+        yield name, metadata.get(name), ".metadata"
+
+
+def _requested(parameters: Any) -> Any:
+    if not isinstance(parameters, dict):
+        return None
+    return next((parameters[name] for name in _REQUESTED if parameters.get(name)), None)
