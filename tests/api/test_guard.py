@@ -17,6 +17,7 @@ PATHS = [
     ("POST", "/v1/incidents/inc_1/accept"),
     ("POST", "/v1/spans"),
     ("POST", "/v1/traces"),
+    ("POST", "/v1/logs"),
     ("PUT", "/v1/nothing"),
 ]
 

@@ -220,10 +220,30 @@ def test_refused_spans_are_a_partial_success(api: Any) -> None:
     assert api.store.ingestion()["totals"]["stored"] == 1
 
 
+def test_a_call_in_the_log_is_stored(api: Any) -> None:
+    """GenAI events come as log records; those that are refused are counted in the words of that signal."""
+    record = {
+        "timeUnixNano": "1795171023164774000",
+        "eventName": "gen_ai.client.inference.operation.details",
+        "attributes": [
+            {"key": f"gen_ai.{name}", "value": {"stringValue": value}}
+            for name, value in (("operation.name", "chat"), ("provider.name", "openai"), ("request.model", "gpt-4o"))
+        ],
+    }
+    document = {
+        "resourceLogs": [{"scopeLogs": [{"logRecords": [record, record | {"attributes": record["attributes"][:1]}]}]}]
+    }
+    response = api.post("/v1/logs", msgspec.json.encode(document), headers=JSON)
+    assert (response.status_code, response.json()["partialSuccess"]["rejectedLogRecords"]) == (200, "1")
+    assert api.store.ingestion()["totals"]["stored"] == 1
+
+
 def test_an_empty_request_is_a_success(api: Any) -> None:
-    """OTLP/HTTP: nothing to do is done."""
-    assert api.post("/v1/traces", b"", headers=PROTOBUF).status_code == 200
-    assert api.post("/v1/traces", b'{"resourceSpans": []}', headers=JSON).status_code == 200
+    """OTLP/HTTP: nothing to do is done; OpenRouter's test of a connection sends nothing at all."""
+    for path in ("/v1/traces", "/v1/logs"):
+        assert api.post(path, b"", headers=PROTOBUF).status_code == 200
+        for body in (b'{"resourceSpans": []}', b"{}", b""):
+            assert api.post(path, body, headers=JSON | {"x-test-connection": "true"}).status_code == 200
     assert api.store.rejects() == []
 
 
@@ -238,7 +258,7 @@ def test_what_is_no_request_is_400_with_a_status_and_a_reject(kind: dict[str, st
     else:
         json_format.Parse(response.content, status)
     assert status.code == 3
-    assert "not an OTLP trace request" in status.message
+    assert "not an OTLP request" in status.message
     assert len(api.store.rejects()) == 1
 
 

@@ -20,7 +20,7 @@ from undertow.api.reply import Problem
 from undertow.config import ApiConfig
 
 OPEN = ("/healthz", "/readyz")
-INGEST = ("/v1/spans", "/v1/traces")
+INGEST = ("/v1/spans", "/v1/traces", "/v1/logs")
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",

@@ -6,10 +6,8 @@ import msgspec
 from fastapi import APIRouter
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTracePartialSuccess,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,13 +24,18 @@ JSON = "application/json"
 UNREADABLE = frozenset(
     {"invalid_protobuf", "invalid_json", "unexpected_type", "unrecognised_format", "empty_message", "too_deep"}
 )
-"""Reasons that mean, alone, that a body is no OTLP trace request."""
+"""Reasons that mean, alone, that a body is no OTLP request."""
+
+_NOTHING = {PROTOBUF: (b"",), JSON: (b"", b"{}")}
+"""Bodies without a single span; senders that test a connection send these."""
+
+Exported = ExportTraceServiceResponse | ExportLogsServiceResponse
 
 _INVALID_ARGUMENT, _UNAVAILABLE = 3, 14
 
 
 def routes(monitor: Monitor) -> APIRouter:
-    """POST /v1/spans and /v1/traces."""
+    """POST /v1/spans, /v1/traces and /v1/logs."""
     router = APIRouter(tags=["ingestion"])
     intake = Intake(monitor)
 
@@ -44,21 +47,29 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.post("/v1/traces", summary="OTLP/HTTP traces, protobuf or JSON")
     async def traces(request: Request) -> Response:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (PROTOBUF, JSON):
-            raise Problem(415, f"content-type is {kind[:64]!r}; OTLP is {PROTOBUF} or {JSON}")
-        try:
-            body = await bodies.read(request)
-            if kind == PROTOBUF and not body:
-                return _encoded(kind, 200, ExportTraceServiceResponse())  # an empty request is no bytes at all
-            decoded, _ = await run_in_threadpool(intake.take, body, "otlp" if kind == PROTOBUF else "otlp_json")
-        except Problem as problem:
-            return _status(kind, problem.status, _INVALID_ARGUMENT, problem.detail)
-        except (StoreError, TryAgain) as error:
-            return _status(kind, 503, _UNAVAILABLE, str(error))
-        return _exported(kind, decoded)
+        return await _export(request, intake, ExportTraceServiceResponse())
+
+    @router.post("/v1/logs", summary="OTLP/HTTP log records, protobuf or JSON: GenAI events that hold a whole call")
+    async def logs(request: Request) -> Response:
+        return await _export(request, intake, ExportLogsServiceResponse())
 
     return router
+
+
+async def _export(request: Request, intake: "Intake", response: Exported) -> Response:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (PROTOBUF, JSON):
+        raise Problem(415, f"content-type is {kind[:64]!r}; OTLP is {PROTOBUF} or {JSON}")
+    try:
+        body = await bodies.read(request)
+        if body.strip() in _NOTHING[kind]:
+            return _encoded(kind, 200, response)
+        decoded, _ = await run_in_threadpool(intake.take, body, "otlp" if kind == PROTOBUF else "otlp_json")
+    except Problem as problem:
+        return _status(kind, problem.status, _INVALID_ARGUMENT, problem.detail)
+    except (StoreError, TryAgain) as error:
+        return _status(kind, 503, _UNAVAILABLE, str(error))
+    return _exported(kind, decoded, response)
 
 
 class Intake:
@@ -81,15 +92,17 @@ class Intake:
             return decoded, self._monitor.store.ingest(batch)
 
 
-def _exported(kind: str, decoded: Decoded) -> Response:
-    """OTLP/HTTP: 400 for what is no request, else a response that counts the spans that were refused."""
+def _exported(kind: str, decoded: Decoded, response: Exported) -> Response:
+    """OTLP/HTTP: 400 for what is no request, else a response that counts the records that were refused."""
     reasons = {reject.reason for reject in decoded.rejects}
     if reasons and reasons <= UNREADABLE and not decoded.spans:
-        return _status(kind, 400, _INVALID_ARGUMENT, f"not an OTLP trace request: {', '.join(sorted(reasons))}")
-    response = ExportTraceServiceResponse()
+        return _status(kind, 400, _INVALID_ARGUMENT, f"not an OTLP request: {', '.join(sorted(reasons))}")
     if reasons:
-        told = ExportTracePartialSuccess(rejected_spans=len(decoded.rejects), error_message=", ".join(sorted(reasons)))
-        response.partial_success.CopyFrom(told)
+        response.partial_success.error_message = ", ".join(sorted(reasons))
+        if isinstance(response, ExportTraceServiceResponse):
+            response.partial_success.rejected_spans = len(decoded.rejects)
+        else:
+            response.partial_success.rejected_log_records = len(decoded.rejects)
     return _encoded(kind, 200, response)
 
 
@@ -101,6 +114,6 @@ def _status(kind: str, http_status: int, code: int, text: str) -> Response:
     return response
 
 
-def _encoded(kind: str, http_status: int, message: ExportTraceServiceResponse | Status) -> Response:
+def _encoded(kind: str, http_status: int, message: Exported | Status) -> Response:
     body = message.SerializeToString() if kind == PROTOBUF else msgspec.json.encode(MessageToDict(message))
     return Response(body, http_status, media_type=kind)
