@@ -1,0 +1,139 @@
+"""Records one capture: `python tests/captures/record.py NAME [FOLDER]`, NAME as in `NAME.in` beside this file.
+
+Makes a virtual environment with what NAME.in pins (kept under `~/.cache/undertow-captures`, or $UNDERTOW_CAPTURES),
+runs NAME's driver in it against the fake upstream, and puts what it exported into `tests/fixtures/formats/own-NAME`.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import zstandard
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import receiver
+import upstream
+from scrub import scrub
+
+HERE = Path(__file__).parent
+FIXTURES = HERE.parent / "fixtures" / "formats"
+CACHE = Path(os.environ.get("UNDERTOW_CAPTURES") or Path.home() / ".cache" / "undertow-captures")
+SPANS_PER_BODY = "16"
+
+
+class Recording(NamedTuple):
+    """An instrumentation, the clients that it is driven through, and where these clients run.
+
+    `without` are the numbers of calls that the instrumentation itself breaks. `pins` is another capture's NAME.in.
+    """
+
+    driver: str
+    clients: str
+    env: Mapping[str, str] = MappingProxyType({})
+    without: str = ""
+    pins: str = ""
+
+
+SILENT = {"ANTHROPIC_OPEN_TELEMETRY": "false"}  # from version 1 on, Anthropic's client emits spans of its own
+LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
+CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+RECORDINGS: dict[str, Recording] = {
+    "openinference-openai-0.1.66": Recording("openinference", "openai"),
+    "openinference-openai-0.1.30": Recording("openinference", "openai"),
+    "openinference-anthropic-3.1.0": Recording("openinference", "anthropic", SILENT),
+    "openinference-anthropic-0.1.18": Recording("openinference", "anthropic"),
+    "traceloop-openai-0.62.4": Recording("traceloop", "openai"),
+    "traceloop-openai-0.40.14": Recording("traceloop", "openai"),
+    "traceloop-openai-0.40.14-nocontent": Recording(
+        "traceloop", "openai", {"TRACELOOP_TRACE_CONTENT": "false"}, pins="traceloop-openai-0.40.14"
+    ),
+    "traceloop-anthropic-0.62.4": Recording("traceloop", "anthropic", SILENT),
+    "traceloop-anthropic-0.40.14": Recording("traceloop", "anthropic", without="17"),
+    "openlit-1.45.0": Recording("openlit", "openai anthropic"),
+    "openlit-1.34.10": Recording("openlit", "openai anthropic"),
+    "official-openai-v2-2.4b0": Recording("official-openai-v2", "openai"),
+    "official-openai-v2-2.4b0-latest": Recording(
+        "official-openai-v2", "openai", LATEST | {CONTENT: "SPAN_AND_EVENT"}, pins="official-openai-v2-2.4b0"
+    ),
+    "official-openai-v2-2.1b0": Recording("official-openai-v2", "openai", {CONTENT: "true"}, without="23"),
+    "official-genai-openai-1.3b0": Recording("official-genai-openai", "openai"),
+    "official-genai-openai-1.3b0-events": Recording(
+        "official-genai-openai", "openai", LATEST | {CONTENT: "EVENT_ONLY"}, pins="official-genai-openai-1.3b0"
+    ),
+    "official-genai-anthropic-1.3b0": Recording("official-genai-anthropic", "anthropic", SILENT),
+    "official-genai-anthropic-1.3b0-events": Recording(
+        "official-genai-anthropic",
+        "anthropic",
+        SILENT | LATEST | {CONTENT: "SPAN_AND_EVENT"},
+        pins="official-genai-anthropic-1.3b0",
+    ),
+    "elastic-openai-1.2.0": Recording("elastic", "openai"),
+    "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
+    "traps-openinference-anthropic-sdk": Recording("openinference", "anthropic", pins="openinference-anthropic-3.1.0"),
+    "traps-traceloop-anthropic-sdk": Recording("traceloop", "anthropic", pins="traceloop-anthropic-0.62.4"),
+}
+"""Every capture by its name."""
+
+
+def environment(name: str) -> Path:
+    """The Python of a virtual environment that holds what `name`.in pins."""
+    folder = CACHE / name / "venv"
+    done = folder / "ok"
+    if not done.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([folder / "bin" / "pip", "install", "--quiet", "-r", HERE / f"{name}.in"], check=True)
+        done.touch()
+    return folder / "bin" / "python"
+
+
+def record(name: str, folder: Path) -> None:
+    """Run the driver and write `folder`."""
+    asked = RECORDINGS[name]
+    python = environment(asked.pins or name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    served = upstream.serve(folder / "payloads.jsonl")
+    received, bodies = receiver.serve()
+    collector = f"http://127.0.0.1:{received.server_port}"
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "UPSTREAM": f"http://127.0.0.1:{served.server_port}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY,
+        "OTEL_BSP_SCHEDULE_DELAY": "60000",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY,
+        "OTEL_BLRP_SCHEDULE_DELAY": "60000",
+        "OTEL_SERVICE_NAME": "capture",
+        "WITHOUT": asked.without,
+    } | dict(asked.env)
+    command = [python, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()]
+    subprocess.run(command, check=True, env=env, timeout=300)
+    served.shutdown()
+    received.shutdown()
+    _write(folder, bodies, [CACHE / (asked.pins or name), HERE])
+
+
+def _write(folder: Path, bodies: list[tuple[str, bytes]], secret: list[Path]) -> None:
+    pack = zstandard.ZstdCompressor(level=19).compress
+    for kind in ("traces", "logs"):
+        for n, body in enumerate((body for found, body in bodies if found == kind), 1):
+            (folder / f"{kind}-{n:04}.otlp.pb.zst").write_bytes(pack(scrub(kind, body, secret)))
+
+
+def main() -> None:
+    """Record what the command line names."""
+    name = sys.argv[1]
+    record(name, Path(sys.argv[2]) if len(sys.argv) > 2 else FIXTURES / f"own-{name}")
+
+
+if __name__ == "__main__":
+    main()

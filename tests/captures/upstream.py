@@ -1,0 +1,219 @@
+"""A fake provider on loopback that writes down every request it serves, one JSON object a line.
+
+A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`. KIND is a
+name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
+comes in time), `cut` (the stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the
+client closes the stream; the upstream does not notice).
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import answers
+import answers_responses
+from answers import KINDS, Answer
+
+FIRST_CHUNK_S = 0.02
+CHUNK_S = 0.002
+SLOW_S = 1.5
+ERRORS = {
+    400: ("invalid_request_error", "invalid_value"),
+    401: ("authentication_error", "invalid_api_key"),
+    404: ("not_found_error", "model_not_found"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    500: ("api_error", "server_error"),
+    529: ("overloaded_error", None),
+}
+APIS = {
+    "/chat/completions": "chat",
+    "/completions": "text_completion",
+    "/embeddings": "embeddings",
+    "/responses": "responses",
+    "/messages": "messages",
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a client."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    log_path: Path
+    lock = threading.Lock()
+
+    def handle(self) -> None:
+        """Serve until the client closes, or drops, the connection."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on standard error."""
+
+    def do_POST(self) -> None:
+        """Serve one call and write it down."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        path = self.path.partition("?")[0]
+        api = next(name for end, name in APIS.items() if path.endswith(end))
+        number, kind, *fault = self.headers["x-call"].split()
+        attempt = int(self.headers.get("x-stainless-retry-count", 0))
+        model = body["model"]
+        answer = Answer(int(number), attempt, model, KINDS[kind])
+        served = Served(self, api, answer, body, fault[0] if fault else "")
+        served.azure = "/deployments/" in path
+        served.run()
+        with self.lock, self.log_path.open("a") as log:
+            known = {name: value for name, value in served.record.items() if value is not None}
+            log.write(json.dumps(known, separators=(",", ":")) + "\n")
+
+
+class Served:
+    """One request, and what became of it in `record`."""
+
+    def __init__(self, handler: Handler, api: str, answer: Answer, body: dict[str, Any], fault: str) -> None:
+        self.handler, self.api, self.answer, self.body = handler, api, answer, body
+        self.fault = "" if fault.endswith("-once") and answer.attempt else fault.removesuffix("-once")
+        self.azure = False
+        self.stream = bool(body.get("stream"))
+        self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        self.record: dict[str, Any] = {
+            "call": answer.call,
+            "attempt": answer.attempt,
+            "api": api,
+            "model": answer.model,
+            "stream": self.stream,
+            "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens"),
+            "temperature": body.get("temperature"),
+            "status": 200,
+            "fault": self.fault or None,
+        }
+
+    def run(self) -> None:
+        """Answer, or fail as asked."""
+        if self.fault.isdecimal():
+            self._refuse(int(self.fault))
+        elif self.fault == "slow":
+            self.record["status"] = None
+            time.sleep(SLOW_S)
+            self.handler.close_connection = True
+        elif self.stream:
+            self._stream()
+        else:
+            whole = self._whole()
+            self._say(whole.get("id"))
+            self._send(200, whole)
+
+    def _refuse(self, status: int) -> None:
+        kind, code = ERRORS[status]
+        error = {"type": kind, "message": f"fault of call {self.answer.call}", "param": None, "code": code}
+        self.record["status"] = status
+        self._send(status, {"type": "error", "error": error} if self.api == "messages" else {"error": error})
+
+    def _whole(self) -> dict[str, Any]:
+        match self.api:
+            case "chat":
+                return answers.chat(self.answer, self.body.get("n") or 1)
+            case "text_completion":
+                return answers.completion(self.answer)
+            case "embeddings":
+                texts = self.body["input"]
+                base64 = self.body.get("encoding_format") == "base64"
+                return answers.embeddings(self.answer, len(texts) if isinstance(texts, list) else 1, base64)
+            case "responses":
+                return answers_responses.response(self.answer)
+        return answers_responses.message(self.answer)
+
+    def _say(self, identity: str | None, usage: bool = True) -> None:
+        """Write down what the client was told; usage that was not sent is none."""
+        answer, generates = self.answer, self.api != "embeddings"
+        reason = answer.kind.anthropic if self.api == "messages" else answer.kind.openai
+        if self.api == "responses":
+            reason = "max_output_tokens" if reason == "length" else "completed"
+        detailed = usage and self.api not in ("embeddings", "text_completion")
+        self.record |= {
+            "id": identity,
+            "response_model": answer.model if self.api == "embeddings" else answer.served_model,
+            "fingerprint": answer.fingerprint if self.api in ("chat", "text_completion") else None,
+            "finish_reason": reason if generates and self.fault not in ("cut", "broken") else None,
+            "input_tokens": answer.input_tokens if usage else None,
+            "output_tokens": answer.output_tokens if usage and generates else None,
+            "cached_tokens": answer.kind.cached if detailed else None,
+            "reasoning_tokens": answer.kind.reasoning if detailed and self.api != "messages" else None,
+            "tool_calls": answer.kind.tools if generates else None,
+            "chars": len(answer.text) if generates else None,
+            "refusal": answer.kind.refusal if generates else None,
+        }
+
+    def _send(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.handler.send_response(status)
+        self.handler.send_header("content-type", "application/json")
+        self.handler.send_header("content-length", str(len(data)))
+        self.handler.send_header("retry-after-ms", "20")
+        self.handler.send_header("x-request-id", f"req_{self.answer.key}")
+        self.handler.end_headers()
+        self.handler.wfile.write(data)
+
+    def _stream(self) -> None:
+        parts = list(self._parts())
+        prefix = {"chat": "chatcmpl-", "responses": "resp_", "messages": "msg_"}[self.api]
+        self._say(f"{prefix}{self.answer.key}", self._sends_usage())
+        self.handler.send_response(200)
+        self.handler.send_header("content-type", "text/event-stream")
+        self.handler.send_header("transfer-encoding", "chunked")
+        self.handler.end_headers()
+        with suppress(ConnectionError):
+            self._write(parts)
+
+    def _sends_usage(self) -> bool:
+        if self.fault in ("cut", "broken"):
+            return False
+        return self.api in ("responses", "messages") or self.include_usage
+
+    def _write(self, parts: list[str]) -> None:
+        time.sleep(FIRST_CHUNK_S)
+        for n, part in enumerate(parts):
+            if self.fault in ("cut", "broken") and n >= 3:
+                break
+            data = part.encode()
+            self.handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.handler.wfile.flush()
+            time.sleep(CHUNK_S)
+        if self.fault == "cut":
+            self.handler.close_connection = True
+            return
+        self.handler.wfile.write(b"0\r\n\r\n")
+
+    def _parts(self) -> Iterator[str]:
+        if self.api == "chat":
+            chunks = answers.chat_chunks(self.answer, self.include_usage)
+            if self.azure:
+                filtered = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
+                chunks = [chunks[0] | {"id": "", "model": "", "choices": []} | filtered, *chunks]
+            parts = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
+        else:
+            make = answers_responses.message_events if self.api == "messages" else answers_responses.response_events
+            parts = [f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in make(self.answer)]
+        yield from parts[:2]
+        if self.fault == "broken":
+            yield self._broken()
+        yield from parts[2:]
+
+    def _broken(self) -> str:
+        error = {"type": "overloaded_error", "message": "fault in the stream", "code": "server_error", "param": None}
+        if self.api == "messages":
+            return f"event: error\ndata: {json.dumps({'type': 'error', 'error': error})}\n\n"
+        return f"data: {json.dumps({'error': error})}\n\n"
+
+
+def serve(log_path: Path) -> ThreadingHTTPServer:
+    """A running upstream on a free port; `shutdown` ends it."""
+    handler = type("LoggingHandler", (Handler,), {"log_path": log_path})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
