@@ -13,10 +13,10 @@ from undertow_collectors.decode.records import Record
 FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "operation": ("gen_ai.operation.name", "llm.request.type"),
     "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor"),
-    "model": ("litellm.model_group", "gen_ai.request.model", "llm.request.model"),
+    "model": ("litellm.model_group", "gen_ai.request.model", "llm.request.model", "llm.request.model_name"),
     "sent_model": ("litellm.provider.model",),
     "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id"),
-    "response_model": ("gen_ai.response.model", "llm.response.model"),
+    "response_model": ("gen_ai.response.model", "llm.response.model", "llm.response.model_name"),
     "system_fingerprint": (
         "openai.response.system_fingerprint",
         "gen_ai.openai.response.system_fingerprint",
@@ -39,7 +39,13 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "litellm.team.alias",
         "metadata.user_api_key_team_alias",
     ),
-    "stream": ("gen_ai.request.stream", "litellm.request.streaming", "gen_ai.is_streaming", "llm.is_streaming"),
+    "stream": (
+        "gen_ai.request.stream",
+        "gen_ai.request.is_stream",
+        "litellm.request.streaming",
+        "gen_ai.is_streaming",
+        "llm.is_streaming",
+    ),
     "input_tokens": (
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.prompt_tokens",
@@ -60,6 +66,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
         "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
     ),
@@ -67,6 +74,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "temperature": ("gen_ai.request.temperature", "llm.request.temperature", "llm.temperature"),
     "ttft_s": (
         "gen_ai.response.time_to_first_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
         "gen_ai.server.time_to_first_token",
         "gen_ai.latency.time_to_first_token",
     ),
@@ -76,6 +84,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cost",
         "llm.cost.total",
         "llm.response.cost",
+        "operation.cost",
     ),
     "http_status": ("http.response.status_code",),
 }
@@ -88,6 +97,7 @@ CLUES: dict[str, tuple[str, ...]] = {
         "gen_ai.response.finish_reason",
         "llm.response.finish_reason",
         "llm.response.stop_reason",
+        "anthropic.message.stop_reason",
     ),
     "error_type": ("error.type",),
     "error_code": ("litellm.provider.error.code", "error.code"),
@@ -114,6 +124,12 @@ CLUES: dict[str, tuple[str, ...]] = {
     "schema": ("gen_ai.request.structured_output_schema", "llm.request.structured_output_schema"),
     "output_messages": ("gen_ai.output.messages",),
     "completion": ("gen_ai.completion",),
+    "tool_calls": ("gen_ai.response.tool_calls",),
+    "cache_write": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+    ),
     "response": ("output.value", "langfuse.observation.output"),
 }
 """What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""

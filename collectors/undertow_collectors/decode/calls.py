@@ -3,6 +3,7 @@
 from typing import Any
 
 from undertow_collectors.decode import names
+from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.records import EVENT, Record
 
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
@@ -48,3 +49,15 @@ def _by_evidence(values: dict[str, Any]) -> str | None:
     if answered and "model" in values and ("provider" in values or ".vllm" in values):
         return None
     return "wrapper" if "model" in values else "not_llm_call"
+
+
+def name_failure(record: Record, reading: Reading) -> None:
+    """OpenLIT before 1.40 gives a failed call no attribute: the span's name is `chat gpt-4o`, the error's type has the
+    name of the client.
+    """
+    operation, _, model = record.name.partition(" ")
+    if model and names.operation(operation):
+        client = next((event.kind for event in record.events() if event.kind), "").partition(".")[0]
+        named = {"operation": operation, "model": model} | ({"provider": client} if client else {})
+        reading.values.update(named)
+        reading.sources.update(dict.fromkeys(named, "the span's name"))

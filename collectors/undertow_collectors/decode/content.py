@@ -7,7 +7,7 @@ from typing import Any
 from undertow_collectors.decode import answer
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
-from undertow_collectors.decode.coerce import mapping
+from undertow_collectors.decode.coerce import literal, mapping
 from undertow_collectors.decode.records import Event, Record
 
 _INDEXED = re.compile(r"[a-z_.]+?\.(\d{1,4})\.(?:message\.)?([a-z_]+)(?:\.(?:(\d{1,4})\.)?(.+))?")
@@ -17,11 +17,9 @@ _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
 def features(record: Record, reading: Reading) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
     parameters = _parameters(reading.values)
-    for found in _answers(record, reading):
-        shown = answer.features(found, parameters)
-        if shown:
-            return shown
-    return {}
+    shown: dict[str, Any] = next(filter(None, (answer.features(a, parameters) for a in _answers(record, reading))), {})
+    calls = literal(reading.values.get(".tool_calls"))
+    return {"tool_call_count": len(calls)} if isinstance(calls, list) and calls else shown
 
 
 def _answers(record: Record, reading: Reading) -> Iterator[Any]:
@@ -79,7 +77,7 @@ def _of_event(event: Event) -> Any:
     if "gen_ai.output.messages" in attributes:
         return attributes["gen_ai.output.messages"]
     completion = attributes.get("gen_ai.completion")
-    if completion:
+    if completion and completion != "None":  # what OpenLIT writes for an answer of nothing but tool calls
         return _messages(completion) or [{"role": "assistant", "content": completion}]
     message = mapping(attributes.get("message"))
     return [message | {"finish_reason": attributes.get("finish_reason")}] if message else None

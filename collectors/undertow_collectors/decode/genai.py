@@ -1,5 +1,6 @@
 """From the span of an LLM call, in any convention, to Undertow's: what the attributes mean together."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,11 +8,12 @@ from undertow.batch import Decoded
 from undertow.span import Span, build
 from undertow_collectors.decode import answer, content, names, observations, openinference
 from undertow_collectors.decode.attributes import Reading
-from undertow_collectors.decode.coerce import BY_FIELD, literal, mapping, put, text
+from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.records import Record, Source
 
 _ANSWER = "derived: from the answer"
+_OPENLIT = "openlit"
 _TOLD = {
     "span_id": "traceId and spanId",
     "trace_id": "traceId",
@@ -29,6 +31,7 @@ _TOLD = {
 }
 """Where fields come from that no attribute of their own says."""
 
+_CODE = re.compile(r"\b(?:[Ee]rror code|status_code|HTTP)[ :=]{1,3}([1-5]\d\d)\b")
 _CHUNKS = {"gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk"}
 
 
@@ -54,6 +57,8 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
         _litellm(fields, values, decoded)
     if fields.get("status") in (None, "ok") and fields["operation"] in names.GENERATING:
         answer.add(fields, content.features(record, reading), decoded.derived)
+    if source.scope.startswith(_OPENLIT):
+        _openlit(fields, values)
     _usage(fields)
     add_labels(fields, reading.labels, context.keep_labels)
     built = build(fields)
@@ -133,7 +138,7 @@ def _names(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> 
 
 
 def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> None:
-    kind, code = text(values.get(".error_type")), text(values.get(".error_code"))
+    kind, code = text(values.get(".error_type")), text(values.get(".error_code")) or _code_in(record.message)
     if record.failed and kind is None:
         kind = next((event.kind for event in record.events() if event.kind), None)
     status = fields.get("http_status") or names.http_status(code) or names.http_status(kind)
@@ -147,6 +152,12 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
     if isinstance(reason, str) and reason:
         fields.setdefault("finish_reason", names.finish_reason(reason))
+
+
+def _code_in(message: str) -> str | None:
+    """The HTTP status that clients quote in their errors' texts, which is all that older instrumentations keep."""
+    found = _CODE.search(message, 0, 200)
+    return found[1] if found else None
 
 
 def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> None:
@@ -166,6 +177,12 @@ def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -
     route = metadata.get("user_api_key_alias") or metadata.get("user_api_key_team_alias")
     if fields.get("route") is None:
         put(fields, "route", route, decoded.coerced)
+
+
+def _openlit(fields: dict[str, Any], values: dict[str, Any]) -> None:
+    """OpenLIT repeats Anthropic's own count of input tokens, which leaves out what went through the cache."""
+    if fields["provider"] == "anthropic" and fields.get("input_tokens") is not None:
+        fields["input_tokens"] += (fields.get("cached_input_tokens") or 0) + (count(values.get(".cache_write")) or 0)
 
 
 def _usage(fields: dict[str, Any]) -> None:

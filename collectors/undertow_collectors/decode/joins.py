@@ -22,11 +22,11 @@ _MAX_DEPTH = 64
 
 
 class Call(NamedTuple):
-    """A call and the record that said so."""
+    """A call, and the record and the instrumentation scope that said so."""
 
     span: Span
     record: Record
-    gateway: bool
+    scope: str
 
 
 class Joins:
@@ -43,7 +43,7 @@ class Joins:
 
     def call(self, span: Span, record: Record, source: Source, call_id: Any) -> None:
         """Take note of a call, with LiteLLM's id of the client request."""
-        self._calls.append(Call(span, record, source.scope in _GATEWAYS))
+        self._calls.append(Call(span, record, source.scope))
         if isinstance(call_id, str):
             self._by_call_id[call_id].append(span)
 
@@ -92,7 +92,7 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
         if outer is None or not _same_call(outer.span, inner.span):
             continue
         server = inner.record.kind == SERVER
-        winner, loser = (outer, inner) if server or outer.gateway else (inner, outer)
+        winner, loser = (outer, inner) if server or outer.scope in _GATEWAYS else (inner, outer)
         if winners.get(id(winner.span)) != id(loser.span):  # spans may name each other as parents
             winners[id(loser.span)] = id(winner.span)
             found[id(loser.span)] = "provider_side" if server else "instrumented_twice"
@@ -122,17 +122,39 @@ def _same_call(outer: Span, inner: Span) -> bool:
 
 
 def _exported_twice(calls: list[Call]) -> dict[int, str]:
-    """Calls with one response id, the same tokens and times that overlap: two exporters wrote them."""
-    first: dict[tuple[str | int | None, ...], Span] = {}
+    """Calls with one response id, the same tokens and times that overlap: two exporters wrote them.
+
+    Failures have no id; two instrumentations tell of one where the time of the one lies inside of the other's.
+    """
+    first: defaultdict[str, list[Call]] = defaultdict(list)
     found: dict[int, str] = {}
     for call in calls:
         span = call.span
-        if span.response_id is None:
+        if span.response_id is None and span.status != "error":
             continue
-        kept = first.setdefault((span.response_id, span.input_tokens, span.output_tokens), span)
-        if kept is not span and kept.span_id != span.span_id and _overlap(kept, span):
+        known = first[span.response_id or span.model]
+        again = next((one for one in known if _told_again(one, call)), None)
+        if again is None:
+            known.append(call)
+        else:
+            known.remove(again)  # each tells of one
             found[id(span)] = "exported_twice"
     return found
+
+
+def _told_again(one: Call, other: Call) -> bool:
+    """Of one instrumentation also the tokens must be the same: some servers give all their answers one id."""
+    first, second = one.span, other.span
+    if first.span_id == second.span_id or first.status != second.status:
+        return False
+    if first.response_id is None:
+        return one.scope != other.scope and (_inside(first, second) or _inside(second, first))
+    alike = (first.input_tokens, first.output_tokens) == (second.input_tokens, second.output_tokens)
+    return (alike or one.scope != other.scope) and _overlap(first, second)
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    return outer.started_at <= inner.started_at and inner.ended_at <= outer.ended_at
 
 
 def _overlap(one: Span, other: Span) -> bool:

@@ -84,6 +84,7 @@ _FINISH: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "max_output_tokens": "length",
+    "incomplete": "length",
     "model_length": "length",
     "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
@@ -103,12 +104,12 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 _ERRORS: dict[str, ErrorClass] = {
-    "content_filter": "content_filter",
+    "contentfilter": "content_filter",
     "contentpolicyviolationerror": "content_filter",
     "contentfilterfinishreasonerror": "content_filter",
     "ratelimiterror": "rate_limited",
     "throttlingexception": "rate_limited",
-    "rate_limit_exceeded": "rate_limited",
+    "ratelimitexceeded": "rate_limited",
     "resourceexhausted": "rate_limited",
     "timeout": "timeout",
     "authenticationerror": "auth",
@@ -118,7 +119,6 @@ _ERRORS: dict[str, ErrorClass] = {
     "serviceunavailableerror": "server_error",
     "badgatewayerror": "server_error",
     "overloadederror": "server_error",
-    "overloaded_error": "server_error",
     "apierror": "server_error",
     "midstreamfallbackerror": "server_error",
     "readerror": "connection",
@@ -131,7 +131,11 @@ _ERRORS: dict[str, ErrorClass] = {
     "contextwindowexceedederror": "invalid_request",
     "unsupportedparamserror": "invalid_request",
     "conflicterror": "invalid_request",
+    "invalidrequesterror": "invalid_request",
+    "permissionerror": "auth",
+    "timeouterror": "timeout",
 }
+"""The last part of an error's type, in small letters without underscores -> its class."""
 
 _STATUS: dict[str, Status] = {
     **dict.fromkeys(("ok", "success", "successful", "succeeded", "completed", "complete", "done", "true"), "ok"),
@@ -204,11 +208,13 @@ def is_disconnect(*names: str | None) -> bool:
 
 def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
+    status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        if name and (known := _ERRORS.get(name.rpartition(".")[2].lower())):
-            return known
-    status = http_status(code) or http_status(kind)
-    return _by_status(status) if status else _by_words((kind or code or "").lower())
+        if name and (known := _ERRORS.get(name.rpartition(".")[2].lower().replace("_", ""))):
+            vague = known == "server_error" and 400 <= status < 500  # `APIError` is what clients call all others
+            return _by_status(status) if vague else known
+    # a stream may break after a 200
+    return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())
 
 
 def _by_status(status: int) -> ErrorClass:
@@ -225,7 +231,10 @@ def _by_words(name: str) -> ErrorClass:
         "connect": "connection",
         "throttl": "rate_limited",
         "ratelimit": "rate_limited",
+        "rate_limit": "rate_limited",
         "auth": "auth",
+        "overload": "server_error",
+        "server": "server_error",
     }
     return next((found for word, found in words.items() if word in name), "other")
 

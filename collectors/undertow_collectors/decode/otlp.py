@@ -84,6 +84,7 @@ def _record(span: Any) -> Record:
         value_of,
         partial(_events, span),
         span.kind,
+        span.status.message,
     )
 
 

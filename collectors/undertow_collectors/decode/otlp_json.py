@@ -143,6 +143,7 @@ def _record(span: _Span) -> Record:
         _plain,
         partial(_events, span),
         SERVER if span.kind in _SERVER else 0,
+        text_of((span.status or {}).get("message")) or "",
     )
 
 

@@ -33,7 +33,7 @@ _SCHEMA: dict[str, dict[str, tuple[int, int | str]]] = {
         "status": (15, "Status"),
     },
     "Event": {"time_unix_nano": (1, _FIXED64), "name": (2, _STRING), "attributes": (3, "map")},
-    "Status": {"code": (3, _INT32)},
+    "Status": {"message": (2, _STRING), "code": (3, _INT32)},
     "LogsData": {"resource_logs": (1, "*ResourceLogs")},
     "ResourceLogs": {"resource": (1, "Resource"), "scope_logs": (2, "*ScopeLogs")},
     "ScopeLogs": {"scope": (1, "Scope"), "log_records": (2, "*LogRecord")},

@@ -22,7 +22,10 @@ class Event(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A span of any kind, as OTLP carries it; ids in hex. Values come out of `read`, only where they are wanted."""
+    """A span of any kind, as OTLP carries it; ids in hex. Values come out of `read`, only where they are wanted.
+
+    `message` is what the status says; it may quote anything, so nothing but codes is taken out of it.
+    """
 
     trace_id: str
     span_id: str
@@ -35,6 +38,7 @@ class Record(NamedTuple):
     read: Callable[[Any], Any]
     events: Callable[[], list[Event]]
     kind: int = 0
+    message: str = ""
 
 
 class Source(NamedTuple):

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected
-from undertow_collectors.decode import attributes, genai
-from undertow_collectors.decode.calls import skip_reason
+from undertow_collectors.decode import attributes, calls, genai
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.joins import Joins
 from undertow_collectors.decode.otlp_schema import DecodeError
@@ -30,7 +29,9 @@ def collect(name: str, found: Iterable[tuple[Source, Callable[[], Record]]], con
 
 def _add(record: Record, source: Source, index: int, context: Context, decoded: Decoded, joins: Joins) -> None:
     reading = attributes.read(record, context.keep_labels)
-    reason = skip_reason(record, reading.values)
+    if record.failed and source.scope.startswith("openlit") and "model" not in reading.values:
+        calls.name_failure(record, reading)
+    reason = calls.skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1
         joins.skipped(record)

@@ -204,3 +204,37 @@ def test_every_field_of_a_span_can_be_explained() -> None:
     assert told["model"] == told["max_tokens"] == "llm.invocation_parameters"
     assert told["system_fingerprint"] == "output.value"
     assert told["span_id"] == "traceId and spanId"
+
+
+def test_openlit_counts_what_anthropic_leaves_out(read: Read) -> None:
+    """Anthropic's input tokens leave out what was read from and written to the cache; a span's do not."""
+    attributes = CALL | {
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.usage.input_tokens": 93,
+        "gen_ai.usage.cache_read.input_tokens": 32,
+        "gen_ai.usage.cache_creation.input_tokens": 16,
+    }
+    body = request(span_json(attributes), scope="openlit.instrumentation.anthropic")
+    assert read(body).spans[0].input_tokens == 141
+    assert read(request(span_json(attributes))).spans[0].input_tokens == 93
+
+
+def test_a_failure_of_older_openlit_has_nothing_but_a_name(read: Read) -> None:
+    """The span's name and the error's type say what was called; elsewhere such a span is no call."""
+    event = {
+        "name": "exception",
+        "timeUnixNano": str(START),
+        "attributes": pairs({"exception.type": "openai.APIError"}),
+    }
+    failed = span_json({}, status={"code": 2, "message": "Error code: 429 - slow down"}, events=[event])
+    span = read(request(failed, scope="openlit.otel.tracing")).spans[0]
+    assert (span.provider, span.model, span.operation) == ("openai", "gpt-4o", "chat")
+    assert (span.status, span.error_class, span.http_status) == ("error", "rate_limited", 429)
+    assert read(request(failed)).skipped == {"not_llm_call": 1}
+
+
+def test_a_stream_that_broke_after_a_200(read: Read) -> None:
+    """The status of the response says nothing about a failure that came later."""
+    attributes = CALL | {"error.type": "connection_error", "http.response.status_code": 200}
+    span = one(read, attributes, status={"code": 2})
+    assert (span.status, span.error_class, span.http_status) == ("error", "connection", 200)

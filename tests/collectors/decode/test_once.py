@@ -82,6 +82,20 @@ def test_two_exporters_of_one_call(read: Read) -> None:
     assert (kept(decoded), decoded.skipped) == ([1], Counter(exported_twice=1))
 
 
+def test_two_instrumentations_of_failures(read: Read) -> None:
+    """Two scopes in two traces tell of one failed call; two failures of one scope are two."""
+    failed = CALL | {"error.type": "429"}
+    inner = {
+        "startTimeUnixNano": str(START + 1_000),
+        "endTimeUnixNano": str(START + 2_000_000_000),
+        "traceId": "f" * 32,
+    }
+    body = request(span(1, attributes=failed), scope="a")
+    body["resourceSpans"] += request(span(2, attributes=failed, **inner), scope="b")["resourceSpans"]
+    assert kept(read(body)) == [1]
+    assert kept(read(request(span(1, attributes=failed), span(2, attributes=failed, **inner)))) == [1, 2]
+
+
 @pytest.mark.parametrize(
     "change",
     [
