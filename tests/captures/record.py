@@ -31,6 +31,7 @@ class Recording(NamedTuple):
     """An instrumentation, the clients that it is driven through, and where these clients run.
 
     `without` are the numbers of calls that the instrumentation itself breaks. `pins` is another capture's NAME.in.
+    `root` puts each call into a span of the application, as a web server has one for each request.
     """
 
     driver: str
@@ -38,9 +39,11 @@ class Recording(NamedTuple):
     env: Mapping[str, str] = MappingProxyType({})
     without: str = ""
     pins: str = ""
+    root: bool = False
 
 
 SILENT = {"ANTHROPIC_OPEN_TELEMETRY": "false"}  # from version 1 on, Anthropic's client emits spans of its own
+LANGFUSE = {"LANGFUSE_PUBLIC_KEY": "made-up", "LANGFUSE_SECRET_KEY": "made-up", "LANGFUSE_FLUSH_AT": "16"}
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 RECORDINGS: dict[str, Recording] = {
@@ -75,8 +78,14 @@ RECORDINGS: dict[str, Recording] = {
     ),
     "elastic-openai-1.2.0": Recording("elastic", "openai"),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
+    "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
+    "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
+    "langfuse-3.8.1": Recording("langfuse", "langfuse", LANGFUSE, without="19"),
+    "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
+    "traps-traceloop-httpx": Recording("traceloop-httpx", "openai", pins="traps-httpx", root=True),
+    "traps-traceloop-openinference": Recording("traceloop-openinference", "openai", pins="traps-httpx", root=True),
     "traps-openinference-anthropic-sdk": Recording("openinference", "anthropic", pins="openinference-anthropic-3.1.0"),
-    "traps-traceloop-anthropic-sdk": Recording("traceloop", "anthropic", pins="traceloop-anthropic-0.62.4"),
+    "traps-traceloop-anthropic-sdk": Recording("traceloop", "anthropic", pins="traceloop-anthropic-0.62.4", root=True),
 }
 """Every capture by its name."""
 
@@ -107,6 +116,8 @@ def record(name: str, folder: Path) -> None:
         "HOME": "/nonexistent",
         "UPSTREAM": f"http://127.0.0.1:{served.server_port}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+        "LANGFUSE_BASE_URL": collector,
+        "LANGFUSE_HOST": collector,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY,
         "OTEL_BSP_SCHEDULE_DELAY": "60000",
@@ -114,9 +125,10 @@ def record(name: str, folder: Path) -> None:
         "OTEL_BLRP_SCHEDULE_DELAY": "60000",
         "OTEL_SERVICE_NAME": "capture",
         "WITHOUT": asked.without,
+        "ROOT": "yes" if asked.root else "",
     } | dict(asked.env)
     command = [python, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()]
-    subprocess.run(command, check=True, env=env, timeout=300)
+    subprocess.run(command, check=True, env=env, timeout=300, cwd="/")  # not where Logfire finds a git commit
     served.shutdown()
     received.shutdown()
     _write(folder, bodies, [CACHE / (asked.pins or name), HERE])

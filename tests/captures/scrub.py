@@ -30,7 +30,7 @@ def scrub(kind: str, body: bytes, folders: list[Path]) -> bytes:
 def _clean(text: str, folders: list[Path]) -> str:
     text = _FRAME.sub(r'File "\1"', text)
     for folder in folders:
-        text = text.replace(str(folder), "")
+        text = text.replace(str(folder), "").replace(str(folder)[1:], "")  # some are relative to /
     return text
 
 

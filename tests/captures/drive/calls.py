@@ -5,7 +5,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+from opentelemetry import trace
 
 UPSTREAM = os.environ["UPSTREAM"]
 TIMEOUT_S = 0.75
@@ -27,9 +30,10 @@ def run(calls: list[Call], first: int = 1) -> int:
         wanted = bool(fault) and not fault.endswith("-once") and fault != "left"
         header = {"x-call": f"{number} {outcome}"}
         try:
-            found = call(header)
-            if asyncio.iscoroutine(found):
-                LOOP.run_until_complete(found)
+            with _root():
+                found = call(header)
+                if asyncio.iscoroutine(found):
+                    LOOP.run_until_complete(found)
         except Exception as error:  # noqa: BLE001  clients and instrumentations raise what they like
             if not wanted:
                 traceback.print_exc()
@@ -38,6 +42,13 @@ def run(calls: list[Call], first: int = 1) -> int:
             if wanted:
                 sys.exit(f"call {number} ({outcome}) did not fail")
     return first + len(calls)
+
+
+def _root() -> AbstractContextManager[object]:
+    """A span of the application around a call, where that is asked for."""
+    if not os.environ["ROOT"]:
+        return nullcontext()
+    return trace.get_tracer("application").start_as_current_span("handle request", record_exception=False)
 
 
 LOOP = asyncio.new_event_loop()

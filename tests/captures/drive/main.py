@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from calls import run
+from calls import Call, run
 from sdk import Sdk
 
 
@@ -43,6 +43,43 @@ def _openlit(_: list[str]) -> Callable[[], None]:
     return lambda: trace.get_tracer_provider().shutdown()
 
 
+def _logfire(clients: list[str]) -> Callable[[], None]:
+    import logfire
+
+    logfire.configure(send_to_logfire=False, console=False)
+    for client in clients:
+        getattr(logfire, f"instrument_{client}")()
+    return lambda: logfire.shutdown() and None
+
+
+def _langfuse(_: list[str]) -> Callable[[], None]:
+    from langfuse import get_client
+
+    return lambda: get_client().shutdown()
+
+
+def _agents(_: list[str]) -> Callable[[], None]:
+    sdk = Sdk()
+    import_module("pydantic_ai").Agent.instrument_all()
+    return sdk.end
+
+
+def _httpx(_: list[str]) -> Callable[[], None]:
+    """Traceloop's spans, each with the HTTP client's own below it."""
+    sdk = Sdk()
+    _instrument("opentelemetry.instrumentation.httpx", "HTTPXClientInstrumentor")
+    _instrument("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
+    return sdk.end
+
+
+def _both(_: list[str]) -> Callable[[], None]:
+    """Two instrumentations that each report every call."""
+    sdk = Sdk()
+    _instrument("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
+    _instrument("openinference.instrumentation.openai", "OpenAIInstrumentor")
+    return sdk.end
+
+
 def _nothing(_: list[str]) -> Callable[[], None]:
     """Only the SDK: what a client says by itself."""
     return Sdk().end
@@ -55,10 +92,23 @@ INSTRUMENTATIONS = {
     "official-genai-anthropic": _official("opentelemetry.instrumentation.genai.anthropic"),
     "elastic": _official("opentelemetry.instrumentation.openai"),
     "openlit": _openlit,
+    "logfire": _logfire,
+    "langfuse": _langfuse,
+    "pydantic-ai": _agents,
+    "traceloop-httpx": _httpx,
+    "traceloop-openinference": _both,
     "openinference": _named("openinference.instrumentation"),
     "traceloop": _named("opentelemetry.instrumentation"),
 }
 """What begins to instrument, by name; it returns what ends it."""
+
+
+def _calls(client: str) -> list[Call]:
+    if client == "agents":
+        return import_module("agents").agent_calls()
+    if client == "langfuse":
+        return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)
+    return getattr(import_module(f"{client}_calls"), f"{client}_calls")(import_module(client))
 
 
 def main() -> None:
@@ -67,16 +117,7 @@ def main() -> None:
     end = INSTRUMENTATIONS[name](clients)
     number = 1
     for client in clients:
-        if client == "openai":
-            import openai
-            from openai_calls import openai_calls
-
-            number = run(openai_calls(openai), number)
-        else:
-            import anthropic
-            from anthropic_calls import anthropic_calls
-
-            number = run(anthropic_calls(anthropic), number)
+        number = run(_calls(client), number)
     end()
 
 
