@@ -64,8 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
         model = body["model"]
         answer = Answer(int(number), attempt, model, KINDS[kind])
-        served = Served(self, api, answer, body, fault[0] if fault else "")
-        served.azure = "/deployments/" in path
+        azure = "/deployments/" in path
+        served = Served(self, api, answer, body, fault[0] if fault else "", azure)
         served.run()
         with self.lock, self.log_path.open("a") as log:
             known = {name: value for name, value in served.record.items() if value is not None}
@@ -75,16 +75,19 @@ class Handler(BaseHTTPRequestHandler):
 class Served:
     """One request, and what became of it in `record`."""
 
-    def __init__(self, handler: Handler, api: str, answer: Answer, body: dict[str, Any], fault: str) -> None:
+    def __init__(
+        self, handler: Handler, api: str, answer: Answer, body: dict[str, Any], fault: str, azure: bool
+    ) -> None:
         self.handler, self.api, self.answer, self.body = handler, api, answer, body
         self.fault = "" if fault.endswith("-once") and answer.attempt else fault.removesuffix("-once")
-        self.azure = False
+        self.azure = azure
         self.stream = bool(body.get("stream"))
         self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
         self.record: dict[str, Any] = {
             "call": answer.call,
             "attempt": answer.attempt,
             "api": api,
+            "provider": "azure.ai.openai" if azure else "anthropic" if api == "messages" else "openai",
             "model": answer.model,
             "stream": self.stream,
             "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens"),
