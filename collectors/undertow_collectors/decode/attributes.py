@@ -108,6 +108,8 @@ CLUES: dict[str, tuple[str, ...]] = {
     "openinference": ("openinference.span.kind",),
     "traceloop": ("traceloop.span.kind",),
     "langfuse": ("langfuse.observation.type",),
+    "logfire": ("logfire.span_type",),
+    "logged_s": ("duration",),
     "vllm": ("gen_ai.latency.e2e", "gen_ai.latency.time_in_queue"),
     "model_name": ("llm.model_name", "embedding.model_name", "langfuse.observation.model.name"),
     "parameters": (

@@ -29,11 +29,17 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return names.OTHER_OPERATIONS[operation]
     if ".langfuse" in values:
         return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
-    if ".traceloop" in values:
+    if ".traceloop" in values or _opens_a_stream(record, values):
         return "wrapper"
     if names.operation(operation):
         return None
     return _by_evidence(values)
+
+
+def _opens_a_stream(record: Record, values: dict[str, Any]) -> bool:
+    """Logfire ends the span of a stream when it begins; a second one, a `log` at its end, has the answer."""
+    unanswered = values.keys().isdisjoint(("response_id", "input_tokens", "output_tokens"))
+    return values.get(".logfire") == "span" and unanswered and not record.failed
 
 
 def _event(name: str) -> str:

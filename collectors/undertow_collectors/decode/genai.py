@@ -8,7 +8,7 @@ from undertow.batch import Decoded
 from undertow.span import Span, build
 from undertow_collectors.decode import answer, content, names, observations, openinference
 from undertow_collectors.decode.attributes import Reading
-from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, put, text
+from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.records import Record, Source
 
@@ -102,6 +102,8 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
         fields["started_at"] = record.start_ns / 1e9
         if record.end_ns >= record.start_ns:
             fields["duration_s"] = (record.end_ns - record.start_ns) / 1e9
+        if values.get(".logfire") == "log":
+            _logged(fields, values)
     if fields.get("ttft_s") is None and fields.get("stream") is not False:
         fields["ttft_s"] = _first_chunk_s(fields, record, values)
         if fields["ttft_s"] is not None:
@@ -111,6 +113,13 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
         decoded.derived["stream"] += 1
     if fields.get("stream") is False:
         fields["ttft_s"] = None  # OpenLIT gives the whole duration for answers that came at once
+
+
+def _logged(fields: dict[str, Any], values: dict[str, Any]) -> None:
+    """Logfire logs a stream at its end, with the seconds it took."""
+    took = number(values.get(".logged_s"))
+    if took is not None:
+        fields |= {"duration_s": took, "started_at": max(0.0, fields["started_at"] - took), "stream": True}
 
 
 def _first_chunk_s(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> float | None:
@@ -147,7 +156,9 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
         fields["status"] = "cancelled"
     elif record.failed or kind or values.get(".level") == "ERROR":
         fields.setdefault("status", "error")
-        fields.setdefault("error_class", names.error_class(kind, code or text(status)))
+        fields.setdefault("error_class", names.error_class(kind or record.message[:100], code or text(status)))
+        if fields.get("response_id") is None and fields.get("response_model") == fields.get("model"):
+            fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
     reasons = literal(values.get(".finish_reasons"))
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
     if isinstance(reason, str) and reason:

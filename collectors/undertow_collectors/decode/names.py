@@ -228,6 +228,7 @@ def _by_words(name: str) -> ErrorClass:
     words: dict[str, ErrorClass] = {
         "timeout": "timeout",
         "timed_out": "timeout",
+        "timed out": "timeout",
         "connect": "connection",
         "throttl": "rate_limited",
         "ratelimit": "rate_limited",

@@ -233,6 +233,17 @@ def test_a_failure_of_older_openlit_has_nothing_but_a_name(read: Read) -> None:
     assert read(request(failed)).skipped == {"not_llm_call": 1}
 
 
+def test_logfire_tells_of_a_stream_twice(read: Read) -> None:
+    """The span of a stream ends when it begins; the record of its end has the answer, and how long it took."""
+    opened = span_json(CALL | {"logfire.span_type": "span", "gen_ai.response.model": "gpt-4o"})
+    log = CALL | {"logfire.span_type": "log", "duration": 1.5, "gen_ai.usage.output_tokens": 9}
+    ended = span_json(log, spanId="c" * 16, startTimeUnixNano=str(START), endTimeUnixNano=str(START))
+    decoded = read(request(opened, ended))
+    span = decoded.spans[0]
+    assert (len(decoded.spans), decoded.skipped) == (1, {"wrapper": 1})
+    assert (span.started_at, span.duration_s, span.stream, span.output_tokens) == (1.79e9 - 1.5, 1.5, True, 9)
+
+
 def test_a_stream_that_broke_after_a_200(read: Read) -> None:
     """The status of the response says nothing about a failure that came later."""
     attributes = CALL | {"error.type": "connection_error", "http.response.status_code": 200}
