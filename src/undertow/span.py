@@ -72,6 +72,9 @@ class Span(msgspec.Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
     duration_s: Annotated[Seconds | None, _says("the whole call, in seconds")] = None
     ttft_s: Annotated[Seconds | None, _says("time to the first token or chunk, in seconds")] = None
     cost_usd: Annotated[Amount | None, _says("what the call cost, in US dollars")] = None
+    cost_derived: Annotated[
+        bool | None, _says("true where `cost_usd` was computed from list prices, because the log had none")
+    ] = None
     status: Annotated[Status, _says("a client disconnect is `cancelled`, never `ok`")] = "ok"
     error_class: Annotated[ErrorClass | None, _says("what kind of failure")] = None
     http_status: Annotated[Annotated[int, Meta(ge=0, le=999)] | None, _says("the upstream's HTTP status")] = None

@@ -188,6 +188,19 @@ def test_steps_run_once_each(tmp_path: Path) -> None:
         assert con.execute("SELECT n FROM more").fetchall() == [(1,)]
 
 
+def test_a_file_of_before_a_field_gets_its_column(tmp_path: Path) -> None:
+    """The span of a newer Undertow has more fields; rows that were stored before do not know them."""
+    path = tmp_path / "u.duckdb"
+    with connect(path) as con:
+        migrate(con, "u.duckdb")
+        con.execute("ALTER TABLE spans DROP COLUMN cost_derived")
+        con.execute("INSERT INTO spans (span_id, cost_usd) VALUES ('old', 0.5)")
+    with connect(path) as con:
+        migrate(con, "u.duckdb")
+        assert con.execute("SELECT span_id, cost_usd, cost_derived FROM spans").fetchall() == [("old", 0.5, None)]
+        con.execute("INSERT INTO spans (span_id, cost_derived) VALUES ('new', true)")
+
+
 def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
     """A migration is one transaction."""
     with connect(tmp_path / "u.duckdb") as con:

@@ -152,6 +152,16 @@ def test_a_price_list_that_changes_is_noticed() -> None:
     assert alarms("price_per_token", before, priced(spans(2, 2), 0.8e-6))[0] == ("price_per_token", "down")
 
 
+def test_a_price_list_of_ours_that_changes_is_none() -> None:
+    """Costs that were derived from list prices are no evidence about the provider, however much they move."""
+
+    def derived(frame: Frame, dollars: float) -> Frame:
+        more = {"cost_usd": (frame.input_tokens + frame.output_tokens) * dollars, "cost_derived": np.ones(len(frame))}
+        return replace(frame, more=more)
+
+    assert alarms("price_per_token", derived(spans(1, 0), 1e-6), derived(spans(2, 2), 0.5e-6)) == []
+
+
 def test_the_users_own_signals_of_every_type_are_watched() -> None:
     """Truth values, numbers and text each become a stream; a built-in name is not taken over."""
     rng = np.random.default_rng(3)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from undertow.batch import Decoded, Message, Reject
 from undertow.span import Rejected
-from undertow_collectors.decode import litellm, native, otlp, otlp_json
+from undertow_collectors.decode import cost, litellm, native, otlp, otlp_json
 from undertow_collectors.decode.context import Context, Decoder
 from undertow_collectors.decode.strictjson import BOM, looks_like_json
 from undertow_collectors.unpack import DAMAGED, unpacked
@@ -52,8 +52,12 @@ def decode(
     if format in ("auto", "native"):
         spans = native.exact(message.value)  # by far the commonest, and what it accepts is nothing else
         if spans is not None:
-            return Decoded("native", spans)
+            decoded = Decoded("native", spans)
+            if len(spans) > 1 or spans[0].cost_usd is None:
+                cost.add(decoded)
+            return decoded
     decoded = _decode(message.value, format, Context(message.origin, message.timestamp_s, keep_labels))
+    cost.add(decoded)
     if not decoded.read:
         decoded.skipped["no_spans"] += 1
     if decoded.rejects:

@@ -21,7 +21,7 @@ COLUMNS = (
     "input_tokens", "output_tokens", "parse_ok", "refusal", "finish_reason", "response_model",
     "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "labels", "ttft_s",
     "duration_s", "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
-    "response_chars",
+    "response_chars", "cost_derived",
 )  # fmt: skip
 """The columns that judging needs, of the table `Store.released` returns."""
 NUMBERS = COLUMNS[COLUMNS.index("ttft_s") :]

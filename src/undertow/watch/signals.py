@@ -88,8 +88,10 @@ def _chars_per_token(frame: Frame) -> FloatArray:
 
 
 def _price(frame: Frame) -> FloatArray:
+    """Of what the log itself called the cost: one computed from list prices moves with the list, not the provider."""
     tokens = frame.input_tokens + np.nan_to_num(frame.output_tokens)
-    return frame.numbers("cost_usd") / np.where(tokens > 0, tokens, np.nan)
+    known = (tokens > 0) & (frame.numbers("cost_derived") != 1)
+    return frame.numbers("cost_usd") / np.where(known, tokens, np.nan)
 
 
 CONTENT = (
