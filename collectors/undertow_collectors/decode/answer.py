@@ -24,6 +24,7 @@ _CUT_WITHIN, _CUT_FROM = "(litellm_truncated ", 1000
 
 _decode = msgspec.json.Decoder().decode
 _NOT_JSON = object()
+_JSON_STARTS = frozenset("{[ \t\r\n")
 
 
 def features(response: Any, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -88,23 +89,29 @@ def add(fields: dict[str, Any], found: dict[str, Any], derived: Counter[str]) ->
 
 def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
     text, tools, refused, finish = answer
-    found: dict[str, Any] = {} if finish is None else {"finish_reason": names.finish_reason(finish)}
+    found: dict[str, Any] = {}
+    if finish is not None:
+        found["finish_reason"] = names.finish_reason(finish)
     if tools is not None:
         found["tool_call_count"] = tools
-    if text is not None and text != REDACTED and not _is_cut(text):
+    if text is not None and not _is_cut(text):
         found["response_chars"] = len(text)
         found["refusal"] = refusals.refuses(text)
         if text:
             found["response_sha256"] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
             found["signals"] = layout.shape(text)
-        _structure(found, text, None if tools else wanted(parameters))
+        asked = None if tools else wanted(parameters)
+        if asked is not None or text[:1] in _JSON_STARTS:
+            _structure(found, text, asked)
     if refused:
         found["refusal"] = True
     return found
 
 
 def _is_cut(text: str) -> bool:
-    return text.endswith(_CUT_HERE) or (len(text) >= _CUT_FROM and _CUT_WITHIN in text)
+    if len(text) < _CUT_FROM:
+        return text == REDACTED or text.endswith(_CUT_HERE)
+    return text.endswith(_CUT_HERE) or _CUT_WITHIN in text
 
 
 def _structure(found: dict[str, Any], text: str, asked: Wanted | None) -> None:
@@ -118,7 +125,7 @@ def _structure(found: dict[str, Any], text: str, asked: Wanted | None) -> None:
 
 
 def _may_be_json(text: str) -> bool:
-    return text[:1] in ("{", "[", " ", "\n") and text.strip()[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]")
+    return text.lstrip()[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]")
 
 
 def _parsed(text: str) -> Any:

@@ -33,71 +33,86 @@ VENDORS = {
 """OTel GenAI provider name -> the id it has in the price list, where they differ."""
 
 MAX_RATES = 4096
-"""Models of one day whose rates are kept; when there are more, all are looked up anew."""
+"""Models whose rates are kept; when there are more, all are looked up anew."""
 
 _DAY_S = 86_400
 _ANY_SIZE = 2**63
 
 
 class Rate(NamedTuple):
-    """US dollars a token of one model on one day, and beside them US dollars a call; `output` None is not for sale.
+    """US dollars a call, and a token of input and output, of one model on one day, up to `until` input tokens.
 
-    They hold up to `until` input tokens. Beyond, and where that is negative because the price changes within the day,
-    the list itself is asked.
+    Beyond, and where `until` is negative because the price changes within the day, the list itself is asked. `cached`
+    and `reasoning` are what such a token costs more than another, or less. An `output` of None is not for sale.
     """
 
-    vendor: "Provider"
-    model: "ModelInfo"
+    until: int
     call: float
     input: float
-    cached: float
     output: float | None
+    cached: float
     reasoning: float
-    until: int
+    vendor: "Provider"
+    model: "ModelInfo"
 
 
-_rates: dict[tuple[str, str | None, str | None, str, int], Rate | None] = {}
+_Key = tuple[str, str | None, str | None, str]
+_rates: dict[_Key, tuple[float, Rate | None]] = {}
+"""By provider and the names of a model: when the day began that was looked up last, and the rate on it."""
+_NEVER = (-1e9, None)
 
 
 def add(decoded: Decoded) -> None:
     """Give the spans that name no cost the one that follows from list prices, where provider and model have some."""
+    derived = 0
     for span in decoded.spans:
         if span.cost_usd is None and (found := of(span)) is not None:
             span.cost_usd = found
             span.cost_derived = True
-            decoded.derived["cost_usd"] += 1
+            derived += 1
+    if derived:
+        decoded.derived["cost_usd"] += derived
 
 
 def of(span: Span) -> float | None:
     """US dollars by list price at the time of the call; None where tokens or prices are unknown, or where it failed."""
-    tokens, output = span.input_tokens, span.output_tokens
+    tokens, output, operation = span.input_tokens, span.output_tokens, span.operation
     if not tokens or span.status == "error":
         return None
-    embeds = span.operation == "embeddings"
-    if not embeds and (output is None or span.operation not in GENERATING):
+    if operation == "embeddings":
+        output = 0
+    elif output is None or operation not in GENERATING:
         return None
-    key = (span.provider, span.response_model, span.sent_model, span.model, int(span.started_at // _DAY_S))
-    rate = _rates[key] if key in _rates else _look_up(key, _moment(span))
-    if rate is None or (rate.output is None and not embeds):
+    key = (span.provider, span.response_model, span.sent_model, span.model)
+    since, rate = _rates.get(key, _NEVER)
+    if not 0 <= span.started_at - since < _DAY_S:
+        rate = _look_up(key, span.started_at)
+    if rate is None or (rate.output is None and operation != "embeddings"):
         return None
-    return _cost(span, rate, tokens, 0 if embeds else output or 0)
+    return _cost(span, rate, tokens, output)
 
 
-def _cost(span: Span, rate: Rate, tokens: int, output: int) -> float | None:
-    cached = min(span.cached_input_tokens or 0, tokens)
-    reasoning = min(span.reasoning_tokens or 0, output)
-    if tokens > rate.until:
-        return float(_ask(rate.vendor, rate.model, _moment(span), tokens, cached, output, reasoning))
-    found = rate.call + (tokens - cached) * rate.input + cached * rate.cached + reasoning * rate.reasoning
-    return found + (output - reasoning) * (rate.output or 0.0)
+def _cost(span: Span, rate: Rate, tokens: int, output: int) -> float:
+    until, call, fresh, written, cached, reasoning, vendor, model = rate
+    some, hidden = span.cached_input_tokens, span.reasoning_tokens
+    if tokens > until:
+        more = min(some or 0, tokens), output, min(hidden or 0, output)
+        return float(_ask(vendor, model, _moment(span.started_at), tokens, *more))
+    found = call + tokens * fresh + output * (written or 0.0)
+    if some:
+        found += min(some, tokens) * cached
+    if hidden:
+        found += min(hidden, output) * reasoning
+    return found
 
 
-def _look_up(key: tuple[str, str | None, str | None, str, int], at: datetime) -> Rate | None:
-    provider, *names, _ = key
+def _look_up(key: _Key, started_at: float) -> Rate | None:
+    provider, *names = key
     if len(_rates) >= MAX_RATES:
         _rates.clear()
-    wanted = [without_provider(str(name), provider) for name in names if name]
-    _rates[key] = found = _rate(VENDORS.get(provider, provider), wanted, at)
+    wanted = [without_provider(name, provider) for name in names if name]
+    found = _rate(VENDORS.get(provider, provider), wanted, _moment(started_at))
+    _rates[key] = started_at // _DAY_S * _DAY_S, found
     return found
 
 
@@ -111,11 +126,11 @@ def _rate(vendor_id: str, names: Iterable[str], at: datetime) -> Rate | None:
     if model is None or prices is None or prices.input_mtok is None:
         return None
     call = _ask(vendor, model, at)
-    fresh, cached, output, reasoning = (
-        float(_ask(vendor, model, at, *tokens) - call) for tokens in ((1,), (1, 1), (0, 0, 1), (0, 0, 1, 1))
-    )
-    sold = None if prices.output_mtok is None else output
-    return Rate(vendor, model, float(call), fresh, cached, sold, reasoning, _until(model, prices))
+    probes = ((1,), (1, 1), (0, 0, 1), (0, 0, 1, 1))
+    fresh, cached, output, reasoning = (_ask(vendor, model, at, *tokens) - call for tokens in probes)
+    sold = None if prices.output_mtok is None else float(output)
+    more = float(cached - fresh), float(reasoning - output)
+    return Rate(_until(model, prices), float(call), float(fresh), sold, *more, vendor, model)
 
 
 def _until(model: "ModelInfo", prices: "ModelPrice") -> int:
@@ -147,5 +162,5 @@ def _vendors() -> "dict[str, Provider]":
     return {vendor.id: vendor for vendor in get_snapshot().providers}
 
 
-def _moment(span: Span) -> datetime:
-    return datetime.fromtimestamp(span.started_at, UTC)
+def _moment(unix_seconds: float) -> datetime:
+    return datetime.fromtimestamp(unix_seconds, UTC)

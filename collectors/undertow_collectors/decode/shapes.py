@@ -74,8 +74,9 @@ def _of_choices(choices: Any) -> Answer:
     finish = choice.get("finish_reason")
     message = choice.get("message")
     if isinstance(message, dict):
-        if isinstance(message.get("content"), str) and _COMPLEX.isdisjoint(message):  # nearly every answer
-            return Answer(message["content"], 0, finish=_word(finish))
+        content = message.get("content")
+        if isinstance(content, str) and _COMPLEX.isdisjoint(message):  # nearly every answer
+            return Answer(content, 0, False, _word(finish))
         return _of_message(message, finish)
     text = choice.get("text")
     return Answer(text, finish=_word(finish)) if isinstance(text, str) else Answer(finish=_word(finish))
