@@ -9,13 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.config import ApiConfig, Config, Format, KafkaConfig, Secret, SignalConfig, load
+from undertow.config import ApiConfig, Config, Format, KafkaConfig, Secret, SignalConfig, formats, load
 from undertow.errors import ConfigError
+from undertow.fieldmaps import FieldRule
 from undertow_collectors.decode.registry import FORMATS
 
 MISTAKES = sorted((Path(__file__).parent / "config").glob("*.toml"))
 EMPTY = Path(__file__).parent / "cli" / "defaults.toml"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+HOME = """
+[[kafka.field_map]]
+name = "home"
+[kafka.field_map.fields]
+model = "model"
+provider = {value = "openai"}
+duration_s = {path = "latency_ms", unit = "ms"}
+"labels.user" = "user_id"
+status = {path = "outcome", values = {OK = "ok", FAIL = "error"}, default = "ok"}
+"""
 Write = Callable[[str], Path]
 
 
@@ -155,16 +166,42 @@ def test_loopback_needs_no_token(write: Write, host: str) -> None:
     assert load(write(f'[api]\nhost = "{host}"\n'), {}).api == ApiConfig(host=host)
 
 
-def test_every_format_can_be_named() -> None:
-    """`kafka.format` takes exactly the formats that there are decoders for, and `auto`."""
+def test_every_format_can_be_named(write: Write) -> None:
+    """`kafka.format` takes exactly the formats that there are decoders for, `auto`, and the names of field maps."""
     assert set(get_args(Format)) == {"auto", *FORMATS}
+    assert formats(Config()) == list(get_args(Format))
+    config = load(write('[kafka]\nformat = "home"\n' + HOME), {})
+    assert set(formats(config)) == {"auto", "home", *FORMATS}
+
+
+def test_a_field_map_is_read(write: Write) -> None:
+    """A text is a path; a table says more."""
+    (home,) = load(write(HOME), {}).kafka.field_map  # type: ignore[union-attr]
+    assert home.fields["model"] == FieldRule(path="model")
+    assert home.fields["provider"] == FieldRule(value="openai")
+    assert home.fields["duration_s"] == FieldRule(path="latency_ms", unit="ms")
+    assert home.fields["labels.user"] == FieldRule(path="user_id")
+    assert home.fields["status"].values == {"OK": "ok", "FAIL": "error"}
+
+
+def test_a_field_map_from_the_environment(write: Write) -> None:
+    """A variable sets one key of a map, or brings all maps as JSON."""
+    changed = load(write(HOME), {"UNDERTOW_KAFKA__FIELD_MAP__0__FIELDS__MODEL": "m", "UNDERTOW_KAFKA__FORMAT": "home"})
+    assert changed.kafka is not None
+    assert changed.kafka.field_map[0].fields["model"] == FieldRule(path="m")
+    text = '[{"name": "a", "fields": {"model": "m", "ttft_s": {"path": "t", "unit": "ms"}}}]'
+    brought = load(write(""), {"UNDERTOW_KAFKA__FIELD_MAP": text})
+    assert brought.kafka is not None
+    assert brought.kafka.field_map[0].fields["ttft_s"].unit == "ms"
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["kafka", "webhook", "url", "secret", "topics", "refusal"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["kafka", "webhook", "url", "secret", "topics", "refusal", "field_map", "fields"]), inner
+        )
     ),
     max_leaves=8,
 )

@@ -10,13 +10,15 @@ import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
-from undertow.keys import Place, Secret, overlay, read
+from undertow import fieldmaps
+from undertow.fieldmaps import FieldMapConfig
+from undertow.keys import Place, Secret, nearest, overlay, read
 
 __all__ = [
     "AlertsConfig",
@@ -24,6 +26,7 @@ __all__ = [
     "BaselineConfig",
     "Config",
     "DetectConfig",
+    "FieldMapConfig",
     "KafkaConfig",
     "Secret",
     "SignalConfig",
@@ -47,6 +50,9 @@ Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]
 
 
+_FORMATS = ", ".join(f"`{name}`" for name in get_args(Format)[1:])
+
+
 def _says(text: str) -> Meta:
     return Meta(description=text)
 
@@ -59,7 +65,9 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: ["otlp_spans", "llm_requests"]
     )
     group_id: Annotated[Text, _says("consumer group; one monitor, one group")] = "undertow"
-    format: Annotated[Format, _says("what the messages hold; `auto` recognises each message")] = "auto"
+    format: Annotated[
+        Text, _says(f"what they hold: `auto` recognises each message; {_FORMATS}; a field map's name")
+    ] = "auto"
     client: Annotated[
         Literal["kafka-python", "confluent-kafka"], _says("client library; `confluent-kafka` is an extra")
     ] = "kafka-python"
@@ -85,6 +93,7 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
     sasl_username: Annotated[Text | None, _says("user name")] = None
     sasl_password: Annotated[Secret | None, _says("password")] = None
     sasl_password_file: Annotated[str | None, _says("file that holds `sasl_password`")] = None
+    field_map: Annotated[list[FieldMapConfig], _says("JSON logs of your own")] = []
 
 
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +217,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: TelemetryConfig = TelemetryConfig()
 
 
+def formats(config: Config) -> list[str]:
+    """Every name that `kafka.format` may be: the built-in formats, `auto`, and the field maps."""
+    return [*get_args(Format), *(one.name for one in (config.kafka.field_map if config.kafka else ()))]
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration of `path`, or of ./undertow.toml where that exists, with `environ` over it.
 
@@ -247,6 +261,10 @@ def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
         host, _, port = server.strip().rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise (place / "bootstrap_servers").error(f"expected HOST:PORT, got {server.strip()!r}")
+    fieldmaps.check(kafka.field_map, get_args(Format), place / "field_map")
+    known = dict.fromkeys([*get_args(Format), *(one.name for one in kafka.field_map)])
+    if kafka.format not in known:
+        raise (place / "format").error(f"unknown format {kafka.format!r}{nearest(kafka.format, known)}")
     if not kafka.topics:
         raise (place / "topics").error("names no topic")
     if kafka.security_protocol.startswith("SASL_"):

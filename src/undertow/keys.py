@@ -183,12 +183,18 @@ def bare(kind: Any) -> Any:
 def _value(value: Any, kind: Any, place: Place) -> Any:
     inner = bare(kind)
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-        return read(value, inner, place)
+        return read(_spelled_out(value, inner), inner, place)
     if get_origin(inner) is dict:
         return {k: _value(v, get_args(inner)[1], place / k) for k, v in _json_table(value, place).items()}
     if get_origin(inner) is list:
         return [_value(v, get_args(inner)[0], place / i) for i, v in enumerate(_items(value, place))]
     return _leaf(value, kind, place)
+
+
+def _spelled_out(value: Any, kind: type[msgspec.Struct]) -> Any:
+    """The table that a bare text stands for, where a Struct names the key that is meant as its SHORT."""
+    short, text = getattr(kind, "SHORT", None), _text(value)
+    return {short: value} if short and isinstance(text, str) and text[:1] != "{" else value
 
 
 def _items(value: Any, place: Place) -> list[Any]:

@@ -18,7 +18,10 @@ from undertow.api import bodies
 from undertow.api.monitor import Monitor
 from undertow.api.reply import Problem
 from undertow.api.spans import Intake
+from undertow.commands.inputs import keeping
+from undertow.config import Config, KafkaConfig
 from undertow.errors import TryAgain
+from undertow.fieldmaps import FieldMapConfig, FieldRule
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 JSON = {"content-type": "application/json"}
@@ -77,6 +80,16 @@ def test_a_span_is_stored_when_the_answer_comes(body: str, api: Any, ok: Any) ->
     """An object, an array or a line of JSONL; the answer is the commit's."""
     assert ok(api.post("/v1/spans", body)) == {"stored": 1, "duplicates": 0, "rejected": 0}
     assert api.store.targets()[0]["spans"] == 1
+
+
+def test_another_format_is_named_in_the_query(api: Any, ok: Any, problem: Any) -> None:
+    """`?format=` names a built-in format or a field map of the configuration; an unknown name is refused."""
+    maps = [FieldMapConfig(name="home", fields={"model": FieldRule(path="m"), "provider": FieldRule(value="openai")})]
+    config = Config(kafka=KafkaConfig(field_map=maps))
+    started = api.start(config=config, decode=keeping(config))
+    assert ok(started.post("/v1/spans?format=home", b'[{"m": "gpt-4"}, {}]'))["stored"] == 1
+    assert ok(started.post("/v1/spans?format=auto", json.dumps(request("chat")).encode()))["stored"] == 1
+    assert "home" in problem(started.post("/v1/spans?format=nope", b"{}"), 400)
 
 
 def test_lines_duplicates_and_rejects_are_counted(api: Any, ok: Any) -> None:

@@ -133,7 +133,7 @@ def _times(fields: dict[str, Any], context: Context) -> None:
     if end is not None and start is None:
         fields["started_at"] = start = end - (duration or 0.0)
         context.note("started_at", "ended_at less the duration")
-    if end is not None and duration is None and start is not None and end >= start:
+    elif end is not None and duration is None and end >= start:
         fields["duration_s"] = end - start
         context.note("duration_s", "ended_at less started_at")
     if first is not None and start is not None and start <= first and fields.get("ttft_s") is None:
@@ -175,6 +175,8 @@ def _identity(fields: dict[str, Any], context: Context, decoded: Decoded) -> Non
 
 def _outcome(fields: dict[str, Any], context: Context) -> None:
     code, kind, word = names.http_status(fields.get("http_status")), fields.get("error_class"), fields.get("status")
+    if word and code is None:
+        code = names.http_status(word)
     fields["http_status"] = code
     status = names.status(word) if word else "error" if kind else "ok"
     if status is None:
@@ -196,7 +198,7 @@ def _error_class(kind: str | None, code: int | None, context: Context) -> str:
         return kind
     if not kind:
         context.note("error_class", "derived: http_status")
-    return names.error_class(kind, str(code) if code else None)
+    return names.error_class(kind, str(code) if code and code >= 400 else None)
 
 
 def _answer(

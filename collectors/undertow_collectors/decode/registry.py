@@ -7,10 +7,12 @@ import hashlib
 import io
 from dataclasses import replace
 
-from undertow.batch import Decoded, Message, Reject
+from undertow.batch import Decoded, Message, Origin, Reject
 from undertow.span import Rejected
 from undertow_collectors.decode import cost, litellm, native, otlp, otlp_json
 from undertow_collectors.decode.context import Context, Decoder
+from undertow_collectors.decode.maps import Maps
+from undertow_collectors.decode.provenance import Provenance
 from undertow_collectors.decode.strictjson import BOM, looks_like_json
 from undertow_collectors.unpack import DAMAGED, unpacked
 
@@ -34,6 +36,7 @@ _SIGNS = (
     (b'"custom_llm_provider"', "litellm"),
     (b'"model_group"', "litellm"),
 )
+_NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
@@ -43,20 +46,24 @@ def decode(
     format: str = "auto",  # noqa: A002  the name of the option
     keep_text: bool = False,
     keep_labels: frozenset[str] = frozenset(),
+    maps: Maps = _NO_MAPS,
+    sources: Provenance | None = None,
 ) -> Decoded:
-    """What one message became; it is read as `format`, a key of FORMATS or `auto`.
+    """What one message became; it is read as `format`, a key of FORMATS or of `maps`, or `auto`.
 
     Never raises. `keep_text` puts the bytes of a message into its first reject; `keep_labels` names keys outside of
-    the span that are kept as labels. Bodies in gzip or zstd are inflated, up to MAX_BYTES.
+    the span that are kept as labels; `sources` takes down where each value came from. Bodies in gzip or zstd are
+    inflated, up to MAX_BYTES.
     """
-    if format in ("auto", "native"):
+    if format in ("auto", "native") and sources is None:
         spans = native.exact(message.value)  # by far the commonest, and what it accepts is nothing else
         if spans is not None:
             decoded = Decoded("native", spans)
             if len(spans) > 1 or spans[0].cost_usd is None:
                 cost.add(decoded)
             return decoded
-    decoded = _decode(message.value, format, Context(message.origin, message.timestamp_s, keep_labels))
+    context = Context(message.origin, message.timestamp_s, keep_labels, sources)
+    decoded = _decode(message.value, format, context, maps)
     cost.add(decoded)
     if not decoded.read:
         decoded.skipped["no_spans"] += 1
@@ -65,10 +72,13 @@ def decode(
     return decoded
 
 
-def recognise(value: bytes) -> str:
-    """The format of an inflated message; raises Rejected with reason `unsupported_format` or `unrecognised_format`."""
+def recognise(value: bytes, origin: Origin, maps: Maps = _NO_MAPS) -> str:
+    """The format of an inflated message, the operator's own `maps` first; raises Rejected (`unsupported_format`)."""
     if not looks_like_json(value):
         return "otlp"
+    for name, custom in maps.items():
+        if custom.takes(value, origin):
+            return name
     for sign, name in _SIGNS:
         if sign in value:
             return name
@@ -92,12 +102,12 @@ def inflate(value: bytes) -> bytes:
     return value
 
 
-def _decode(value: bytes, name: str, context: Context) -> Decoded:
+def _decode(value: bytes, name: str, context: Context, maps: Maps) -> Decoded:
     try:
         value = inflate(value).removeprefix(BOM)
         if name == "auto":
-            name = recognise(value)
-        return FORMATS[name](value, context)
+            name = recognise(value, context.origin, maps)
+        return maps[name].log.decode(value, context) if name in maps else FORMATS[name](value, context)
     except Rejected as rejected:
         reject = Reject(rejected.reason, rejected.detail)
     except RecursionError:

@@ -16,6 +16,7 @@ from undertow.api import bodies, reply
 from undertow.api.monitor import Monitor
 from undertow.api.reply import Problem
 from undertow.batch import Batch, Committed, Decoded, Message, Origin
+from undertow.config import formats
 from undertow.errors import StoreError, TryAgain
 
 TOPIC = "http"
@@ -37,12 +38,14 @@ _INVALID_ARGUMENT, _UNAVAILABLE = 3, 14
 def routes(monitor: Monitor) -> APIRouter:
     """POST /v1/spans, /v1/traces and /v1/logs."""
     router = APIRouter(tags=["ingestion"])
-    intake = Intake(monitor)
+    intake, known = Intake(monitor), formats(monitor.config)
 
-    @router.post("/v1/spans", summary="Native spans: an object, an array or JSONL")
-    async def spans(request: Request) -> Response:
+    @router.post("/v1/spans", summary="Native spans, or any format by `?format=NAME`: an object, an array or JSONL")
+    async def spans(request: Request, format: str = "native") -> Response:  # noqa: A002  the name of the parameter
+        if format not in known:
+            raise Problem(400, f"no format {format[:64]!r}; known: {', '.join(known)}")
         body = await bodies.read(request)
-        _, done = await run_in_threadpool(intake.take, body, "native")
+        _, done = await run_in_threadpool(intake.take, body, format)
         return reply.json({"stored": done.stored, "duplicates": done.duplicates, "rejected": done.rejected})
 
     @router.post("/v1/traces", summary="OTLP/HTTP traces, protobuf or JSON")

@@ -1,6 +1,7 @@
 """`undertow decode`: what Undertow makes of a file, as JSONL."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ import msgspec
 from undertow import progress
 from undertow.batch import Decoded, Origin
 from undertow.commands.inputs import Tally, add_arguments, decoder, opened
-from undertow.config import StoreConfig
+from undertow.config import load
 from undertow.span import Span
 
 EXAMPLE = "undertow decode spans.jsonl.zst --rejects rejects.jsonl > normalised.jsonl"
@@ -30,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the spans to standard output and their count to standard error."""
-    tally, decode = Tally(), decoder(args.format, StoreConfig())
+    tally, decode = Tally(), decoder(args.format, load(args.config, os.environ))
     with ExitStack() as stack:
         bar = stack.enter_context(progress.bar(args.progress, "messages"))
         rejects = stack.enter_context(args.rejects.open("wb")) if args.rejects else None

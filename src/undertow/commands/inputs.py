@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from undertow.batch import Decoded, Message
-from undertow.config import StoreConfig
-from undertow.errors import BadData, StoreError
+from undertow.config import Config, formats
+from undertow.errors import BadData, StoreError, UsageError
+from undertow_collectors.decode.maps import compiled
 from undertow_collectors.decode.registry import FORMATS, decode
 from undertow_collectors.files import messages
 
@@ -17,7 +18,7 @@ STDIN = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add PATH... and --format."""
+    """Add PATH..., --format and --config."""
     parser.add_argument(
         "paths",
         nargs="+",
@@ -27,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         default="auto",
-        choices=sorted({"auto", *FORMATS}),
-        help="what the files hold (default: auto, recognised message by message)",
+        metavar="NAME",
+        help=f"what the files hold: {', '.join(sorted(FORMATS))}, or a field map of the configuration"
+        " (default: auto, recognised message by message)",
     )
+    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration (default: ./undertow.toml)")
 
 
 def opened(paths: Sequence[str]) -> list[Iterator[Message]]:
@@ -40,14 +43,19 @@ def opened(paths: Sequence[str]) -> list[Iterator[Message]]:
     return [messages(path) for path in paths]
 
 
-def keeping(store: StoreConfig) -> Callable[..., Decoded]:
-    """`decode` of a message and a format, keeping of it what `store` says is kept."""
-    return partial(decode, keep_text=store.keep_text, keep_labels=frozenset(store.keep_labels))
+def keeping(config: Config) -> Callable[..., Decoded]:
+    """`decode` of a message and a format with the field maps of `config`, keeping what its store keeps."""
+    maps = compiled(config.kafka.field_map if config.kafka else ())
+    store = config.store
+    return partial(decode, keep_text=store.keep_text, keep_labels=frozenset(store.keep_labels), maps=maps)
 
 
-def decoder(format_name: str, store: StoreConfig) -> Callable[[Message], Decoded]:
-    """The same for one format."""
-    return partial(keeping(store), format=format_name)
+def decoder(format_name: str, config: Config) -> Callable[[Message], Decoded]:
+    """The same for one format; raises UsageError where there is none of that name."""
+    known = formats(config)
+    if format_name not in known:
+        raise UsageError(f"no format {format_name!r}; known: {', '.join(known)}")
+    return partial(keeping(config), format=format_name)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,6 @@ EXAMPLE = "undertow replay requests.jsonl.gz --json > report.json"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_arguments(parser)
-    parser.add_argument("--config", metavar="FILE", type=Path, help="configuration (default: ./undertow.toml)")
     parser.add_argument("--db", metavar="FILE", type=Path, help="keep the database (default: in memory)")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     progress.add_argument(parser)
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         progress.bar(args.progress, "spans") as bar,
     ):
         watcher = Watcher(store, config, _EventTime(store))
-        for batch in pump.batches(opened(args.paths), decoder(args.format, config.store)):
+        for batch in pump.batches(opened(args.paths), decoder(args.format, config)):
             _tally(tally, batch)
             committed += store.ingest(batch)
             watcher.tick()

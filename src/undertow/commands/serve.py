@@ -70,7 +70,7 @@ class Monitor:
             self._source,
             config,
             system_clock,
-            decode=keeping(config.store),
+            decode=keeping(config),
             deliverer=self._deliverer,
             health=self._crew.health,
         )
@@ -160,7 +160,7 @@ def source(config: Config, kafka: KafkaConfig, store: Store) -> Source:
     """The Kafka source, under the identity that the database keeps."""
     return KafkaSource(
         kafka,
-        decoder(kafka.format, config.store),
+        decoder(kafka.format, config),
         kept(store, "group_instance_id"),
         lateness_s=config.detect.lateness_s,
     )
