@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from undertow.cli import main
+from undertow.commands.explain import records
+from undertow.span import Span
+from undertow_collectors.decode.provenance import Provenance
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.files import messages
 
 Stream = Callable[..., list[dict[str, object]]]
 Write = Callable[[str, list[dict[str, object]]], Path]
@@ -40,6 +46,106 @@ def test_nothing_readable_ends_with_65(tmp_path: Path, capfdbinary: pytest.Captu
     path.write_text("{\n")
     assert main(["decode", str(path)]) == 65
     assert b"noise.jsonl: nothing could be read" in capfdbinary.readouterr().err
+
+
+def test_a_format_that_is_not_there_ends_with_2(
+    stream: Stream, write: Write, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A name that is neither a format nor a field map is a usage mistake that lists what there is."""
+    assert main(["decode", "--format", "home", str(write("log.jsonl", stream(1)))]) == 2
+    assert b"no format 'home'; known: auto, native" in capfdbinary.readouterr().err
+
+
+@pytest.fixture(name="home")
+def _home(tmp_path: Path) -> list[str]:
+    """The options that name a configuration with a field map."""
+    path = tmp_path / "home.toml"
+    path.write_text(
+        '[[kafka.field_map]]\nname = "home"\nrequired = ["tokens_in"]\n[kafka.field_map.fields]\nmodel = "model"\n'
+        'provider = {value = "openai"}\ninput_tokens = "tokens_in"\nduration_s = {path = "latency_ms", unit = "ms"}\n'
+    )
+    return ["--config", str(path)]
+
+
+RECORD = {"model": "gpt-4o", "tokens_in": "12", "latency_ms": 1500, "who": {"team": "a", "id": 3}}
+
+
+def test_a_field_map_of_the_configuration_is_read(
+    write: Write, home: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A record of one's own becomes a span; its file's time stands in for Kafka's."""
+    path = write("log.jsonl", [RECORD])
+    os.utime(path, (1.79e9, 1.79e9))
+    assert main(["decode", *home, str(path)]) == 0
+    (span,) = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert (span["gateway"], span["input_tokens"], span["duration_s"]) == ("home", 12, 1.5)
+    assert span["started_at"] == 1.79e9 - 1.5
+
+
+def test_explain_says_where_each_field_came_from(
+    write: Write, home: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A line a field: value, path, what stood there where that is something else, repairs, and the unread names."""
+    path = write("log.jsonl", [RECORD, {"tokens_in": 1}, {"_event": "fallback_success"}])
+    assert main(["decode", "--explain", *home, str(path)]) == 0
+    text = capfdbinary.readouterr().out.decode()
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in text.split("\n\n")[0].splitlines()[1:]}
+    assert lines["model"] == "gpt-4o model"
+    assert lines["provider"] == "openai constant"
+    assert lines["input_tokens"] == '12 tokens_in = "12" (coerced)'
+    assert lines["duration_s"] == "1.5 latency_ms = 1500"
+    assert lines["status"] == "ok default"
+    assert lines["span_id"].endswith("derived: topic, partition, offset and place in the message")
+    assert lines["not"] == "read who.team, who.id"
+    assert "rejected as missing_model\n  input_tokens         1" in text
+    assert "skipped as fallback_event" in text
+
+
+def test_explain_for_programs(write: Write, home: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """--json gives one object a record, whatever became of it."""
+    path = write("log.jsonl", [RECORD, {"tokens_in": 1}, {"_event": "fallback_success"}])
+    assert main(["decode", "--explain", "--json", *home, str(path)]) == 0
+    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [(row["outcome"], row.get("reason")) for row in rows] == [
+        ("span", None),
+        ("rejected", "missing_model"),
+        ("skipped", "fallback_event"),
+    ]
+    assert rows[0]["fields"]["input_tokens"] == {"value": 12, "source": "tokens_in", "raw": "12", "coerced": True}
+    assert rows[0]["unread"] == ["who.team", "who.id"]
+
+
+def test_json_without_explain_is_a_usage_mistake(stream: Stream, write: Write) -> None:
+    """Without --explain every line is JSON already."""
+    assert main(["decode", "--json", str(write("log.jsonl", stream(1)))]) == 2
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "formats"
+
+
+@pytest.mark.parametrize(
+    ("path", "noted"), [("litellm-otel-v1-slp/standard_logging_payload.jsonl.zst", True), ("otel-official", False)]
+)
+def test_explaining_changes_no_span(path: str, noted: bool) -> None:
+    """With and without a recorder the same comes out of captured traffic."""
+    place = FIXTURES / path
+    for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+        for message in messages(str(file)):
+            sources = Provenance()
+            explained = decode(message, sources=sources)
+            assert explained.spans == decode(message).spans
+            found = list(records(explained, sources))
+            assert len(found) == explained.read
+            told = [record.notes.keys() for record in found if isinstance(record.outcome, Span)]
+            assert not noted or all({"span_id", "model", "status"} <= names for names in told)
+
+
+def test_explain_of_native_spans(stream: Stream, write: Write, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A field of a native span comes from the key of its name."""
+    assert main(["decode", "--explain", "--json", str(write("log.jsonl", stream(2)))]) == 0
+    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [row["format"] for row in rows] == ["native", "native"]
+    assert all(f["source"] in (name.partition(".")[0], "default") for row in rows for name, f in row["fields"].items())
 
 
 def test_a_reader_that_leaves_is_no_mistake(stream: Stream, write: Write) -> None:

@@ -39,10 +39,10 @@ class Context:
     keep_labels: frozenset[str] = frozenset()
     sources: Provenance | None = None
 
-    def note(self, name: str, source: str, was: Any = UNSET) -> None:
-        """Say where a field of the span came from, and what it was before it was coerced."""
+    def note(self, name: str, source: str, raw: Any = UNSET, coerced: bool = False) -> None:
+        """Say where a field of the span came from, what stood there, and whether it had to be repaired."""
         if self.sources is not None:
-            self.sources.note(name, source, was)
+            self.sources.note(name, source, raw, coerced)
 
     def close(self, outcome: Span | Reject | str, unread: Iterable[str] = ()) -> None:
         """Say what the record became whose fields were noted: a span, a reject, or the reason for a skip."""

@@ -117,7 +117,7 @@ class FieldMap:
             if path is not None:
                 scratch = Decoded()
                 _converted(reader, value, scratch)
-                context.note(reader.name, path, *([value] if scratch.coerced else []))
+                context.note(reader.name, path, value, bool(scratch.coerced))
             elif reader.default is not None:
                 context.note(reader.name, "default" if reader.finders else "constant")
 

@@ -64,7 +64,7 @@ class JsonLog:
         try:
             span = self._span(call, index, context, decoded)
         except Rejected as rejected:
-            _reject(rejected, index, context, decoded)
+            _reject(rejected, index, context, decoded, self.fields.unread(call, leaves=True))
             return
         decoded.spans.append(span)
         if not self.fields.reads_all(call):
@@ -104,6 +104,8 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
     if response and fields["status"] == "ok" and fields["operation"] in names.GENERATING:
         _answer(fields, response, request, context, decoded)
     context.identify(fields, index, decoded.derived)
+    if fields.get("started_at") is None:
+        raise Rejected("missing_started_at", "neither in the record nor from Kafka, whose clock files do not have")
     if fields["operation"] not in names.GENERATING:
         fields.pop("output_tokens", None)
     if fields.get("stream") is False:
@@ -119,10 +121,11 @@ def _record(document: bytes | msgspec.Raw) -> dict[str, Any]:
     return record
 
 
-def _reject(rejected: Rejected, index: int, context: Context, decoded: Decoded) -> None:
+def _reject(rejected: Rejected, index: int, context: Context, decoded: Decoded, unread: Iterable[str] = ()) -> None:
     reject = Reject(rejected.reason, rejected.detail, index)
     decoded.rejects.append(reject)
-    context.close(reject)
+    if context.sources is not None:
+        context.close(reject, unread)
 
 
 def _times(fields: dict[str, Any], context: Context) -> None:
@@ -185,7 +188,7 @@ def _outcome(fields: dict[str, Any], context: Context) -> None:
         status = "cancelled"
     elif status == "ok" and code is not None:
         status = names.status_of(code)
-    if not word:
+    if not word and (kind or code):
         context.note("status", "derived: http_status and error_class")
     fields["status"] = status
     fields["error_class"] = _error_class(kind, code, context) if status == "error" else None

@@ -15,6 +15,8 @@ from undertow.span import Rejected, Span, build
 from undertow_collectors.decode import answer, names, strictjson
 from undertow_collectors.decode.coerce import count, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, forget_zeros
+from undertow_collectors.decode.paths import note_paths
+from undertow_collectors.decode.provenance import OF_ANSWER
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -58,6 +60,7 @@ def decode(value: bytes, context: Context) -> Decoded:
             _add(strictjson.parse(document, _decoder), index, context, decoded)
         except Rejected as rejected:
             decoded.rejects.append(Reject(rejected.reason, rejected.detail, index))
+            context.close(decoded.rejects[-1])
     return decoded
 
 
@@ -66,8 +69,12 @@ def _add(outer: Payload, index: int, context: Context, decoded: Decoded) -> None
     reason = _not_a_call(payload)
     if reason:
         decoded.skipped[reason] += 1
-    else:
-        decoded.spans.append(_span(payload, index, context, decoded))
+        context.close(reason)
+        return
+    span = _span(payload, index, context, decoded)
+    decoded.spans.append(span)
+    if context.sources is not None:
+        _explain(span, payload, context)
 
 
 def _not_a_call(payload: Payload) -> str | None:
@@ -179,6 +186,52 @@ def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
         found = answer.features(response, mapping(payload.model_parameters))
         decoded.derived.update(found.keys() - {"finish_reason"})
         fields.update(found)
+
+
+_SOURCES: dict[str, tuple[str, ...]] = {
+    "span_id": ("id",),
+    "trace_id": ("trace_id",),
+    "provider": ("custom_llm_provider",),
+    "model": ("model_group", "model"),
+    "sent_model": ("model",),
+    "deployment": ("model_id", "hidden_params.model_id"),
+    "server_address": ("api_base",),
+    "attempt": ("hidden_params.additional_headers.x-litellm-attempted-retries",),
+    "fallback": ("hidden_params.additional_headers.x-litellm-attempted-fallbacks",),
+    "started_at": ("startTime",),
+    "duration_s": ("endTime", "response_time"),
+    "ttft_s": ("completionStartTime",),
+    "operation": ("call_type",),
+    "stream": ("stream", "model_parameters.stream"),
+    "max_tokens": ("model_parameters.max_tokens", "model_parameters.max_completion_tokens"),
+    "temperature": ("model_parameters.temperature",),
+    "route": ("metadata.user_api_key_alias", "metadata.user_api_key_team_alias"),
+    "prompt_name": ("metadata.prompt_management_metadata.prompt_id",),
+    "input_tokens": ("prompt_tokens",),
+    "output_tokens": ("completion_tokens",),
+    "cached_input_tokens": ("metadata.usage_object.prompt_tokens_details.cached_tokens",),
+    "reasoning_tokens": ("metadata.usage_object.completion_tokens_details.reasoning_tokens",),
+    "cost_usd": ("response_cost",),
+    "status": ("status",),
+    "error_class": ("error_information.error_class", "error_information.error_code"),
+    "http_status": ("error_information.error_code",),
+    "response_id": ("response.id",),
+    "response_model": ("response.model",),
+    "system_fingerprint": ("response.system_fingerprint",),
+    "finish_reason": ("response.choices.0.finish_reason",),
+}
+"""Where the fields stand, for `undertow decode --explain`; the functions above do the reading."""
+
+_SENT = {name: (f"metadata.requester_metadata.{name}",) for name in CALLER_FIELDS}
+
+
+def _explain(span: Span, payload: Payload, context: Context) -> None:
+    context.note("gateway", "constant")
+    for name in OF_ANSWER:
+        context.note(name, "derived: the answer in response")
+    note_paths(span, msgspec.to_builtins(payload), _SOURCES, context)
+    note_paths(span, msgspec.to_builtins(payload), _SENT, context)
+    context.close(span)
 
 
 def _host(api_base: Any) -> str | None:

@@ -24,7 +24,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
 def decode(value: bytes, context: Context) -> Decoded:
     """Spans of a native message."""
-    spans = exact(value)
+    spans = exact(value) if context.sources is None else None
     return _one_by_one(value, context) if spans is None else Decoded("native", spans)
 
 
@@ -44,6 +44,7 @@ def _one_by_one(value: bytes, context: Context) -> Decoded:
             decoded.spans.append(_span(document, context, decoded))
         except Rejected as rejected:
             decoded.rejects.append(Reject(rejected.reason, rejected.detail, index))
+            context.close(decoded.rejects[-1])
     return decoded
 
 
@@ -59,6 +60,10 @@ def _span(document: bytes | msgspec.Raw, context: Context, decoded: Decoded) -> 
     add_labels(fields, unread, context.keep_labels)
     span = build(fields)
     count_unknown(decoded.unknown, unread.keys() - context.keep_labels)
+    if context.sources is not None:
+        for name, value in fields.items():
+            context.note(name, name, found.get(name), type(found.get(name)) is float and type(value) is int)
+        context.close(span, sorted(unread.keys() - context.keep_labels))
     return span
 
 

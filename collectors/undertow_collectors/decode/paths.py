@@ -4,11 +4,14 @@
 first, at every level. Strings that hold JSON are looked into.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
+
+from undertow.span import Span
+from undertow_collectors.decode.context import Context
 
 MAX_TEXT = 4 * 2**20
 """Characters of a string that is still looked into as JSON."""
@@ -54,6 +57,16 @@ class _Path:
             if index.isdecimal() and len(index) < 10 and int(index) < len(value):
                 return self._below(value[int(index)], start + 1, opened)
         return None
+
+
+def note_paths(span: Span, record: dict[str, Any], table: Mapping[str, tuple[str, ...]], context: Context) -> None:
+    """Note for each field that `span` has the first of its paths that holds a value, for decoders that read by hand."""
+    for name, paths in table.items():
+        value = getattr(span, name)
+        found = next(((p, v) for p in paths if (v := finder(p)(record, {})) not in (None, "")), None)
+        if value is not None and found is not None:
+            path, raw = found
+            context.note(name, path, raw, isinstance(raw, str) and not isinstance(value, str))
 
 
 def inside(text: str, opened: Opened) -> Any:

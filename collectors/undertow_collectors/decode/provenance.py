@@ -9,12 +9,24 @@ from undertow.span import Span
 
 UNSET = object()
 
+OF_ANSWER = (
+    "response_chars",
+    "tool_call_count",
+    "response_sha256",
+    "refusal",
+    "parse_ok",
+    "schema_fingerprint",
+    "signals",
+)
+"""Fields that a decoder which reads an answer's text takes from there."""
+
 
 class Note(NamedTuple):
-    """`source` is a path, an attribute, or words such as `constant`; `was` the value before it was coerced."""
+    """`source` is a path, an attribute, or words such as `constant`; `raw` what stood there, if it is a scalar."""
 
     source: str
-    was: Any = UNSET
+    raw: Any = UNSET
+    coerced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +45,10 @@ class Provenance:
     records: list[Explained] = field(default_factory=list)
     _notes: dict[str, Note] = field(default_factory=dict)
 
-    def note(self, name: str, source: str, was: Any = UNSET) -> None:
+    def note(self, name: str, source: str, raw: Any = UNSET, coerced: bool = False) -> None:
         """Write down where a field came from; the last word counts."""
-        self._notes[name] = Note(source, was)
+        scalar = raw is None or isinstance(raw, str | int | float)
+        self._notes[name] = Note(source, raw if scalar else UNSET, coerced)
 
     def close(self, outcome: Span | Reject | str, unread: Iterable[str] = ()) -> None:
         """End a record; the notes since the last one are its."""

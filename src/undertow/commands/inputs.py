@@ -50,7 +50,7 @@ def keeping(config: Config) -> Callable[..., Decoded]:
     return partial(decode, keep_text=store.keep_text, keep_labels=frozenset(store.keep_labels), maps=maps)
 
 
-def decoder(format_name: str, config: Config) -> Callable[[Message], Decoded]:
+def decoder(format_name: str, config: Config) -> Callable[..., Decoded]:
     """The same for one format; raises UsageError where there is none of that name."""
     known = formats(config)
     if format_name not in known:

@@ -194,7 +194,8 @@ def test_sources_are_noted_where_somebody_asks() -> None:
         "stream": "default",
         "input_tokens": "n",
     }
-    assert record.notes["input_tokens"].was == "12"
+    assert record.notes["input_tokens"] == ("n", "12", True)
+    assert record.notes["model"] == ("b", "m", False)
     assert (record.outcome, record.unread) == ("not_llm_call", ("x",))
 
 
