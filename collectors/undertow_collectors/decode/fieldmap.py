@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.fieldmaps import HELPERS, UNITS, is_path, is_target
-from undertow_collectors.decode import coerce, units
+from undertow_collectors.decode import answer, coerce, units
 from undertow_collectors.decode.context import LABEL, Context
-from undertow_collectors.decode.paths import Find, Opened, finder, inside, tree, unread
+from undertow_collectors.decode.paths import Find, Opened, finder, tree, unread
 from undertow_collectors.decode.units import Convert
 
 WORDS = frozenset({"status", "error_class", "finish_reason", "provider", "operation"})
@@ -58,15 +58,19 @@ class _Reader(NamedTuple):
 class FieldMap:
     """A compiled table: field of the span (`labels.NAME`, `signals.NAME` and HELPERS, too) -> its rule.
 
-    `blanks` are texts that mean unknown. Raises ValueError for a field, unit or path that cannot be.
+    `blanks` are texts that mean unknown; `beside` are paths that somebody else reads, so that they do not count as
+    unread. Raises ValueError for a field, unit or path that cannot be.
     """
 
-    def __init__(self, rules: Mapping[str, Rule], blanks: tuple[str, ...] = ("",)) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], blanks: tuple[str, ...] = ("",), beside: tuple[str, ...] = ()
+    ) -> None:
         self._readers = tuple(_reader(name, rule) for name, rule in rules.items())
         self._grouped = tuple((name, *name.split(".", 1)) for name in rules if "." in name)
         self._blanks = blanks
-        self._whole = {path for rule in rules.values() for path in rule.paths if "." not in path}
-        self._tree = tree(path for rule in rules.values() for path in rule.paths)
+        paths = {*beside, *(path for rule in rules.values() for path in rule.paths)}
+        self._whole = {path for path in paths if "." not in path}
+        self._tree = tree(paths)
 
     def read(self, record: dict[str, Any], decoded: Decoded, context: Context) -> dict[str, Any]:
         """What the table finds in `record`, converted. Values that cannot be used are left out, and counted."""
@@ -181,8 +185,8 @@ def _text(value: Any, name: str, decoded: Decoded) -> str | None:
 
 
 def _body(value: Any, _: str, __: Decoded) -> dict[str, Any] | None:
-    """An object, also out of a string that holds one."""
-    found = inside(value, {}) if isinstance(value, str) else value
+    """An object, also out of a string that holds one, or the stream of one."""
+    found = value if isinstance(value, dict) else answer.body(value)
     return found if isinstance(found, dict) else None
 
 

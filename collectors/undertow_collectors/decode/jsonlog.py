@@ -153,10 +153,10 @@ def _request(fields: dict[str, Any], request: dict[str, Any], context: Context, 
 
 
 def _response(fields: dict[str, Any], response: dict[str, Any], context: Context, decoded: Decoded) -> None:
-    for name, key in (("response_id", "id"), ("response_model", "model"), ("system_fingerprint", "system_fingerprint")):
-        if fields.get(name) is None and response.get(key):
-            put(fields, name, response[key], decoded.coerced)
-            context.note(name, f"response_body.{key}")
+    for name, value in (answer.identity(response) | answer.usage(response)).items():
+        if fields.get(name) is None:
+            put(fields, name, value, decoded.coerced)
+            context.note(name, "response_body")
 
 
 def _identity(fields: dict[str, Any], context: Context, decoded: Decoded) -> None:
@@ -184,7 +184,7 @@ def _outcome(fields: dict[str, Any], context: Context) -> None:
     status = names.status(word) if word else "error" if kind else "ok"
     if status is None:
         raise Rejected("invalid_status", "a word that says neither success nor failure; name it in `values`")
-    if names.is_disconnect(kind):
+    if names.is_disconnect(kind, str(code)):
         status = "cancelled"
     elif status == "ok" and code is not None:
         status = names.status_of(code)
@@ -207,8 +207,8 @@ def _error_class(kind: str | None, code: int | None, context: Context) -> str:
 def _answer(
     fields: dict[str, Any], response: dict[str, Any], request: dict[str, Any], context: Context, decoded: Decoded
 ) -> None:
-    for name, value in answer.features(response, request).items():
+    found = answer.features(response, request)
+    for name in found:
         if fields.get(name) is None:
-            fields[name] = value
             context.note(name, "response_body" if name == "finish_reason" else "derived: the answer in response_body")
-            decoded.derived[name] += name != "finish_reason"
+    answer.add(fields, found, decoded.derived)

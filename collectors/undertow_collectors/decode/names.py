@@ -29,6 +29,17 @@ PROVIDERS = {
     "google_genai": "gcp.gen_ai",
     "google-genai": "gcp.gen_ai",
     "aws": "aws.bedrock",
+    "azure-openai": "azure.ai.openai",
+    "azure-ai": "azure.ai.inference",
+    "aws-bedrock": "aws.bedrock",
+    "vertex": "gcp.vertex_ai",
+    "vertex-ai": "gcp.vertex_ai",
+    "google-vertex-ai": "gcp.vertex_ai",
+    "google-ai-studio": "gcp.gemini",
+    "mistral-ai": "mistral_ai",
+    "perplexity-ai": "perplexity",
+    "x-ai": "x_ai",
+    "grok": "x_ai",
 }
 """Other names of a provider -> the OTel GenAI one."""
 
@@ -218,7 +229,9 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
 
 
 def _by_status(status: int) -> ErrorClass:
-    exact: dict[int, ErrorClass] = {401: "auth", 403: "auth", 408: "timeout", 429: "rate_limited", 504: "timeout"}
+    exact: dict[int, ErrorClass] = {401: "auth", 403: "auth", 429: "rate_limited"}
+    if status in (408, 504, 524):
+        return "timeout"
     if status in exact:
         return exact[status]
     return "server_error" if status >= 500 else "invalid_request" if status >= 400 else "other"

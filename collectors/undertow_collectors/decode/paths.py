@@ -82,18 +82,23 @@ def inside(text: str, opened: Opened) -> Any:
 
 
 def tree(paths: Iterable[str]) -> Tree:
-    """The keys of `paths` as a tree, each path in every way that it may be split into keys."""
+    """The keys of `paths` as a tree, each path in every way that it may be split into keys.
+
+    What one path reads whole, others do not take apart.
+    """
     root: Tree = {}
-    for path in paths:
+    for path in sorted(paths, key=len):
         _grow(root, path.split("."))
     return root
 
 
 def _grow(node: Tree, parts: list[str]) -> None:
     for size in range(1, len(parts) + 1):
-        child = node.setdefault(".".join(parts[:size]), {})
-        if size < len(parts):
-            _grow(child, parts[size:])
+        key = ".".join(parts[:size])
+        if size == len(parts):
+            node[key] = {}
+        elif node.get(key) != {}:
+            _grow(node.setdefault(key, {}), parts[size:])
 
 
 def unread(record: dict[str, Any], read: Tree, leaves: bool = False) -> Iterator[str]:
