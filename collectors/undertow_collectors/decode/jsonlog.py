@@ -23,9 +23,18 @@ _PARAMETERS = {
 }
 
 
-def whole(record: dict[str, Any]) -> Iterable[dict[str, Any] | str]:
+Call = dict[str, Any] | str | None
+"""A call, the reason why something is none, or None for what is no object."""
+
+
+def whole(record: dict[str, Any]) -> Iterable[Call]:
     """A record that is one call."""
     return (record,)
+
+
+def each(items: Iterable[Any], call: Callable[[dict[str, Any]], Call]) -> Iterable[Call]:
+    """What `call` makes of each item of an envelope."""
+    return [call(item) if isinstance(item, dict) else None for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class JsonLog:
 
     name: str
     fields: FieldMap
-    calls: Callable[[dict[str, Any]], Iterable[dict[str, Any] | str]] = whole
+    calls: Callable[[dict[str, Any]], Iterable[Call]] = whole
     adjust: Callable[[dict[str, Any], dict[str, Any]], None] | None = None
     caller: tuple[str, ...] = ()
 
@@ -56,10 +65,13 @@ class JsonLog:
                 self._add(call, next(places), context, decoded)
         return decoded
 
-    def _add(self, call: dict[str, Any] | str, index: int, context: Context, decoded: Decoded) -> None:
+    def _add(self, call: Call, index: int, context: Context, decoded: Decoded) -> None:
         if isinstance(call, str):
             decoded.skipped[call] += 1
             context.close(call)
+            return
+        if call is None:
+            _reject(Rejected("not_an_object", "an entry is a JSON object"), index, context, decoded)
             return
         try:
             span = self._span(call, index, context, decoded)
