@@ -9,7 +9,19 @@ from dataclasses import replace
 
 from undertow.batch import Decoded, Message, Origin, Reject
 from undertow.span import Rejected
-from undertow_collectors.decode import cost, litellm, native, otlp, otlp_json
+from undertow_collectors.decode import (
+    bifrost,
+    cloudflare,
+    cost,
+    helicone,
+    langfuse,
+    litellm,
+    native,
+    openrouter,
+    otlp,
+    otlp_json,
+    portkey,
+)
 from undertow_collectors.decode.context import Context, Decoder
 from undertow_collectors.decode.maps import Maps
 from undertow_collectors.decode.provenance import Provenance
@@ -24,6 +36,12 @@ FORMATS: dict[str, Decoder] = {
     "otlp": otlp.decode,
     "otlp_json": otlp_json.decode,
     "litellm": litellm.decode,
+    "portkey": portkey.decode,
+    "helicone": helicone.decode,
+    "bifrost": bifrost.decode,
+    "cloudflare": cloudflare.decode,
+    "openrouter": openrouter.decode,
+    "langfuse": langfuse.decode,
 }
 """Every format by the name it has in `kafka.format` and on the command line, where `auto` stands beside them."""
 
@@ -35,6 +53,27 @@ _SIGNS = (
     (b'"litellm_call_id"', "litellm"),
     (b'"custom_llm_provider"', "litellm"),
     (b'"model_group"', "litellm"),
+    (b'"ai_org"', "portkey"),
+    (b'"portkeyHeaders"', "portkey"),
+    (b'"providerRequest"', "helicone"),
+    (b'"heliconeMeta"', "helicone"),
+    (b'"helicone_user"', "helicone"),
+    (b'"request_response_url"', "helicone"),
+    (b'"RootSpan"', "bifrost"),
+    (b'"selected_key_id"', "bifrost"),
+    (b'"llm_request_id"', "bifrost"),
+    (b'"request_content_type"', "cloudflare"),
+    (b'"custom_cost"', "cloudflare"),
+    (b'"RateLimited"', "cloudflare"),
+    (b'"native_tokens_prompt"', "openrouter"),
+    (b'"generation-create"', "langfuse"),
+    (b'"generation-update"', "langfuse"),
+    (b'"observation-create"', "langfuse"),
+    (b'"observation-update"', "langfuse"),
+    (b'"embedding-create"', "langfuse"),
+    (b'"trace-create"', "langfuse"),
+    (b'"span-create"', "langfuse"),
+    (b'"sdk_integration"', "langfuse"),
 )
 _NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)
