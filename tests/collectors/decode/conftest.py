@@ -11,6 +11,7 @@ from undertow_collectors import files
 from undertow_collectors.decode.registry import decode
 
 FORMATS = Path(__file__).parents[2] / "fixtures" / "formats"
+NO_MESSAGES = ("README.md", "expected.jsonl")
 
 
 @pytest.fixture(name="capture", scope="session")
@@ -18,7 +19,8 @@ def _capture() -> Callable[[str], list[Message]]:
     """The messages of one captured folder, by its name."""
 
     def read(name: str) -> list[Message]:
-        return [m for path in sorted((FORMATS / name).iterdir()) for m in files.messages(str(path))]
+        paths = sorted(path for path in (FORMATS / name).iterdir() if path.name not in NO_MESSAGES)
+        return [message for path in paths for message in files.messages(str(path))]
 
     return read
 
