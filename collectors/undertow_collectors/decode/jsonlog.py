@@ -119,7 +119,7 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
     if fields.get("started_at") is None:
         raise Rejected("missing_started_at", "neither in the record nor from Kafka, whose clock files do not have")
     if fields["operation"] not in names.GENERATING:
-        fields.pop("output_tokens", None)
+        fields["output_tokens"] = fields["reasoning_tokens"] = None
     if fields.get("stream") is False:
         fields.pop("ttft_s", None)
     forget_zeros(fields)
@@ -149,10 +149,10 @@ def _times(fields: dict[str, Any], context: Context) -> None:
         fields["started_at"] = start = end - (duration or 0.0)
         context.note("started_at", "ended_at less the duration")
     elif end is not None and duration is None and end >= start:
-        fields["duration_s"] = end - start
+        fields["duration_s"] = round(end - start, 6)  # Unix seconds in a float know no more
         context.note("duration_s", "ended_at less started_at")
     if first is not None and start is not None and start <= first and fields.get("ttft_s") is None:
-        fields["ttft_s"] = first - start
+        fields["ttft_s"] = round(first - start, 6)
         context.note("ttft_s", "first_token_at less started_at")
 
 

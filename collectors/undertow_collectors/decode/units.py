@@ -14,20 +14,21 @@ from undertow_collectors.decode.coerce import BY_FIELD, number
 
 Convert = Callable[[Any, str, Decoded], Any]
 
-DURATIONS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-MONEY = {"usd": 1.0, "cents": 0.01}
-MOMENTS = {"unix_s": 1.0, "unix_ms": 1e-3, "unix_us": 1e-6, "unix_ns": 1e-9}
+DURATIONS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+MONEY = {"usd": 1.0, "cents": 100.0}
+MOMENTS = {"unix_s": 1.0, "unix_ms": 1e3, "unix_us": 1e6, "unix_ns": 1e9}
+"""Units -> how many of them are one of the span's; dividing leaves 143 ms at 0.143 s."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)")
 _FINER = (1e11, 1e14, 1e17)  # 1e11 seconds are the year 5138, and 1e11 milliseconds 1973
 
 
-def scaled(factor: float) -> Convert:
-    """A number times `factor`."""
+def scaled(divisor: float) -> Convert:
+    """A number divided by `divisor`."""
 
     def convert(value: Any, name: str, decoded: Decoded) -> float | None:
         found = _number(value, name, decoded)
-        return found if found is None or factor == 1.0 else found * factor
+        return found if found is None or divisor == 1.0 else found / divisor
 
     return convert
 
