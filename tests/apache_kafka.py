@@ -21,7 +21,7 @@ class Server:
     """One broker on a free port of the loopback address, with its data in `directory`."""
 
     def __init__(self, jars: Path, directory: Path) -> None:
-        broker, controller = _free_ports(2)
+        broker, controller = free_ports(2)
         self.bootstrap = f"127.0.0.1:{broker}"
         self._directory = directory
         self._java = ["java", "-Xmx512m", f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}"]
@@ -107,7 +107,8 @@ appender.file.layout.pattern = %d %p %c{{1}}: %m%n
 """
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """That many ports of the loopback address that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for s in sockets:
         s.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import sys
 import threading
 import time
 import uuid
@@ -17,6 +18,8 @@ import confluent_kafka
 import msgspec
 import pytest
 from tests.apache_kafka import MissingError, Server, jars
+from tests.collector_build import program
+from tests.collector_process import Collector, overrides
 
 from undertow.batch import Batch, Committed, Origin, Reject, Sink
 from undertow.config import KafkaConfig
@@ -260,7 +263,7 @@ class ApacheKafka(Broker):
 
 
 def _without(reason: str) -> NoReturn:
-    """Skip and say why; in CI a broker that is missing is a failure."""
+    """Skip and say why; in CI a part that is missing is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI=true and {reason}")
     pytest.skip(reason)
@@ -276,3 +279,35 @@ def _apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKa
     broker = ApacheKafka(server)
     yield broker
     broker.stop()
+
+
+@pytest.fixture(name="collector_program", scope="session")
+def _collector_program(pytestconfig: pytest.Config) -> Path:
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def say(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"\n{text}\n")
+
+    try:
+        return program(say)
+    except MissingError as missing:
+        _without(str(missing))
+
+
+@pytest.fixture(name="otel_collector")
+def _otel_collector(
+    collector_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Collector]]:
+    """Starts a collector that ships to a topic of a broker, with options as `overrides` takes them."""
+    running: list[Collector] = []
+
+    def start(broker: Broker, topic: str, **options: Any) -> Collector:
+        changes = overrides(broker.bootstrap, topic, **options)
+        running.append(Collector(collector_program, tmp_path_factory.mktemp("collector"), changes))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for collector in running:
+        collector.stop()

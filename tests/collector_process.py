@@ -1,0 +1,82 @@
+"""An OpenTelemetry Collector as a process of a test: OTLP in on free ports, Kafka out, as docs/examples says it."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.apache_kafka import MissingError, free_ports
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "collector.yaml"
+START_S, STOP_S = 30.0, 30.0
+READY = "Everything is ready"
+
+
+def overrides(
+    brokers: str, topic: str, encoding: str = "otlp_proto", compression: str = "zstd", batch: int = 8192, **kafka: Any
+) -> dict[str, Any]:
+    """What a test changes in the example: where Kafka is, the topic of traces and logs alike, and how they go there.
+
+    `encoding` is one of the kafka exporter's; `batch` is the most spans that go on together; `kafka` holds further
+    settings of the exporter.
+    """
+    into = {"topic": topic, "encoding": encoding}
+    logs = into if encoding.startswith("otlp_") else into | {"encoding": "otlp_proto"}
+    exporter = {"brokers": [brokers], "traces": into, "logs": logs, "producer": {"compression": compression}}
+    limits = {"send_batch_size": batch, "send_batch_max_size": batch}
+    return {"exporters": {"kafka": exporter | kafka}, "processors": {"batch": limits}}
+
+
+class Collector:
+    """A collector with the example's configuration and `changes` to it, its log in `directory`.
+
+    `http` and `grpc` are its endpoints as exporters of OTLP want them.
+    """
+
+    def __init__(self, program: Path, directory: Path, changes: dict[str, Any]) -> None:
+        http, grpc = free_ports(2)
+        self.http, self.grpc = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{grpc}"
+        self._log = directory / "collector.log"
+        protocols = {"http": {"endpoint": f"127.0.0.1:{http}"}, "grpc": {"endpoint": f"127.0.0.1:{grpc}"}}
+        place = {
+            "receivers": {"otlp": {"protocols": protocols}},
+            "service": {"telemetry": {"metrics": {"level": "none"}}},
+        }
+        (directory / "place.yaml").write_text(json.dumps(place))
+        (directory / "changes.yaml").write_text(json.dumps(changes))
+        files = (EXAMPLE, directory / "place.yaml", directory / "changes.yaml")
+        self._command = [str(program), *(f"--config={file}" for file in files)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes spans; MissingError with its log when it does not."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+        until = time.monotonic() + START_S
+        while READY not in self._log.read_text():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise MissingError(f"the OpenTelemetry Collector did not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def post(self, path: str, body: bytes, content_type: str = "application/x-protobuf", **headers: str) -> None:
+        """POST one OTLP request to `/v1/traces` or `/v1/logs`; raises where it is not taken."""
+        headers = {"content-type": content_type} | headers
+        httpx.post(self.http + path, content=body, headers=headers, timeout=10.0).raise_for_status()
+
+    def stop(self) -> None:
+        """Let it ship what it holds and end it; AssertionError with its log if it lost something or ended badly."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        log = self._log.read_text()
+        assert code == 0, f"the OpenTelemetry Collector ended with {code}: {log[-2000:]}"
+        assert "\terror\t" not in log, f"the OpenTelemetry Collector complained: {log[-2000:]}"
