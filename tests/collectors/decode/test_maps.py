@@ -67,8 +67,10 @@ def test_the_guides_example_is_what_it_says(maps: Load) -> None:
     decoded = read(maps(configuration), json.loads(record))
     assert (decoded.format, len(decoded.spans), dict(decoded.unknown)) == ("home", 1, {})
     found = {k: v for k in decoded.spans[0].__struct_fields__ if (v := getattr(decoded.spans[0], k)) is not None}
+    assert found.pop("cost_derived")
+    assert found.pop("cost_usd") > 0  # of a list of prices that changes
     assert found == json.loads(span)
-    assert decoded.derived == {"provider": 1, "span_id": 1, "started_at": 1}
+    assert decoded.derived == {"provider": 1, "span_id": 1, "started_at": 1, "cost_usd": 1}
 
 
 @pytest.mark.parametrize(
