@@ -20,12 +20,23 @@ Write = Callable[[str, list[dict[str, object]]], Path]
 
 def test_spans_come_out_normalised(stream: Stream, write: Write, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Standard output holds one span a line with the known fields alone; standard error the count."""
-    path = write("log.jsonl", stream(3))
+    logged = [span | {"cost_usd": 0.01} for span in stream(3)]
+    path = write("log.jsonl", logged)
     assert main(["decode", str(path)]) == 0
     out, err = capfdbinary.readouterr()
     spans = [json.loads(line) for line in out.splitlines()]
-    assert spans == [span | {"operation": "chat", "status": "ok"} for span in stream(3)]
+    assert spans == [span | {"operation": "chat", "status": "ok"} for span in logged]
     assert err == b"3 read, 3 spans\n"
+
+
+def test_a_cost_that_was_not_logged_is_marked(
+    stream: Stream, write: Write, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Where the list knows the model the cost follows from it, and the span says so."""
+    assert main(["decode", str(write("log.jsonl", stream(1)))]) == 0
+    span = json.loads(capfdbinary.readouterr().out)
+    assert span["cost_derived"] is True
+    assert span["cost_usd"] > 0
 
 
 def test_what_is_no_span_is_written_down_with_its_reason(

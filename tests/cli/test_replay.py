@@ -63,7 +63,8 @@ def test_people_read_when_and_what_it_costs(
     stream: Stream, write: Write, quick: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without --json: the change time with its interval, the size, and tokens a day; unknown dollars are not told."""
-    main(["replay", "--config", str(quick), str(write("log.jsonl", stream(change_at=3000)))])
+    spans = [span | {"model": "house-blend"} for span in stream(change_at=3000)]  # a model without a list price
+    main(["replay", "--config", str(quick), str(write("log.jsonl", spans))])
     out = capsys.readouterr().out
     assert re.search(r"changed about 2026-01-05 (08|09):\d\d:\d\dZ \(2026-01-05 \S+ to 2026-01-05 \S+\)", out)
     assert re.search(r"^  output_tokens down, ratio 0\.\d+ \(0\.\d+ to 0\.\d+\)$", out, re.MULTILINE)
