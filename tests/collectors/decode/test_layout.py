@@ -98,6 +98,7 @@ def test_fingerprints_are_bounded() -> None:
     """An object keyed by data has none; depth and items past the limits do not count."""
     assert fingerprint({str(n): n for n in range(structure.MAX_PATHS)}) is None
     assert fingerprint([[{str(m): n} for n in range(9)] for m in range(3000)]) is not None
+    assert fingerprint([[[{"a": n}] * 64] * 64 for n in range(64)]) is None
     deep = json.loads('{"a":' * 900 + "1" + "}" * 900)
     deeper = {"a": deep}
     assert fingerprint(deep) == fingerprint(deeper)
