@@ -66,12 +66,19 @@ def add(decoded: Decoded) -> None:
     """Give the spans that name no cost the one that follows from list prices, where provider and model have some."""
     derived = 0
     for span in decoded.spans:
-        if span.cost_usd is None and (found := of(span)) is not None:
+        if span.cost_usd is None and (found := _of(span)) is not None:
             span.cost_usd = found
             span.cost_derived = True
             derived += 1
     if derived:
         decoded.derived["cost_usd"] += derived
+
+
+def _of(span: Span) -> float | None:
+    try:
+        return of(span)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None  # the list contradicts itself; the span is whole without a cost
 
 
 def of(span: Span) -> float | None:

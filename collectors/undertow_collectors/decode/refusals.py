@@ -20,7 +20,7 @@ _DO = (
 _SORRY = (
     r"(?:(?:(?:i|we)(?:['’](?:m|re)| am| are) (?:(?:really|very|so|truly|deeply) )?)?sorry|(?:my )?apologies|"
     r"i (?:sincerely )?apologi[sz]e|unfortunately|regrettably|i appreciate your (?:request|question|interest))"
-    r"(?: for (?:the|any|that|this) \w+)?[,.;:!–—-]{0,2} ?(?:but|however)?,? ?"
+    r"(?: [\w'’-]+){0,10}[,.;:!–—-]{0,2} ?(?:but|however)?,? ?"
 )
 _MACHINE = r"as an? (?:ai|artificial intelligence|large language model|language model)(?: [\w-]+){0,4}[,;:]? ?"
 
@@ -31,6 +31,10 @@ _OPENINGS = {
         rf"{_MACHINE}i (?:don['’]t|do not) (?:have|hold|possess) (?:\w+ ){{0,2}}"
         r"(?:opinions?|beliefs?|feelings?|the ability)\b|"
         rf"(?:{_SORRY})?(?:that['’]s|this is|it['’]s) something (?:that )?{_I_CANNOT} {_HOW}(?:help|assist|do)\b|"
+        rf"i(?: understand(?: [\w'’,-]+){{0,25}} but|['’]m (?:just|only) an? [\w ]{{2,20}}, so) "
+        rf"{_I_CANNOT} {_HOW}{_DO}|"
+        r"i(?: (?:don['’]t|do not) feel|['’]m not| am not) comfortable (?:with )?"
+        r"(?:help|assist|provid|creat|writ|generat|discuss|shar|answer|engag)|"
         r"i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)\b"
     ),
     "Spanish": (

@@ -181,6 +181,18 @@ def test_a_cost_that_was_logged_stays(read: Callable[..., Any]) -> None:
         assert not decoded.derived
 
 
+def test_a_list_that_contradicts_itself(read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the price list costs a price, and no span."""
+
+    def fail(*_: Any) -> None:
+        raise ValueError("more-specific usage exceeds input_tokens")
+
+    monkeypatch.setattr(cost, "_rates", {})
+    monkeypatch.setattr(cost, "_rate", fail)
+    (found,) = read(NATIVE).spans
+    assert (found.cost_usd, found.cost_derived) == (None, None)
+
+
 def test_hostile_names_of_models_finish() -> None:
     """Long names and signs of regular expressions in them find nothing and break nothing."""
     for name in ("(" * 512, "a-" * 256, "gpt-4o" * 85, "\x00", "claude" + "-1" * 200, json.dumps({})):
