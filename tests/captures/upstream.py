@@ -1,4 +1,4 @@
-"""A fake provider on loopback that writes down every request it serves, one JSON object a line.
+"""A fake provider on loopback that writes down every request before it answers, one JSON object a line.
 
 A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`. KIND is a
 name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
@@ -30,6 +30,12 @@ ERRORS = {
     500: ("api_error", "server_error"),
     529: ("overloaded_error", None),
 }
+PREFIXES = {
+    "chat": "chatcmpl-",
+    "text_completion": "cmpl-",
+    "responses": "resp_",
+    "messages": "msg_",
+}
 APIS = {
     "/chat/completions": "chat",
     "/completions": "text_completion",
@@ -56,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing on standard error."""
 
     def do_POST(self) -> None:
-        """Serve one call and write it down."""
+        """Write down what one call gets, and serve it."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
         api = next(name for end, name in APIS.items() if path.endswith(end))
@@ -66,14 +72,15 @@ class Handler(BaseHTTPRequestHandler):
         answer = Answer(int(number), attempt, model, KINDS[kind])
         azure = "/deployments/" in path
         served = Served(self, api, answer, body, fault[0] if fault else "", azure)
-        served.run()
+        served.tell()
         with self.lock, self.log_path.open("a") as log:
             known = {name: value for name, value in served.record.items() if value is not None}
             log.write(json.dumps(known, separators=(",", ":")) + "\n")
+        served.run()
 
 
 class Served:
-    """One request, and what became of it in `record`."""
+    """One request, and what it is answered, in `record`."""
 
     def __init__(
         self, handler: Handler, api: str, answer: Answer, body: dict[str, Any], fault: str, azure: bool
@@ -96,25 +103,30 @@ class Served:
             "fault": self.fault or None,
         }
 
+    def tell(self) -> None:
+        """Fill `record` with what the client is going to be told."""
+        if self.fault.isdecimal():
+            self.record["status"] = int(self.fault)
+        elif self.fault == "slow":
+            self.record["status"] = None
+        else:
+            self._tell_answer()
+
     def run(self) -> None:
         """Answer, or fail as asked."""
         if self.fault.isdecimal():
             self._refuse(int(self.fault))
         elif self.fault == "slow":
-            self.record["status"] = None
             time.sleep(SLOW_S)
             self.handler.close_connection = True
         elif self.stream:
             self._stream()
         else:
-            whole = self._whole()
-            self._say(whole.get("id"))
-            self._send(200, whole)
+            self._send(200, self._whole())
 
     def _refuse(self, status: int) -> None:
         kind, code = ERRORS[status]
         error = {"type": kind, "message": f"fault of call {self.answer.call}", "param": None, "code": code}
-        self.record["status"] = status
         self._send(status, {"type": "error", "error": error} if self.api == "messages" else {"error": error})
 
     def _whole(self) -> dict[str, Any]:
@@ -131,26 +143,32 @@ class Served:
                 return answers_responses.response(self.answer)
         return answers_responses.message(self.answer)
 
-    def _say(self, identity: str | None, usage: bool = True) -> None:
-        """Write down what the client was told; usage that was not sent is none."""
+    def _tell_answer(self) -> None:
+        """Of usage, what is sent before the answer breaks off."""
         answer, generates = self.answer, self.api != "embeddings"
-        reason = answer.kind.anthropic if self.api == "messages" else answer.kind.openai
-        if self.api == "responses":
-            reason = "max_output_tokens" if reason == "length" else "completed"
-        detailed = usage and self.api not in ("embeddings", "text_completion")
+        broken = self.fault in ("cut", "broken")
+        asks = self._sends_usage() if self.stream else True
+        begun = asks and (not broken or self.api == "messages")  # whose first event counts the prompt
+        detailed = begun and self.api not in ("embeddings", "text_completion")
         self.record |= {
-            "id": identity,
-            "response_model": answer.model if self.api == "embeddings" else answer.served_model,
+            "id": f"{PREFIXES[self.api]}{answer.key}" if generates else None,
+            "response_model": answer.served_model if generates else answer.model,
             "fingerprint": answer.fingerprint if self.api in ("chat", "text_completion") else None,
-            "finish_reason": reason if generates and self.fault not in ("cut", "broken") else None,
-            "input_tokens": answer.input_tokens if usage else None,
-            "output_tokens": answer.output_tokens if usage and generates else None,
+            "finish_reason": self._reason() if generates and not broken else None,
+            "input_tokens": answer.input_tokens if begun else None,
+            "output_tokens": answer.output_tokens if asks and generates and not broken else None,
             "cached_tokens": answer.kind.cached if detailed else None,
             "reasoning_tokens": answer.kind.reasoning if detailed and self.api != "messages" else None,
             "tool_calls": answer.kind.tools if generates else None,
             "chars": len(answer.text) if generates else None,
             "refusal": answer.kind.refusal if generates else None,
         }
+
+    def _reason(self) -> str:
+        reason = self.answer.kind.anthropic if self.api == "messages" else self.answer.kind.openai
+        if self.api == "responses":  # which has a status instead
+            return "max_output_tokens" if reason == "length" else "completed"
+        return reason
 
     def _send(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
@@ -164,8 +182,6 @@ class Served:
 
     def _stream(self) -> None:
         parts = list(self._parts())
-        prefix = {"chat": "chatcmpl-", "responses": "resp_", "messages": "msg_"}[self.api]
-        self._say(f"{prefix}{self.answer.key}", self._sends_usage())
         self.handler.send_response(200)
         self.handler.send_header("content-type", "text/event-stream")
         self.handler.send_header("transfer-encoding", "chunked")
@@ -174,8 +190,6 @@ class Served:
             self._write(parts)
 
     def _sends_usage(self) -> bool:
-        if self.fault in ("cut", "broken"):
-            return False
         return self.api in ("responses", "messages") or self.include_usage
 
     def _write(self, parts: list[str]) -> None:
