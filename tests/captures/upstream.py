@@ -72,6 +72,11 @@ class Handler(BaseHTTPRequestHandler):
         answer = Answer(int(number), attempt, model, KINDS[kind])
         azure = "/deployments/" in path
         served = Served(self, api, answer, body, fault[0] if fault else "", azure)
+        served.record |= {
+            "kind": kind,
+            "helper": self.headers.get("x-stainless-stream-helper"),
+            "asynchronous": self.headers.get("x-stainless-async", "false") != "false",
+        }
         served.tell()
         with self.lock, self.log_path.open("a") as log:
             known = {name: value for name, value in served.record.items() if value is not None}
