@@ -12,7 +12,14 @@ from undertow_collectors.decode.records import Record
 
 FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "operation": ("gen_ai.operation.name", "llm.request.type"),
-    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor"),
+    "provider": (
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "llm.provider",
+        "llm.system",
+        "llm.vendor",
+        "gen_ai.model.provider",
+    ),
     "model": ("litellm.model_group", "gen_ai.request.model", "llm.request.model", "llm.request.model_name"),
     "sent_model": ("litellm.provider.model",),
     "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id"),
@@ -82,6 +89,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "litellm.cost.total",
         "gen_ai.cost.total_cost",
         "gen_ai.usage.cost",
+        "gen_ai.usage.total_cost",
         "llm.cost.total",
         "llm.response.cost",
         "operation.cost",
@@ -132,7 +140,7 @@ CLUES: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
     ),
-    "response": ("output.value", "langfuse.observation.output"),
+    "response": ("output.value", "langfuse.observation.output", "gen_ai.completion_json"),
 }
 """What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""
 

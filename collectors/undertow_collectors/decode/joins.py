@@ -17,7 +17,8 @@ from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import SERVER, Record, Source
 
 _RAW = "raw_gen_ai_request"
-_GATEWAYS = {"litellm"}
+_GATEWAYS = {"litellm", "openrouter"}
+"""Scopes whose outer spans count; those of OpenRouter's Broadcast enclose attempts that used no tokens."""
 _MAX_DEPTH = 64
 
 

@@ -86,12 +86,17 @@ class _Request(msgspec.Struct, rename="camel"):
 
 _request = msgspec.json.Decoder(_Request)
 
+EMPTY = b"{}"
+"""A request of nothing, with which exporters test a connection."""
+
 
 def decode(value: bytes, context: Context) -> Decoded:
     """Spans of OTLP/JSON: ids in hex, 64-bit integers as strings, enums as numbers or names."""
     found: list[tuple[Source, Callable[[], Record]]] = []
     rejects: list[Reject] = []
     for index, document in enumerate(strictjson.documents(value)):
+        if bytes(document) == EMPTY:
+            continue
         try:
             found += _found(strictjson.parse(document, _request))
         except Rejected as rejected:

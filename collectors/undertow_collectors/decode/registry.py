@@ -121,6 +121,8 @@ def recognise(value: bytes, origin: Origin, maps: Maps = _NO_MAPS) -> str:
     for sign, name in _SIGNS:
         if sign in value:
             return name
+    if len(value) < 9 and value.strip() == otlp_json.EMPTY:
+        return "otlp_json"
     if any(sign in value for sign in _FOREIGN):
         raise Rejected("unsupported_format", "OTLP metrics")
     return "native"

@@ -426,6 +426,52 @@ def test_entries_that_are_no_objects_are_rejected(read: Read) -> None:
         assert [reject.reason for reject in decoded.rejects] == ["not_an_object"]
 
 
-def test_the_empty_payload_of_openrouters_connection_test(read: Read) -> None:
+@pytest.mark.parametrize("body", ['{"resourceSpans": []}', "{}", " {}\n"])
+@pytest.mark.parametrize("name", ["auto", "otlp_json"])
+def test_the_empty_payload_of_openrouters_connection_test(read: Read, body: Any, name: Any) -> None:
     """Broadcast's test is an empty OTLP payload: nothing, and no reject."""
-    assert read({"resourceSpans": []}).skipped == {"no_spans": 1}
+    assert read(body, format=name).skipped == {"no_spans": 1}
+
+
+def otlp(scope: str, *spans: dict[str, Any]) -> dict[str, Any]:
+    """An OTLP request of spans of one trace."""
+    return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}]}]}
+
+
+def otlp_span(number: int, parent: int | None, name: str, **attributes: str) -> dict[str, Any]:
+    """A span with attributes that are texts."""
+    return {
+        "traceId": "a" * 32,
+        "spanId": f"{number:016}",
+        "parentSpanId": "" if parent is None else f"{parent:016}",
+        "name": name,
+        "startTimeUnixNano": str(10**18 + number),
+        "endTimeUnixNano": str(2 * 10**18),
+        "attributes": [{"key": f"gen_ai.{key}", "value": {"stringValue": text}} for key, text in attributes.items()],
+    }
+
+
+def test_openrouters_broadcast_counts_a_generation_once(read: Read) -> None:
+    """The root has the tokens and the cost; what it encloses repeats it without."""
+    call = {"operation.name": "chat", "system": "openai", "request.model": "openai/gpt-4o"}
+    used = {"usage.input_tokens": "92495", "usage.output_tokens": "535", "usage.total_cost": "0.001859"}
+    empty = {"usage.input_tokens": "0", "usage.output_tokens": "0"}
+    spans = [
+        otlp_span(1, None, "LLM Generation", **call, **used),
+        otlp_span(2, 1, "generation", **call, **empty),
+        otlp_span(3, 1, "provider attempt 1: DeepInfra", **call, **empty),
+    ]
+    for order in (spans, spans[::-1]):
+        decoded = read(otlp("openrouter", *order))
+        (span,) = decoded.spans
+        assert (span.input_tokens, span.output_tokens, span.cost_usd) == (92495, 535, 0.001859)
+        assert decoded.skipped.total() == 2
+
+
+def test_cloudflares_otlp_names_its_provider_in_its_own_way(read: Read) -> None:
+    """Its spans have no operation, `gen_ai.model.provider`, and the whole answer as JSON."""
+    answered = json.dumps({"choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}]})
+    said = {"request.model": "gpt-4o", "model.provider": "openai", "usage.input_tokens": "14", "usage.cost": "0.1"}
+    span = one(read, otlp("ai-gateway", otlp_span(1, None, "chat", **said, completion_json=answered)))
+    assert (span.provider, span.model, span.input_tokens, span.cost_usd) == ("openai", "gpt-4o", 14, 0.1)
+    assert (span.response_chars, span.finish_reason) == (6, "stop")
