@@ -1,4 +1,4 @@
-"""What the URL of a call says: the host that was called, and the operation that was asked for."""
+"""What the URL of a call says, or else its answer: the host that was called, and the operation that was asked for."""
 
 import re
 from typing import Any
@@ -20,6 +20,8 @@ _OPERATIONS = (
     (re.compile(r"audio/(transcriptions|translations)$"), "transcription"),
 )
 
+_OBJECTS = {"chat.completion": "chat", "text_completion": "text_completion", "response": "responses"}
+
 
 def operation(url: Any) -> str | None:
     """The operation behind the path of an upstream URL or a bare path, None where it is not known."""
@@ -38,7 +40,19 @@ def host(url: Any) -> str | None:
 
 
 def fill(fields: dict[str, Any], url: Any) -> None:
-    """Set `operation` and `server_address` of a call by its URL, where the log itself does not say them."""
-    for name, found in (("operation", operation(url)), ("server_address", host(url))):
+    """Set `operation` and `server_address` of a call by its URL, where the log itself does not say them.
+
+    Where the URL is none, what kind of object the answer calls itself says the operation.
+    """
+    found_operation = operation(url) or _answered(fields.get("response_body"))
+    for name, found in (("operation", found_operation), ("server_address", host(url))):
         if found and not fields.get(name):
             fields[name] = found
+
+
+def _answered(body: Any) -> str | None:
+    kind = body.get("object") if isinstance(body, dict) else None
+    items = body["data"] if kind == "list" and isinstance(body.get("data"), list) else []
+    if items and isinstance(items[0], dict) and items[0].get("object") == "embedding":
+        return "embeddings"
+    return _OBJECTS.get(kind) if isinstance(kind, str) else None

@@ -55,6 +55,7 @@ _event = msgspec.json.Decoder().decode
 
 
 def _calls(record: dict[str, Any]) -> Iterable[Call]:
+    record = mapping(record.get("value")) or record  # Helicone's producer for Kafka puts a message into a message
     rows = record.get("data")
     if isinstance(rows, list):
         return each(rows, _call)

@@ -49,14 +49,11 @@ _SIGNS = (
     (b'"resourceSpans"', "otlp_json"),
     (b'"resourceLogs"', "otlp_json"),
     (b'"standard_logging_object"', "litellm"),
-    (b'"_event"', "litellm"),
-    (b'"litellm_call_id"', "litellm"),
-    (b'"custom_llm_provider"', "litellm"),
-    (b'"model_group"', "litellm"),
     (b'"ai_org"', "portkey"),
     (b'"portkeyHeaders"', "portkey"),
     (b'"providerRequest"', "helicone"),
     (b'"heliconeMeta"', "helicone"),
+    (rb"\"heliconeMeta\"", "helicone"),
     (b'"helicone_user"', "helicone"),
     (b'"request_response_url"', "helicone"),
     (b'"RootSpan"', "bifrost"),
@@ -74,7 +71,13 @@ _SIGNS = (
     (b'"trace-create"', "langfuse"),
     (b'"span-create"', "langfuse"),
     (b'"sdk_integration"', "langfuse"),
+    (b'"_event"', "litellm"),
+    (b'"litellm_call_id"', "litellm"),
+    (b'"custom_llm_provider"', "litellm"),
+    (b'"model_group"', "litellm"),
 )
+"""Keys -> the format that alone has them; LiteLLM's come last, because it puts them into what it sends elsewhere."""
+
 _NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")

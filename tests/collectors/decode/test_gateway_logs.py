@@ -19,7 +19,7 @@ SECRET = "tell-nobody"
 
 COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
     "portkey": (20, {}, {"cached_answer": 3}),
-    "helicone": (17, {"missing_model": 1}, {"cached_answer": 1, "unfinished": 1, "tool": 1, "not_llm_call": 1}),
+    "helicone": (18, {"missing_model": 1}, {"cached_answer": 1, "unfinished": 1, "tool": 1, "not_llm_call": 1}),
     "bifrost": (18, {}, {"wrapper": 3, "unfinished": 1, "cached_answer": 1, "not_llm_call": 2, "tool": 2}),
     "cloudflare": (18, {}, {"cached_answer": 3}),
     "openrouter": (10, {}, {}),
@@ -194,6 +194,13 @@ def test_helicones_rows_without_bodies_add_up_their_columns(read: Read) -> None:
     span = one(read, row | columns | {"response_status": 200})
     assert (span.input_tokens, span.cached_input_tokens) == (14, 4)
     assert (span.output_tokens, span.reasoning_tokens) == (9, 3)
+
+
+def test_helicones_embeddings_without_a_path(read: Read) -> None:
+    """The manual logger's URL says nothing; the answer says what it is."""
+    vectors = {"object": "list", "data": [{"object": "embedding", "embedding": [0.1]}], "usage": {"prompt_tokens": 4}}
+    span = one(read, helicone(json=vectors))
+    assert (span.operation, span.input_tokens, span.output_tokens) == ("embeddings", 4, None)
 
 
 def test_helicones_webhooks(read: Read) -> None:
@@ -413,6 +420,14 @@ def test_langfuses_outputs(read: Read, output: Any, expected: Any) -> None:
         read, {"batch": [CREATE, event("generation-update", 4, id="g", endTime="2026-11-20T12:00:04Z", output=output)]}
     )
     assert (span.response_chars, span.tool_call_count) == expected
+
+
+@pytest.mark.parametrize("folder", COUNTS)
+def test_what_litellm_adds_does_not_make_it_litellms(capture: Capture, folder: Any) -> None:
+    """LiteLLM logs to some of these, too, and puts its own keys into their metadata."""
+    for message in capture(folder):
+        value = message.value.replace(b'"metadata": {', b'"metadata": {"model_group": "m", "litellm_call_id": "c", ')
+        assert decode(Message(message.origin, value)).format == folder
 
 
 def test_entries_that_are_no_objects_are_rejected(read: Read) -> None:
