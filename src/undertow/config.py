@@ -45,7 +45,19 @@ Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(gt=0, le=1e6)]
-Format = Literal["auto", "native", "otlp", "otlp_json", "litellm"]
+Format = Literal[
+    "auto",
+    "native",
+    "otlp",
+    "otlp_json",
+    "litellm",
+    "portkey",
+    "helicone",
+    "bifrost",
+    "cloudflare",
+    "openrouter",
+    "langfuse",
+]
 Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]
 
