@@ -31,6 +31,7 @@ HELPERS = {
     "first_token_at": "when the first token or chunk came; gives `ttft_s`",
     "request_body": "what was sent upstream, as an object or as JSON in a string; gives the request's parameters",
     "response_body": "what the provider answered, likewise; gives what can be read off an answer",
+    "response_text": "the answer's text alone, where there is no body",
 }
 """Targets that are no fields of the span: fields are made of them, and they are forgotten."""
 
@@ -44,7 +45,7 @@ def _says(text: str) -> Meta:
 
 class FieldRule(msgspec.Struct, frozen=True, kw_only=True):
     """One field of the span, `labels.NAME`, `signals.NAME`, or what fields are made of: `ended_at`, `first_token_at`,
-    `request_body`, `response_body`. A text alone is its `path`.
+    `request_body`, `response_body`, `response_text`. A text alone is its `path`.
     """
 
     SHORT: ClassVar[str] = "path"

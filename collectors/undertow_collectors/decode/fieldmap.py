@@ -151,13 +151,13 @@ def _constant(name: str, value: Any) -> Any:
 
 def _converter(name: str, unit: str) -> Convert:
     if unit in units.DURATIONS:
-        return units.scaled(units.DURATIONS[unit])
+        return units.duration(units.DURATIONS[unit])
     if unit in units.MONEY:
         return units.scaled(units.MONEY[unit])
     if unit:
         return units.moment(unit)
     if name in HELPERS:
-        return _body
+        return _said if name == "response_text" else _body
     return _OF_FIELD.get(name.partition(".")[0]) or units.plain(name)
 
 
@@ -188,6 +188,10 @@ def _body(value: Any, _: str, __: Decoded) -> dict[str, Any] | None:
     """An object, also out of a string that holds one, or the stream of one."""
     found = value if isinstance(value, dict) else answer.body(value)
     return found if isinstance(found, dict) else None
+
+
+def _said(value: Any, _: str, __: Decoded) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _label(value: Any, name: str, decoded: Decoded) -> Any:

@@ -42,13 +42,14 @@ class JsonLog:
     """One format of request log.
 
     `calls` gives the calls of a record, or for one that is none the reason for skipping it; `adjust` changes the fields
-    of a call as a table cannot; `caller` are paths of objects that hold what the application sent along.
+    of a call as a table cannot, and returns the names of those that it inferred; `caller` are paths of objects that
+    hold what the application sent along.
     """
 
     name: str
     fields: FieldMap
     calls: Callable[[dict[str, Any]], Iterable[Call]] = whole
-    adjust: Callable[[dict[str, Any], dict[str, Any]], None] | None = None
+    adjust: Callable[[dict[str, Any], dict[str, Any]], Iterable[str] | None] | None = None
     caller: tuple[str, ...] = ()
 
     def decode(self, value: bytes, context: Context) -> Decoded:
@@ -88,11 +89,18 @@ class JsonLog:
     def _span(self, call: dict[str, Any], index: int, context: Context, decoded: Decoded) -> Span:
         fields = self.fields.read(call, decoded, context)
         if self.adjust is not None:
-            self.adjust(fields, call)
+            before = dict(fields) if context.sources is not None else fields
+            inferred = set(self.adjust(fields, call) or ())
+            decoded.derived.update(inferred)
+            for name in fields if before is not fields else ():
+                if fields[name] != before.get(name):
+                    context.note(name, "derived: other keys" if name in inferred else "other keys")
         for path in self.caller:
             sent = mapping(finder(path)(call, {}))
             for name in CALLER_FIELDS:
-                put(fields, name, sent.get(name), decoded.coerced)
+                if name in sent:
+                    put(fields, name, sent[name], decoded.coerced)
+                    context.note(name, f"{path}.{name}", sent[name])
             add_labels(fields, sent, context.keep_labels)
         if context.keep_labels:
             add_labels(fields, {name: finder(name)(call, {}) for name in context.keep_labels}, context.keep_labels)
@@ -106,6 +114,7 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
     """
     request: dict[str, Any] = fields.pop("request_body", None) or {}
     response: dict[str, Any] = fields.pop("response_body", None) or {}
+    text = fields.pop("response_text", None)
     _times(fields, context)
     if request:
         _request(fields, request, context, decoded)
@@ -113,8 +122,9 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
         _response(fields, response, context, decoded)
     _identity(fields, context, decoded)
     _outcome(fields, context)
-    if response and fields["status"] == "ok" and fields["operation"] in names.GENERATING:
-        _answer(fields, response, request, context, decoded)
+    if (response or text) and fields["status"] == "ok" and fields["operation"] in names.GENERATING:
+        found = answer.features(response, request) if response else answer.of_text(text, request)
+        _answer(fields, found, context, decoded)
     context.identify(fields, index, decoded.derived)
     if fields.get("started_at") is None:
         raise Rejected("missing_started_at", "neither in the record nor from Kafka, whose clock files do not have")
@@ -216,11 +226,8 @@ def _error_class(kind: str | None, code: int | None, context: Context) -> str:
     return names.error_class(kind, str(code) if code and code >= 400 else None)
 
 
-def _answer(
-    fields: dict[str, Any], response: dict[str, Any], request: dict[str, Any], context: Context, decoded: Decoded
-) -> None:
-    found = answer.features(response, request)
+def _answer(fields: dict[str, Any], found: dict[str, Any], context: Context, decoded: Decoded) -> None:
     for name in found:
         if fields.get(name) is None:
-            context.note(name, "response_body" if name == "finish_reason" else "derived: the answer in response_body")
+            context.note(name, "response_body" if name == "finish_reason" else "derived: the answer's text")
     answer.add(fields, found, decoded.derived)

@@ -33,11 +33,25 @@ def scaled(divisor: float) -> Convert:
     return convert
 
 
+def duration(divisor: float) -> Convert:
+    """Seconds, out of a number divided by `divisor`; gateways write -1 for what they did not measure."""
+    seconds = scaled(divisor)
+
+    def convert(value: Any, name: str, decoded: Decoded) -> float | None:
+        found: float | None = seconds(value, name, decoded)
+        if found is not None and found < 0:
+            decoded.coerced[name] += 1
+            return None
+        return found
+
+    return convert
+
+
 def moment(unit: str) -> Convert:
-    """A point in time in `unit`: a key of MOMENTS, `rfc3339`, or `auto`, which tells them apart."""
-    if unit in MOMENTS:
-        return scaled(MOMENTS[unit])
-    return _rfc3339 if unit == "rfc3339" else _auto
+    """A point in time: numbers in `unit`, a key of MOMENTS or `auto`, which goes by their size; texts in RFC 3339."""
+    if unit == "rfc3339":
+        return _rfc3339
+    return _dated(scaled(MOMENTS[unit]) if unit in MOMENTS else _sized)
 
 
 def plain(name: str) -> Convert:
@@ -69,9 +83,17 @@ def _rfc3339(value: Any, name: str, decoded: Decoded) -> float | None:
     return found
 
 
-def _auto(value: Any, name: str, decoded: Decoded) -> float | None:
-    if isinstance(value, str) and "-" in value[1:]:
-        return _rfc3339(value, name, decoded)
+def _dated(of_number: Convert) -> Convert:
+    def convert(value: Any, name: str, decoded: Decoded) -> float | None:
+        if isinstance(value, str) and "-" in value[1:]:
+            return _rfc3339(value, name, decoded)
+        found: float | None = of_number(value, name, decoded)
+        return found
+
+    return convert
+
+
+def _sized(value: Any, name: str, decoded: Decoded) -> float | None:
     found = _number(value, name, decoded)
     if found is None:
         return None

@@ -1,6 +1,6 @@
 """Each folder of fixtures with an `expected.jsonl` becomes exactly what stands there, reviewed by hand.
 
-A line is a span with its known fields, `{"skipped": REASON}` or `{"rejected": REASON}`: spans first, then the others.
+A line is a span with its known fields, `{"skipped": REASON}` or `{"rejected": REASON}`; the spans come first, in order.
 `python tests/collectors/decode/test_expected.py FOLDER` prints what the folder becomes now.
 """
 

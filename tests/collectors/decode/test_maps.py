@@ -201,6 +201,16 @@ def test_bodies_are_looked_at_and_forgotten(maps: Load) -> None:
         assert "secret" not in repr(decoded)
 
 
+def test_a_bare_text_is_looked_at_and_forgotten(maps: Load) -> None:
+    """Where the log has the answer's text and no body, the text gives what it can."""
+    found = maps(home() + '\nresponse_text = "text"\nfinish_reason = "why"\n')
+    decoded = read(found, {"model": "m", "text": "secret words", "why": "end_turn"}, format="home")
+    span = decoded.spans[0]
+    assert (span.response_chars, span.refusal, span.finish_reason) == (12, False, "stop")
+    assert "secret" not in repr(decoded)
+    assert read(found, {"model": "m", "text": "secret", "outcome": "failed"}, format="home").spans[0].refusal is None
+
+
 def test_the_provider_is_guessed_last(maps: Load) -> None:
     """Named, else by the host, else by the model's prefix, else unknown; guesses and constants are derived."""
     found = maps(home() + '\nprovider = "p"\nserver_address = "host"\n')
