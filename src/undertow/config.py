@@ -57,6 +57,9 @@ Format = Literal[
     "cloudflare",
     "openrouter",
     "langfuse",
+    "kong",
+    "apisix",
+    "envoy",
 ]
 Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]

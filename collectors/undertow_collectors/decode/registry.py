@@ -10,10 +10,13 @@ from dataclasses import replace
 from undertow.batch import Decoded, Message, Origin, Reject
 from undertow.span import Rejected
 from undertow_collectors.decode import (
+    apisix,
     bifrost,
     cloudflare,
     cost,
+    envoy,
     helicone,
+    kong,
     langfuse,
     litellm,
     native,
@@ -42,6 +45,9 @@ FORMATS: dict[str, Decoder] = {
     "cloudflare": cloudflare.decode,
     "openrouter": openrouter.decode,
     "langfuse": langfuse.decode,
+    "kong": kong.decode,
+    "apisix": apisix.decode,
+    "envoy": envoy.decode,
 }
 """Every format by the name it has in `kafka.format` and on the command line, where `auto` stands beside them."""
 
@@ -75,8 +81,20 @@ _SIGNS = (
     (b'"litellm_call_id"', "litellm"),
     (b'"custom_llm_provider"', "litellm"),
     (b'"model_group"', "litellm"),
+    (b'"llm_summary"', "apisix"),
+    (b'"apisix_latency"', "apisix"),
+    (b'"tried_targets"', "kong"),
+    (b'"llm_latency"', "kong"),
+    (b'"plugin_id"', "kong"),
+    (b'"latencies"', "kong"),
+    (b'"genai_model_name"', "envoy"),
+    (b'"gen_ai.request.model_override"', "envoy"),
+    (b'"x-envoy-origin-path"', "envoy"),
+    (b'"response_flags"', "envoy"),
 )
-"""Keys -> the format that alone has them; LiteLLM's come last, because it puts them into what it sends elsewhere."""
+"""Keys -> the format that alone has them. LiteLLM's come after those of the services that it sends its own log to; the
+commonest words, which proxies have for everything that they pass on, come last.
+"""
 
 _NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)

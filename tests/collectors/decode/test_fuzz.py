@@ -107,7 +107,7 @@ def _corpus(capture: Capture, curated: Curated) -> list[bytes]:
     """Small real messages of all formats."""
     folders = ("litellm-otel-v1-slp", "otel-official", "traceloop-nocontent", "openinference")
     found = [message.value for folder in folders for message in capture(folder)]
-    logs = ("portkey", "helicone", "bifrost", "cloudflare", "openrouter", "langfuse")
+    logs = ("portkey", "helicone", "bifrost", "cloudflare", "openrouter", "langfuse", "kong", "apisix", "envoy")
     found += [message.value for folder in logs for message in capture(folder)] * 3
     found += [message.value for _, message in curated]
     native = {"span_id": "a", "started_at": "2026-11-20T12:00:00Z", "provider": "openai", "model": "m", "team": "x"}

@@ -23,6 +23,9 @@ COUNTS: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
     "bifrost": (18, {}, {"wrapper": 3, "unfinished": 1, "cached_answer": 1, "not_llm_call": 2, "tool": 2}),
     "cloudflare": (18, {}, {"cached_answer": 3}),
     "openrouter": (10, {}, {}),
+    "kong": (11, {}, {"cached_answer": 1, "not_llm_call": 2}),
+    "apisix": (6, {}, {"not_llm_call": 1}),
+    "envoy": (10, {}, {"not_llm_call": 1}),
     "langfuse": (13, {"missing_model": 1}, {"unfinished": 1, "not_llm_call": 7, "tool": 1, "agent": 1, "no_spans": 1}),
 }
 
