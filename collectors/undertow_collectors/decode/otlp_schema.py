@@ -8,75 +8,45 @@ values that are wanted are decoded (opentelemetry-proto v1.5 trace.proto, logs.p
 import struct
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-_FIELD = descriptor_pb2.FieldDescriptorProto
-_STRING, _BYTES, _INT32, _FIXED64 = _FIELD.TYPE_STRING, _FIELD.TYPE_BYTES, _FIELD.TYPE_INT32, _FIELD.TYPE_FIXED64
-_SCHEMA: dict[str, dict[str, tuple[int, int | str]]] = {
+from undertow_collectors.decode.protoschema import BYTES, FIXED64, INT32, STRING, Schema, message_classes
+
+_SCHEMA: Schema = {
     "TracesData": {"resource_spans": (1, "*ResourceSpans")},
     "ResourceSpans": {"resource": (1, "Resource"), "scope_spans": (2, "*ScopeSpans")},
     "Resource": {"attributes": (1, "map")},
     "ScopeSpans": {"scope": (1, "Scope"), "spans": (2, "*Span")},
-    "Scope": {"name": (1, _STRING)},
+    "Scope": {"name": (1, STRING)},
     "Span": {
-        "trace_id": (1, _BYTES),
-        "span_id": (2, _BYTES),
-        "parent_span_id": (4, _BYTES),
-        "name": (5, _STRING),
-        "kind": (6, _INT32),
-        "start_time_unix_nano": (7, _FIXED64),
-        "end_time_unix_nano": (8, _FIXED64),
+        "trace_id": (1, BYTES),
+        "span_id": (2, BYTES),
+        "parent_span_id": (4, BYTES),
+        "name": (5, STRING),
+        "kind": (6, INT32),
+        "start_time_unix_nano": (7, FIXED64),
+        "end_time_unix_nano": (8, FIXED64),
         "attributes": (9, "map"),
         "events": (11, "*Event"),
         "status": (15, "Status"),
     },
-    "Event": {"time_unix_nano": (1, _FIXED64), "name": (2, _STRING), "attributes": (3, "map")},
-    "Status": {"message": (2, _STRING), "code": (3, _INT32)},
+    "Event": {"time_unix_nano": (1, FIXED64), "name": (2, STRING), "attributes": (3, "map")},
+    "Status": {"message": (2, STRING), "code": (3, INT32)},
     "LogsData": {"resource_logs": (1, "*ResourceLogs")},
     "ResourceLogs": {"resource": (1, "Resource"), "scope_logs": (2, "*ScopeLogs")},
     "ScopeLogs": {"scope": (1, "Scope"), "log_records": (2, "*LogRecord")},
     "LogRecord": {
-        "time_unix_nano": (1, _FIXED64),
+        "time_unix_nano": (1, FIXED64),
         "attributes": (6, "map"),
-        "trace_id": (9, _BYTES),
-        "span_id": (10, _BYTES),
-        "observed_time_unix_nano": (11, _FIXED64),
-        "event_name": (12, _STRING),
+        "trace_id": (9, BYTES),
+        "span_id": (10, BYTES),
+        "observed_time_unix_nano": (11, FIXED64),
+        "event_name": (12, STRING),
     },
 }
 
-
-def _build(*names: str) -> list[Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="undertow/otlp.proto", package="undertow.otlp", syntax="proto3")
-    for message, fields in _SCHEMA.items():
-        described = file.message_type.add(name=message)
-        for name, (number, kind) in fields.items():
-            _describe(described, name, number, kind)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return [message_factory.GetMessageClass(pool.FindMessageTypeByName(f"undertow.otlp.{name}")) for name in names]
-
-
-def _describe(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: int | str) -> None:
-    field = message.field.add(name=name, number=number, label=_FIELD.LABEL_OPTIONAL)
-    if isinstance(kind, int):
-        field.type = kind  # type: ignore[assignment]
-        return
-    field.type = _FIELD.TYPE_MESSAGE
-    field.type_name = f".undertow.otlp.{kind.lstrip('*')}"
-    if kind.startswith("*") or kind == "map":
-        field.label = _FIELD.LABEL_REPEATED
-    if kind == "map":
-        field.type_name = f".undertow.otlp.{message.name}.AttributesEntry"
-        entry = message.nested_type.add(name="AttributesEntry")
-        entry.options.map_entry = True
-        entry.field.add(name="key", number=1, type=_STRING, label=_FIELD.LABEL_OPTIONAL)
-        entry.field.add(name="value", number=2, type=_BYTES, label=_FIELD.LABEL_OPTIONAL)
-
-
-TracesData, LogsData = _build("TracesData", "LogsData")
+TracesData, LogsData = message_classes("undertow.otlp", _SCHEMA, "TracesData", "LogsData")
 """These, and ExportTraceServiceRequest and ExportLogsServiceRequest, which are the same on the wire."""
 
 _double = struct.Struct("<d").unpack_from
