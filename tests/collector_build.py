@@ -16,6 +16,7 @@ from tests.apache_kafka import CACHE, MissingError
 
 SOURCE = Path(__file__).parents[1] / "docker" / "collector"
 FILES = ("go.mod", "go.sum", "main.go")
+GO_HOME = Path("/usr/local/go/bin")
 BUILD_S = 1_500.0
 NEEDED = (1, 25)
 """The oldest Go that builds it, which go.mod says too."""
@@ -41,7 +42,7 @@ def program(say: Say) -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             unfinished = Path(scratch) / "otelcol"
-            _build(_go(say), unfinished, say)
+            _build(find_go(say), unfinished, say)
             unfinished.replace(built)
     return built
 
@@ -63,9 +64,9 @@ def _build(go: Path, target: Path, say: Say) -> None:
         raise MissingError(f"Go could not build the OpenTelemetry Collector: {''.join(last).strip()[-500:]}")
 
 
-def _go(say: Say) -> Path:
-    """A Go that is new enough."""
-    found = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/local/go/bin")
+def find_go(say: Say) -> Path:
+    """A Go that is new enough, fetched by an older one if need be; MissingError where that cannot be."""
+    found = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{GO_HOME}")
     if found is None:
         raise MissingError(f"the OpenTelemetry Collector needs Go {NEEDED[0]}.{NEEDED[1]}; not found: go")
     told = subprocess.run([found, "version"], env=_environment(), capture_output=True, text=True, check=True).stdout
