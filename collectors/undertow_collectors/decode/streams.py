@@ -74,7 +74,7 @@ class _Text:
 
 
 def _events(text: str) -> Iterator[Any]:
-    for line in text.splitlines():
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):  # no other sign ends a line of a stream
         if line.startswith("data:"):
             try:
                 yield _decode(line[5:])

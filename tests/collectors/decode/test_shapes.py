@@ -287,6 +287,13 @@ def test_a_stream_that_was_cut_has_no_text(name: Any) -> None:
     assert features(sse(*events), {}) == {}
 
 
+def test_only_line_ends_end_an_event() -> None:
+    """The line separators of Unicode may stand inside of an answer as they are."""
+    text = "a\u2028b\x85c\u2029d"
+    stream = f"data: {json.dumps(chunk(content=text), ensure_ascii=False)}\n\ndata: {json.dumps(chunk('stop'))}\n\n"
+    assert features(stream, {})["response_chars"] == len(text)
+
+
 def test_tool_calls_of_streams() -> None:
     """Calls that come in pieces are counted once each."""
     calls = [chunk(tool_calls=[{"index": at, "function": {"arguments": part}}]) for at in (0, 1) for part in "ab"]
