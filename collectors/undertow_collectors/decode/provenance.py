@@ -61,3 +61,9 @@ class Provenance:
             replace(record, outcome=again[id(record.outcome)]) if id(record.outcome) in again else record
             for record in self.records
         ]
+
+    def price(self) -> None:
+        """Say so where a cost was computed after the decoder had done its part."""
+        for record in self.records:
+            if isinstance(record.outcome, Span) and record.outcome.cost_derived:
+                record.notes.update(dict.fromkeys(("cost_usd", "cost_derived"), Note("derived: list prices")))

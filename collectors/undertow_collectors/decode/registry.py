@@ -125,6 +125,8 @@ def decode(
     context = Context(message.origin, message.timestamp_s, keep_labels, sources)
     decoded = _decode(message.value, format, context, maps)
     cost.add(decoded)
+    if sources is not None:
+        sources.price()
     if not decoded.read:
         decoded.skipped["no_spans"] += 1
     if decoded.rejects:

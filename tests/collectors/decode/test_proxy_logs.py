@@ -85,7 +85,8 @@ def test_kongs_zeros_and_repetitions_say_nothing(one: Any) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "cost": 0, "time_to_first_token": 500}
     meta = META | {"response_model": "gpt-4o", "llm_latency": -1, "request_mode": "oneshot"}
     span = one(kong({"meta": meta, "usage": usage}))
-    assert (span.cost_usd, span.response_model, span.duration_s, span.ttft_s) == (None, None, None, None)
+    assert (span.response_model, span.duration_s, span.ttft_s) == (None, None, None)
+    assert span.cost_derived  # from a list of prices, because the log's zero says nothing
 
 
 @pytest.mark.parametrize(("verdict", "score"), [(85, 0.85), ("85", 0.85), (0, 0.0), (101, None), ("?", None)])
