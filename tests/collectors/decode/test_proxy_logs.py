@@ -1,6 +1,8 @@
 """The traps of gateways that log every request they proxy: Kong, APISIX, Envoy AI Gateway."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +191,15 @@ def test_envoys_authority_counts_where_it_is_a_providers(one: Any) -> None:
     assert one(envoy(**{":authority": "api.openai.com", "upstream_host": "192.0.2.7:443"})).provider == "openai"
     span = one(envoy(**{":authority": "ai.example.com", "upstream_host": "192.0.2.7:443"}))
     assert (span.server_address, span.provider) == ("192.0.2.7", "unknown")
+
+
+def test_every_key_of_the_guides_envoy_log_is_read(read: Read) -> None:
+    """docs/shipping.md asks Envoy for no key that nobody reads."""
+    guide = (Path(__file__).parents[3] / "docs" / "shipping.md").read_text().partition("## Envoy AI Gateway")[2]
+    keys = re.findall(r'^ +"?([\w.:-]+?)"?: "%', guide.partition("## ")[0], re.MULTILINE)
+    assert len(keys) == 16
+    decoded = read(dict.fromkeys(keys, "-") | envoy())
+    assert (decoded.format, len(decoded.spans), dict(decoded.unknown)) == ("envoy", 1, {})
 
 
 def test_headers_of_an_upstream_do_not_mislead(read: Read) -> None:
