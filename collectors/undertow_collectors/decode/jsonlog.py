@@ -206,7 +206,7 @@ def _outcome(fields: dict[str, Any], context: Context) -> None:
     status = names.status(word) if word else "error" if kind else "ok"
     if status is None:
         raise Rejected("invalid_status", "a word that says neither success nor failure; name it in `values`")
-    if names.is_disconnect(kind, str(code)):
+    if code == 499 or (kind and names.is_disconnect(kind)):
         status = "cancelled"
     elif status == "ok" and code is not None:
         status = names.status_of(code)
