@@ -184,6 +184,18 @@ def test_a_field_map_is_read(write: Write) -> None:
     assert home.fields["status"].values == {"OK": "ok", "FAIL": "error"}
 
 
+def test_labels_need_no_quotes(write: Write) -> None:
+    """`labels.user` in the file, or __LABELS__USER in a variable, is one field; `labels` with a path is all of them."""
+    text = '[[kafka.field_map]]\nname = "a"\n[kafka.field_map.fields]\nmodel = "m"\n'
+    variable = {"UNDERTOW_KAFKA__FIELD_MAP__0__FIELDS__SIGNALS__CITED": "c"}
+    config = load(write(text + 'labels.user = "u"\nlabels.team = {path = "t"}\n'), variable)
+    assert config.kafka is not None
+    assert config.kafka.field_map[0].fields.keys() == {"model", "labels.user", "labels.team", "signals.cited"}
+    config = load(write(text + 'labels = {path = "meta"}\n'), {})
+    assert config.kafka is not None
+    assert config.kafka.field_map[0].fields["labels"] == FieldRule(path="meta")
+
+
 def test_a_field_map_from_the_environment(write: Write) -> None:
     """A variable sets one key of a map, or brings all maps as JSON."""
     changed = load(write(HOME), {"UNDERTOW_KAFKA__FIELD_MAP__0__FIELDS__MODEL": "m", "UNDERTOW_KAFKA__FORMAT": "home"})

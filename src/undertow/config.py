@@ -247,6 +247,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     place = Place(str(path) if path else "configuration")
     table = _toml(path, place) if path else {}
     overlay(table, environ, PREFIX, place)
+    fieldmaps.spell_out(table)
     config = read(table, Config, place)
     _check(config, place)
     return config

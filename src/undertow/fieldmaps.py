@@ -87,6 +87,24 @@ class FieldMapConfig(msgspec.Struct, frozen=True, kw_only=True):
     fields: Annotated[dict[str, FieldRule], _says("field of the span to its rule")]
 
 
+def spell_out(table: dict[str, Any]) -> None:
+    """Make `labels.user = ...` without quotes, which TOML reads as a table in a table, what it means."""
+    kafka = table.get("kafka")
+    maps = kafka.get("field_map") if isinstance(kafka, dict) else None
+    for one in maps if isinstance(maps, list) else ():
+        fields = one.get("fields") if isinstance(one, dict) else None
+        if isinstance(fields, dict):
+            _spell_out_groups(fields)
+
+
+def _spell_out_groups(fields: dict[str, Any]) -> None:
+    for group in ("labels", "signals"):
+        nested = fields.get(group)
+        if isinstance(nested, dict) and not nested.keys() & set(FieldRule.__struct_fields__):
+            del fields[group]
+            fields.update({f"{group}.{name}": rule for name, rule in nested.items()})
+
+
 def is_target(name: str) -> bool:
     """Whether a map can fill `name`: a field of the span, a helper, `labels.NAME` or `signals.NAME`."""
     group, _, rest = name.partition(".")

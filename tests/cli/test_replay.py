@@ -28,6 +28,27 @@ def _replay(quick: Path, capsys: pytest.CaptureFixture[str]) -> Replay:
     return replay
 
 
+def test_a_home_made_log_is_replayed_by_its_field_map(
+    stream: Stream, write: Write, quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A silent update is found in a log that only a field map can read."""
+    keys = {"span_id": "id", "started_at": "ts", "model": "m", "output_tokens": "out", "input_tokens": "in"}
+    records = [{key: span[name] for name, key in keys.items()} for span in stream(change_at=3000)]
+    config = tmp_path / "home.toml"
+    rules = "\n".join(f'{name} = "{key}"' for name, key in keys.items())
+    config.write_text(
+        f'{quick.read_text()}\n[[kafka.field_map]]\nname = "home"\n[kafka.field_map.fields]\n{rules}\n'
+        'provider = {value = "openai"}\nroute = {value = "chat"}\n'
+    )
+    assert (
+        main(["replay", "--json", "--config", str(config), "--format", "home", str(write("log.jsonl", records))]) == 1
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["spans"]["stored"] == 5000
+    (incident,) = report["incidents"]
+    assert (incident["cause"], incident["target"]["gateway"]) == ("provider_update", "home")
+
+
 def test_a_silent_update_is_an_open_incident(stream: Stream, write: Write, replay: Replay) -> None:
     """Answers that halve in length are reported as the provider's update, in the shape of the contract, with exit 1."""
     code, report = replay(write("log.jsonl", stream(change_at=3000)))
