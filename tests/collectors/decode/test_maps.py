@@ -7,11 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from undertow.batch import Decoded, Message, Origin
+from undertow.commands.explain import as_object, as_text, records
 from undertow.config import load
-from undertow_collectors.decode.maps import Maps, compiled
+from undertow.fieldmaps import HELPERS
+from undertow.span import FIELDS, Span
+from undertow_collectors.decode.fieldmap import FieldMap, at
+from undertow_collectors.decode.jsonlog import JsonLog
+from undertow_collectors.decode.maps import Custom, Maps, compiled
+from undertow_collectors.decode.provenance import Provenance
 from undertow_collectors.decode.registry import decode
 
 SHIPPING = Path(__file__).parents[3] / "docs" / "shipping.md"
@@ -222,3 +231,35 @@ def test_the_provider_is_guessed_last(maps: Load) -> None:
     ):
         decoded = read(found, {"model": "m"} | record, format="home")
         assert (decoded.spans[0].provider, decoded.derived["provider"]) == (provider, derived)
+
+
+WIDE = FieldMap(
+    {
+        **{field.name: at(field.name, f"{field.name}.a", "x.0") for field in FIELDS},
+        **{name: at(name, "y") for name in HELPERS},
+        "labels.z": at("z"),
+        "signals.z": at("z"),
+    }
+)
+names = st.sampled_from([*(field.name for field in FIELDS), *HELPERS, "x", "y", "z"])
+scalars = st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats() | st.text(max_size=6)
+values = st.recursive(scalars, lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=3), c, max_size=3))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(names, values, max_size=12), st.booleans())
+def test_records_of_any_shape(record: dict[str, Any], asked: bool) -> None:
+    """Whatever stands in a record, a map makes one span or one reject of it, and --explain can tell."""
+    sources = Provenance() if asked else None
+    maps = {"wide": Custom(JsonLog("wide", WIDE, caller=("labels",)), None, ())}
+    body = json.dumps({"model": "m"} | record).encode()
+    message = Message(Origin("t", 0, 0), body, 1.79e9)
+    decoded = decode(message, "wide", keep_labels=frozenset({"z", "x.0"}), maps=maps, sources=sources)
+    assert decoded.read == 1
+    assert "decoder_error" not in {reject.reason for reject in decoded.rejects}
+    for span in decoded.spans:
+        assert msgspec.json.decode(msgspec.json.encode(span), type=Span) == span
+    if sources is not None:
+        for one in records(decoded, sources):
+            assert as_text(one, message.origin, decoded.format).encode("utf-8", "replace")
+            assert msgspec.json.encode(as_object(one, message.origin, decoded.format))
