@@ -148,7 +148,7 @@ _messages = finder(f"{_A}gen_ai.output.messages")
 _format = finder(f"{_A}gen_ai.request.response_format")
 
 
-def _adjust_attempt(fields: dict[str, Any], span: dict[str, Any]) -> None:
+def _adjust_attempt(fields: dict[str, Any], span: dict[str, Any]) -> Iterable[str]:
     if fields.get("span_id") and fields.get("trace_id"):
         fields["span_id"] = f"{fields['trace_id']}:{fields['span_id']}"
     fallback = _fallback(span, {})
@@ -156,12 +156,15 @@ def _adjust_attempt(fields: dict[str, Any], span: dict[str, Any]) -> None:
     nanoseconds = number(_legacy_ttft(span, {}))
     if fields.get("ttft_s") is None and nanoseconds is not None:
         fields["ttft_s"] = nanoseconds / 1e9
-    if fields.get("ttft_s") is not None:
+    inferred = []
+    if fields.get("ttft_s") is not None and fields.get("stream") is None:
         fields["stream"] = True
+        inferred.append("stream")
     fields["request_body"] = {"response_format": mapping(_format(span, {}))}
     messages = answer.body(_messages(span, {}))
     if isinstance(messages, list) and messages:
         fields["response_body"] = {"choices": [{"message": messages[-1]}]}
+    return inferred
 
 
 def _names(fields: dict[str, Any], kind: Any, fallback: Any) -> None:

@@ -52,13 +52,15 @@ def _call(entry: dict[str, Any]) -> Call:
     return entry
 
 
-def _adjust(fields: dict[str, Any], entry: dict[str, Any]) -> None:
+def _adjust(fields: dict[str, Any], entry: dict[str, Any]) -> Iterable[str]:
     endpoints.fill(fields, entry.get("path") or entry.get("Endpoint"))
     step = entry.get("step")
     if type(step) is int:
         fields["fallback"] = step > 0
     if fields.get("http_status") == _BLOCKED:
         fields["error_class"] = "content_filter"
+    pushed = "StatusCode" in entry and "id" not in entry  # what the answer says stands in for what Logpush does not
+    return [name for name in ("span_id", "started_at") if pushed and fields.get(name) is not None]
 
 
 decode = JsonLog("cloudflare", FIELDS, _calls, _adjust, ("metadata", "Metadata")).decode

@@ -103,7 +103,7 @@ def _events(text: str) -> list[Any]:
         return []
 
 
-def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> None:
+def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
     request, queued = mapping(record.get("providerRequest")), mapping(mapping(record.get("log")).get("request"))
     url = request.get("url") or record.get("target_url") or record.get("request_path") or queued.get("targetUrl")
     endpoints.fill(fields, url)
@@ -121,6 +121,8 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> None:
         fields["duration_s"] = (end - start) / 1000
     if "prompt_tokens" in record and not answer.usage(fields.get("response_body")):
         _counted(fields, record)
+    answered = mapping(fields.get("response_body")).get("id")
+    return ["span_id"] if answered and fields.get("span_id") == answered else []
 
 
 def _milliseconds(pair: dict[str, Any]) -> int | None:

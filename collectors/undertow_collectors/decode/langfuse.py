@@ -79,10 +79,12 @@ def _take(generation: dict[str, Any], body: dict[str, Any]) -> None:
     generation.update(told)
 
 
-def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> None:
+def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> Iterable[str]:
+    inferred = [] if fields.get("started_at") is not None else ["started_at"]
     fields.update(_tokens(body))
     if fields.get("first_token_at") is not None and fields.get("stream") is None:
         fields["stream"] = True
+        inferred.append("stream")
     if fields.get("cost_usd") is None:
         costs = [cost for value in mapping(body.get("costDetails")).values() if (cost := number(value)) is not None]
         fields["cost_usd"] = sum(costs) if costs else None
@@ -91,6 +93,7 @@ def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> None:
     message = _message(body.get("output"))
     if message is not None:
         fields["response_body"] = message if "choices" in message else {"choices": [{"message": message}]}
+    return inferred
 
 
 def _tokens(body: dict[str, Any]) -> dict[str, int]:

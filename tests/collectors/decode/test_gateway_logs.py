@@ -433,6 +433,26 @@ def test_what_litellm_adds_does_not_make_it_litellms(capture: Capture, folder: A
         assert decode(Message(message.origin, value)).format == folder
 
 
+def test_what_is_inferred_is_told(read: Read) -> None:
+    """An id or a time taken from the answer, a start from the end, a stream from its first token."""
+    answered = helicone(json={"id": "chatcmpl-1"})
+    no_id = answered | {"providerRequest": {"url": "", "json": {"model": "m"}, "meta": {}}}
+    line = {"RateLimited": False, "Provider": "openai", "Model": "m", "StatusCode": 200}
+    first = event(
+        "generation-create", 2, id="g", startTime="2026-11-20T12:00:01Z", completionStartTime="2026-11-20T12:00:02Z"
+    )
+    for record, names in (
+        (no_id, {"span_id", "provider"}),
+        (answered, {"provider"}),
+        (line | {"ResponseBody": {"id": "chatcmpl-1", "created": 1_795_176_000}}, {"span_id", "started_at"}),
+        ({"batch": [UPDATE]}, {"started_at", "provider"}),
+        ({"batch": [first, UPDATE]}, {"stream", "provider"}),
+    ):
+        decoded = read(record)
+        assert len(decoded.spans) == 1
+        assert decoded.derived.keys() == names
+
+
 def test_entries_that_are_no_objects_are_rejected(read: Read) -> None:
     """What stands in an envelope and is no object is not lost without a word."""
     for body in (
