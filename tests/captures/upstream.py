@@ -75,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         served.record |= {
             "kind": kind,
             "helper": self.headers.get("x-stainless-stream-helper"),
+            "raw": self.headers.get("x-stainless-raw-response"),
             "asynchronous": self.headers.get("x-stainless-async", "false") != "false",
         }
         served.tell()
@@ -101,6 +102,7 @@ class Served:
             "api": api,
             "provider": "azure.ai.openai" if azure else "anthropic" if api == "messages" else "openai",
             "model": answer.model,
+            "choices": body.get("n"),
             "stream": self.stream,
             "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens"),
             "temperature": body.get("temperature"),
