@@ -43,15 +43,22 @@ class Recording(NamedTuple):
 
 
 SILENT = {"ANTHROPIC_OPEN_TELEMETRY": "false"}  # from version 1 on, Anthropic's client emits spans of its own
+HIDDEN = {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "true"}
 LANGFUSE = {"LANGFUSE_PUBLIC_KEY": "made-up", "LANGFUSE_SECRET_KEY": "made-up", "LANGFUSE_FLUSH_AT": "16"}
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 RECORDINGS: dict[str, Recording] = {
     "openinference-openai-0.1.66": Recording("openinference", "openai"),
     "openinference-openai-0.1.30": Recording("openinference", "openai"),
+    "openinference-openai-0.1.66-hidden": Recording(
+        "openinference", "openai", HIDDEN, pins="openinference-openai-0.1.66"
+    ),
     "openinference-anthropic-3.1.0": Recording("openinference", "anthropic", SILENT),
     "openinference-anthropic-0.1.18": Recording("openinference", "anthropic"),
     "traceloop-openai-0.62.4": Recording("traceloop", "openai"),
+    "traceloop-openai-0.62.4-nocontent": Recording(
+        "traceloop", "openai", {"TRACELOOP_TRACE_CONTENT": "false"}, pins="traceloop-openai-0.62.4"
+    ),
     "traceloop-openai-0.40.14": Recording("traceloop", "openai"),
     "traceloop-openai-0.40.14-nocontent": Recording(
         "traceloop", "openai", {"TRACELOOP_TRACE_CONTENT": "false"}, pins="traceloop-openai-0.40.14"

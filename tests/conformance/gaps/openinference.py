@@ -3,6 +3,7 @@
 from tests.conformance.rules import (
     AZURE,
     COMMON,
+    CONTENT,
     FIRST_COUNT,
     MAYBE,
     NO_ANSWER,
@@ -60,9 +61,20 @@ OLD_OPENINFERENCE_ANTHROPIC = (
     Says("stream", MAYBE, helper, "the request does not ask for a stream"),
     *OPENINFERENCE_ANTHROPIC,
 )
+HIDDEN = (
+    *lacks(*CONTENT, "response_id", "system_fingerprint", why="only the answer's own JSON has it, which is hidden"),
+    Says(
+        "response_model",
+        MAYBE,
+        api("embeddings"),
+        "the name that answered is not told from the name that was asked for",
+    ),
+    *lacks("finish_reason", where=api("responses"), why="only the answer's own JSON has it, which is hidden"),
+)
 
 CAPTURES = {
     "own-openinference-openai-0.1.66": Capture(OPENINFERENCE),
+    "own-openinference-openai-0.1.66-hidden": Capture((*HIDDEN, *OPENINFERENCE)),
     "own-openinference-openai-0.1.30": Capture(OPENINFERENCE, left),
     "own-openinference-anthropic-3.1.0": Capture(OPENINFERENCE_ANTHROPIC),
     "own-openinference-anthropic-0.1.18": Capture(

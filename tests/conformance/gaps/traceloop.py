@@ -79,6 +79,9 @@ OLD_TRACELOOP_ANTHROPIC = (
 
 CAPTURES = {
     "own-traceloop-openai-0.62.4": Capture(TRACELOOP, both(api("responses"), kind("length"))),
+    "own-traceloop-openai-0.62.4-nocontent": Capture(
+        (*lacks(*CONTENT), *TRACELOOP), both(api("responses"), kind("length"))
+    ),
     "own-traceloop-openai-0.40.14": Capture(OLD_TRACELOOP, either(ended_early, api("responses"))),
     "own-traceloop-openai-0.40.14-nocontent": Capture(
         (*lacks("finish_reason", *CONTENT), *OLD_TRACELOOP), either(ended_early, api("responses"))
