@@ -60,6 +60,10 @@ Format = Literal[
     "kong",
     "apisix",
     "envoy",
+    "jaeger_proto",
+    "jaeger_json",
+    "zipkin_proto",
+    "zipkin_json",
 ]
 Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]

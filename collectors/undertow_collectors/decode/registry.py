@@ -16,6 +16,8 @@ from undertow_collectors.decode import (
     cost,
     envoy,
     helicone,
+    jaeger,
+    jaeger_json,
     kong,
     langfuse,
     litellm,
@@ -24,6 +26,8 @@ from undertow_collectors.decode import (
     otlp,
     otlp_json,
     portkey,
+    zipkin,
+    zipkin_json,
 )
 from undertow_collectors.decode.context import Context, Decoder
 from undertow_collectors.decode.maps import Maps
@@ -48,12 +52,19 @@ FORMATS: dict[str, Decoder] = {
     "kong": kong.decode,
     "apisix": apisix.decode,
     "envoy": envoy.decode,
+    "jaeger_proto": jaeger.decode,
+    "jaeger_json": jaeger_json.decode,
+    "zipkin_proto": zipkin.decode,
+    "zipkin_json": zipkin_json.decode,
 }
 """Every format by the name it has in `kafka.format` and on the command line, where `auto` stands beside them."""
 
 _SIGNS = (
     (b'"resourceSpans"', "otlp_json"),
     (b'"resourceLogs"', "otlp_json"),
+    (b'"vStr"', "jaeger_json"),
+    (b'"vType"', "jaeger_json"),
+    (b'"localEndpoint"', "zipkin_json"),
     (b'"standard_logging_object"', "litellm"),
     (b'"ai_org"', "portkey"),
     (b'"portkeyHeaders"', "portkey"),
@@ -137,7 +148,7 @@ def decode(
 def recognise(value: bytes, origin: Origin, maps: Maps = _NO_MAPS) -> str:
     """The format of an inflated message, the operator's own `maps` first; raises Rejected (`unsupported_format`)."""
     if not looks_like_json(value):
-        return "otlp"
+        return _protobuf(value)
     for name, custom in maps.items():
         if custom.takes(value, origin):
             return name
@@ -149,6 +160,12 @@ def recognise(value: bytes, origin: Origin, maps: Maps = _NO_MAPS) -> str:
     if any(sign in value for sign in _FOREIGN):
         raise Rejected("unsupported_format", "OTLP metrics")
     return "native"
+
+
+def _protobuf(value: bytes) -> str:
+    if jaeger.is_span(value):
+        return "jaeger_proto"
+    return "zipkin_proto" if zipkin.is_list(value) else "otlp"
 
 
 def inflate(value: bytes) -> bytes:

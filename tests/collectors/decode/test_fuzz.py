@@ -109,6 +109,8 @@ def _corpus(capture: Capture, curated: Curated) -> list[bytes]:
     found = [message.value for folder in folders for message in capture(folder)]
     logs = ("portkey", "helicone", "bifrost", "cloudflare", "openrouter", "langfuse", "kong", "apisix", "envoy")
     found += [message.value for folder in logs for message in capture(folder)] * 3
+    encodings = ("jaeger_proto", "jaeger_json", "zipkin_proto", "zipkin_json")
+    found += [message.value for encoding in encodings for message in capture(f"otelcol-{encoding}")]
     found += [message.value for _, message in curated]
     native = {"span_id": "a", "started_at": "2026-11-20T12:00:00Z", "provider": "openai", "model": "m", "team": "x"}
     full = native | {"input_tokens": 3, "labels": {"a": "b"}, "signals": {"ok": True}, "score": 0.5, "status": "ok"}
