@@ -16,18 +16,22 @@ READY = "Everything is ready"
 
 
 def overrides(
-    brokers: str, topic: str, encoding: str = "otlp_proto", compression: str = "zstd", batch: int = 8192, **kafka: Any
+    brokers: str, topic: str, encoding: str = "otlp_proto", compression: str = "zstd", batch: int = 0, **kafka: Any
 ) -> dict[str, Any]:
     """What a test changes in the example: where Kafka is, the topic of traces and logs alike, and how they go there.
 
-    `encoding` is one of the kafka exporter's; `batch` is the most spans that go on together; `kafka` holds further
-    settings of the exporter.
+    `encoding` is one of the kafka exporter's, `kafka` holds further settings of it. With `batch` a batch processor
+    waits for so many spans, or until the collector is stopped.
     """
     into = {"topic": topic, "encoding": encoding}
     logs = into if encoding.startswith("otlp_") else into | {"encoding": "otlp_proto"}
-    exporter = {"brokers": [brokers], "traces": into, "logs": logs, "producer": {"compression": compression}}
-    limits = {"send_batch_size": batch, "send_batch_max_size": batch}
-    return {"exporters": {"kafka": exporter | kafka}, "processors": {"batch": limits}}
+    producer = {"compression": compression} | kafka.pop("producer", {})
+    exporter = {"brokers": [brokers], "traces": into, "logs": logs, "producer": producer} | kafka
+    changes: dict[str, Any] = {"exporters": {"kafka": exporter}}
+    if batch:
+        changes["processors"] = {"batch": {"send_batch_size": batch, "send_batch_max_size": batch, "timeout": "60s"}}
+        changes["service"] = {"pipelines": {"traces": {"processors": ["batch"]}}}
+    return changes
 
 
 class Collector:

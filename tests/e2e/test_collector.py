@@ -1,0 +1,180 @@
+"""OTLP through a real OpenTelemetry Collector and Apache Kafka: whatever the encoding, the calls are those sent."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from undertow.batch import Batch, Committed, Message, Origin
+from undertow.span import Span
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.files import messages
+
+pytestmark = [pytest.mark.kafka, pytest.mark.collector]
+
+FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
+SENT = ("litellm-otel-v2", "otel-official")
+CALL = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+BY_TRACE: dict[str, Any] = {}
+WHOLE: dict[str, Any] = {"partition_traces_by_id": False}
+BATCHED = WHOLE | {"batch": 200}
+NOTHING: set[str] = set()
+JOINED = {"fallback"}
+"""What shows only where two spans of a trace are in one message."""
+ROUNDED = {"started_at", "duration_s"}
+"""What Zipkin has in whole microseconds."""
+
+
+class Kept:
+    """A sink in memory."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.formats: set[str] = set()
+        self.rejects: list[Any] = []
+        self.skipped = 0
+
+    def ingest(self, batch: Batch) -> Committed:
+        """Keep everything."""
+        for _, decoded in batch.messages:
+            self.spans += decoded.spans
+            self.rejects += decoded.rejects
+            self.skipped += decoded.skipped.total()
+            self.formats.add(decoded.format)
+        return Committed(stored=batch.spans)
+
+    def offsets(self, _topic: str) -> dict[int, int]:
+        """From the beginning."""
+        return {}
+
+
+@pytest.fixture(name="arrived")
+def _arrived(apache_kafka: Any, read: Any, native: Any, eventually: Any) -> Callable[[str], Kept]:
+    """Everything in a topic, read by a KafkaSource up to a last message that is put there to be recognised."""
+
+    def arrived(topic: str) -> Kept:
+        kept = Kept()
+        apache_kafka.produce(topic, [native(0)])
+        reading = read(apache_kafka, kept, topic, format="auto")
+        reading.until(lambda: kept.spans and kept.spans[-1].span_id == "s0", eventually)
+        kept.spans.pop()
+        kept.formats.discard("native")
+        return kept
+
+    return arrived
+
+
+def captured() -> Iterator[bytes]:
+    """The OTLP requests of real clients."""
+    for path in (file for folder in SENT for file in sorted((FORMATS / folder).iterdir())):
+        yield from (message.value for message in messages(str(path)))
+
+
+def send(collector: Any) -> dict[str, Span]:
+    """Send every captured request, by HTTP and gRPC in turns; the calls in them by their ids."""
+    found: dict[str, Span] = {}
+    with grpc.insecure_channel(collector.grpc.removeprefix("http://")) as channel:
+        stub = TraceServiceStub(channel)
+        for n, value in enumerate(captured()):
+            found |= {span.span_id: span for span in decode(Message(Origin("t", 0, 0), value)).spans}
+            if n % 2:
+                stub.Export(ExportTraceServiceRequest.FromString(value), timeout=10)
+            else:
+                collector.post("/v1/traces", value)
+    collector.stop()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compression", "options", "lost"),
+    [
+        ("otlp_proto", "zstd", BY_TRACE, NOTHING),
+        ("otlp_proto", "none", BATCHED, JOINED),
+        ("otlp_json", "gzip", BY_TRACE, NOTHING),
+        ("otlp_json", "zstd", WHOLE, NOTHING),
+        ("jaeger_proto", "gzip", WHOLE, JOINED),
+        ("jaeger_json", "zstd", BY_TRACE, JOINED),
+        ("zipkin_proto", "lz4", BY_TRACE, ROUNDED),
+        ("zipkin_json", "gzip", WHOLE, ROUNDED),
+    ],
+)
+def test_every_encoding_carries_the_calls(
+    encoding: str, compression: str, options: dict[str, Any], lost: set[str],
+    apache_kafka: Any, otel_collector: Any, arrived: Any,
+) -> None:  # fmt: skip
+    """316 calls come out with the tokens, models and errors that went in, and all 1358 other spans are skipped."""
+    topic = apache_kafka.topic()
+    wanted = send(otel_collector(apache_kafka, topic, encoding=encoding, compression=compression, **options))
+    kept = arrived(topic)
+    assert kept.formats == {"otlp" if encoding == "otlp_proto" else encoding}
+    assert kept.rejects == []
+    assert kept.skipped == 1358
+    assert len(kept.spans) == len(wanted) == 316
+    for span in kept.spans:
+        found, sent = msgspec.to_builtins(span), msgspec.to_builtins(wanted[span.span_id])
+        assert {name for name in sent if found[name] != sent[name]} <= lost
+        assert [found[name] for name in ROUNDED] == pytest.approx([sent[name] for name in ROUNDED], abs=2e-6)
+
+
+def test_the_exporters_of_the_sdk(apache_kafka: Any, otel_collector: Any, arrived: Any) -> None:
+    """opentelemetry-sdk's own exporters, gRPC and HTTP with gzip, reach the store through the documented file."""
+    topic = apache_kafka.topic()
+    collector = otel_collector(apache_kafka, topic)
+    exporters = [
+        GrpcExporter(collector.grpc, insecure=True),
+        HttpExporter(f"{collector.http}/v1/traces", compression=Compression.Gzip),
+    ]
+    for n, exporter in enumerate(exporters):
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        with provider.get_tracer("test").start_as_current_span("chat gpt-4o", attributes=CALL) as span:
+            span.set_attribute("gen_ai.usage.output_tokens", n + 7)
+        provider.shutdown()
+    collector.stop()
+    assert sorted(span.output_tokens for span in arrived(topic).spans) == [7, 8]
+
+
+def values(broker: Any, topic: str) -> list[bytes]:
+    """The values in the only partition of a topic."""
+    place = TopicPartition(topic, 0)
+    consumer = KafkaConsumer(**broker.options, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer.assign([place])
+    end, found = consumer.end_offsets([place])[place], []
+    while consumer.position(place) < end:
+        found += [record.value for records in consumer.poll(1_000).values() for record in records]
+    consumer.close()
+    return found
+
+
+@pytest.mark.parametrize(("encoding", "start"), [("otlp_proto", b"\x0a"), ("otlp_json", b'{"resourceLogs"')])
+def test_log_events_arrive(encoding: str, start: bytes, apache_kafka: Any, otel_collector: Any) -> None:
+    """GenAI events, which are log records, go the same way as spans."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=1)
+    record.event_name = "gen_ai.client.inference.operation.details"
+    topic = apache_kafka.topic()
+    collector = otel_collector(apache_kafka, topic, encoding=encoding)
+    collector.post("/v1/logs", request.SerializeToString())
+    collector.stop()
+    (value,) = values(apache_kafka, topic)
+    assert value.startswith(start)
+    assert record.event_name.encode() in value
+
+
+def test_a_collector_that_drops_spans_fails_the_test(apache_kafka: Any, otel_collector: Any) -> None:
+    """Negative control: a record past the limit is dropped with its spans, and stopping the collector tells it."""
+    collector = otel_collector(apache_kafka, apache_kafka.topic(), producer={"max_message_bytes": 1_100})
+    with pytest.raises(AssertionError, match="MESSAGE_TOO_LARGE"):
+        send(collector)
