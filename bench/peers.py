@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ROOT = Path(__file__).parents[1]
+from bench.environments import python
+
 LOCK = Path(__file__).with_name("peers.lock")
 SCRIPT = Path(__file__).with_name("peer_detectors.py")
-VENV = ROOT / ".venv-peers"
 
 
 def run(peer: str, columns: Mapping[str, npt.NDArray[np.float64]], reference: int = 0) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def run(peer: str, columns: Mapping[str, npt.NDArray[np.float64]], reference: in
         file = Path(folder) / "columns.npz"
         np.savez(file, **columns)
         done = subprocess.run(
-            [_python(), SCRIPT, peer, file, str(reference)],
+            [python("peers", LOCK), SCRIPT, peer, file, str(reference)],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,15 +35,3 @@ def run(peer: str, columns: Mapping[str, npt.NDArray[np.float64]], reference: in
         )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
-
-
-def _python() -> Path:
-    """The interpreter of the environment, which is made anew whenever the lock file has changed."""
-    python, stamp = VENV / "bin" / "python", VENV / "lock.copy"
-    if not stamp.exists() or stamp.read_bytes() != LOCK.read_bytes():
-        print(f"bench: setting up {VENV.name} from {LOCK.name} (once)", file=sys.stderr)
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV], check=True)
-        subprocess.run([uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", LOCK], check=True)
-        stamp.write_bytes(LOCK.read_bytes())
-    return python

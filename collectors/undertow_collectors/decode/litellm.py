@@ -1,8 +1,10 @@
 """LiteLLM's StandardLoggingPayload: bare, in the envelope of a logging callback, in arrays or one a line.
 
-Written against litellm 1.106. Its traps: the response's model is the gateway's own alias except on fallback answers
-(BerriAI/litellm#22709); a failed call reports zero tokens; a client that went away is logged as a success with code
-499; a failed attempt and its fallback answer share `litellm_call_id`, so `id` is the key.
+Written against litellm 1.106 and 1.108. Its traps: the response's model is the gateway's own alias except on fallback
+answers (BerriAI/litellm#22709); a failed call reports zero tokens; a client that went away is logged as a success with
+code 499; what the proxy refused by itself is logged as a failure. `id` is the key where the provider gave one: else
+LiteLLM repeats its `litellm_call_id` there, which all attempts of one request share, and only the start tells them
+apart. Undertow's own callback adds what the payload lacks under `undertow`, by the names of the span's fields.
 """
 
 from typing import Any
@@ -13,7 +15,7 @@ import msgspec
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected, Span, build
 from undertow_collectors.decode import answer, names, strictjson
-from undertow_collectors.decode.coerce import count, mapping, number, put, text
+from undertow_collectors.decode.coerce import BY_FIELD, count, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, forget_zeros
 from undertow_collectors.decode.paths import note_paths
 from undertow_collectors.decode.provenance import OF_ANSWER
@@ -25,6 +27,7 @@ class Payload(msgspec.Struct, gc=False):
     standard_logging_object: "Payload | None" = None
     _event: Any = None
     id: Any = None
+    litellm_call_id: Any = None
     trace_id: Any = None
     call_type: Any = None
     stream: Any = None
@@ -47,7 +50,11 @@ class Payload(msgspec.Struct, gc=False):
     model_parameters: Any = None
     response: Any = None
     error_information: Any = None
+    undertow: Any = None
 
+
+_FIXED = {"span_id", "started_at", "provider", "model", "status"}
+_KNOWN_TO_LITELLM = {"attempt", "fallback", "response_model", "system_fingerprint", "finish_reason"}
 
 _decoder = msgspec.json.Decoder(Payload)
 
@@ -82,6 +89,8 @@ def _not_a_call(payload: Payload) -> str | None:
         return "fallback_event"
     if payload.cache_hit is True:
         return "cached_answer"
+    if payload.status == "failure" and not (payload.api_base or payload.model_id or payload.model_group):
+        return None if mapping(payload.error_information).get("llm_provider") else "refused_by_gateway"
     name = payload.call_type
     known = not name or names.operation(str(name)) or count(payload.completion_tokens)
     return None if known else "not_llm_call"
@@ -99,6 +108,8 @@ def _span(payload: Payload, index: int, context: Context, decoded: Decoded) -> S
     forget_zeros(fields)
     if fields["status"] != "error":
         _answered(fields, payload, decoded)
+    if payload.undertow is not None:
+        _told(fields, mapping(payload.undertow), decoded)
     for name in CALLER_FIELDS:
         put(fields, name, requester.get(name), decoded.coerced)
     add_labels(fields, requester, context.keep_labels)
@@ -122,7 +133,8 @@ def _identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
     put(fields, "attempt", headers.get("x-litellm-attempted-retries"), decoded.coerced)
     fallbacks = count(headers.get("x-litellm-attempted-fallbacks"))
     fields["fallback"] = None if fallbacks is None else fallbacks > 0
-    put(fields, "span_id", payload.id, decoded.coerced)
+    own = payload.id and payload.id == payload.litellm_call_id
+    put(fields, "span_id", f"{payload.id}:{payload.startTime}" if own else payload.id, decoded.coerced)
 
 
 def _times(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
@@ -186,6 +198,19 @@ def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
         found = answer.features(response, mapping(payload.model_parameters))
         decoded.derived.update(found.keys() - {"finish_reason"})
         fields.update(found)
+
+
+def _told(fields: dict[str, Any], told: dict[str, Any], decoded: Decoded) -> None:
+    """What Undertow's callback knew beside the payload, or saw in an answer that it did not send along."""
+    for name, value in told.items():
+        if name == "signals":
+            fields[name] = value
+        elif name in BY_FIELD and name not in _FIXED:
+            put(fields, name, value, decoded.coerced)
+        else:
+            decoded.unknown[name[:128]] += 1
+            continue
+        decoded.derived[name] += name not in _KNOWN_TO_LITELLM
 
 
 _SOURCES: dict[str, tuple[str, ...]] = {

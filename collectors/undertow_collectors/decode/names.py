@@ -132,6 +132,7 @@ _ERRORS: dict[str, ErrorClass] = {
     "overloadederror": "server_error",
     "apierror": "server_error",
     "midstreamfallbackerror": "server_error",
+    "apiconnectionerror": "connection",
     "readerror": "connection",
     "writeerror": "connection",
     "remoteprotocolerror": "connection",
