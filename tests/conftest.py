@@ -26,7 +26,7 @@ from undertow.config import KafkaConfig
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 has some to say of kafka-python's imports
-    from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.admin import MemberToRemove, NewTopic
 
     from undertow_collectors.kafka import KafkaSource
@@ -188,6 +188,13 @@ class Broker:
             for future in futures:
                 future.get(timeout=10)
 
+    def ends(self, topic: str) -> dict[int, int]:
+        """One past the last message of each partition that holds any."""
+        consumer = KafkaConsumer(**self.options)
+        found = consumer.end_offsets([TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)])
+        consumer.close()
+        return {partition.partition: end for partition, end in found.items() if end}
+
 
 class MockBroker(Broker):
     """The cluster inside librdkafka, by the C functions that it exports; one broker, which can be cut off."""
@@ -267,6 +274,11 @@ def _without(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI=true and {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(name="without", scope="session")
+def _said_without() -> Callable[[str], NoReturn]:
+    return _without
 
 
 @pytest.fixture(name="apache_kafka", scope="session")

@@ -1,7 +1,7 @@
 """What the fake provider answers: made of the request alone, so that a log of it can be checked number by number.
 
 The last message (or an embedding's input) starts with `#<number>` and may hold words that ask for a kind of answer:
-`refuse`, `filter`, `short` (cut by max_tokens). Tokens are words.
+`refuse`, `filter`, or a long one for who will be `gone` before its end. Tokens are words.
 """
 
 import hashlib
@@ -92,7 +92,8 @@ def answer(body: dict[str, Any], attempt: int) -> Answer:
     if (body.get("response_format") or {}).get("type") in ("json_object", "json_schema"):
         text = json.dumps({"number": number, "city": "Paris"})
         return Answer(**common, words=(text[:-1] if number % 5 == 0 else text).split())
-    words = [WORDS[(number + n) % len(WORDS)] for n in range(12 + number % 23)]
+    length = 2000 if "gone" in prompt else 12 + number % 23
+    words = [WORDS[(number + n) % len(WORDS)] for n in range(length)]
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
     if limit and limit < len(words):
         return Answer(**common, words=words[:limit], finish_reason="length")

@@ -81,7 +81,7 @@ def plan(count: int) -> list[Ask]:
     for number in range(count):
         kind, options = KINDS[number % len(KINDS)]
         model, _, word = kind.partition(" ")
-        words = f"{word} how fast is the river" if word in ("refuse", "filter") else "how fast is the river"
+        words = f"{word} how fast is the river".strip()
         asks.append(Ask(number, model, words, options, gone=word == "gone"))
     return asks
 

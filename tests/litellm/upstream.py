@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from tests.apache_kafka import free_ports
 from tests.litellm.answers import ERRORS, Answer, answer, number_of, prompt_of
 
 FLAKY_FAILURES = 2
@@ -160,8 +161,9 @@ def _envelope(found: Answer, kind: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(app: Any, port: int) -> Iterator[str]:
-    """An ASGI application on a port of the loopback address, in a thread; its base URL."""
+def serving(app: Any) -> Iterator[str]:
+    """An ASGI application on a free port of the loopback address, in a thread; its base URL."""
+    (port,) = free_ports(1)
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
