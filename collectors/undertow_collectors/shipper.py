@@ -94,6 +94,11 @@ class Shipper:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="undertow-shipper", daemon=True)
             self._thread.start()
+            self._register()
+
+    def _register(self) -> None:
+        atexit.unregister(self.close)
+        if not self._ending.is_set():
             atexit.register(self.close)
 
     def _run(self) -> None:
@@ -122,8 +127,7 @@ class Shipper:
                 if self._ending.wait(CONNECT_AGAIN_S):
                     return None
             else:
-                atexit.unregister(self.close)  # the last one registered is the first to run, and the library has one
-                atexit.register(self.close)
+                self._register()  # again: the last one registered is the first to run, and the library has one
         return self._producer
 
     def _flush(self, timeout_s: float) -> None:
