@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from undertow.errors import ConfigError
 
+ROOT = Path(__file__).parents[2]
 PAYLOAD = {"id": "1", "litellm_call_id": "c", "trace_id": "t", "status": "success", "model_group": "gpt-4o"}
 
 
@@ -107,3 +109,11 @@ def test_a_wrong_setting_is_told_by_its_name(callback: ModuleType) -> None:
         callback.UndertowLogger({"UNDERTOW_LITELLM__SEND_TEXT": "perhaps"})
     with pytest.raises(ConfigError, match="UNDERTOW_LITELLM__TOPICS"):
         callback.UndertowLogger({"UNDERTOW_LITELLM__TOPICS": "x"})
+
+
+def test_the_guide_says_what_the_tests_run(callback: ModuleType) -> None:
+    """docs/shipping.md shows the example that the real proxy is run with, and names each setting."""
+    guide = (ROOT / "docs" / "shipping.md").read_text()
+    example = (ROOT / "docs" / "examples" / "litellm.yaml").read_text()
+    assert f"```yaml\n{example}```" in guide
+    assert all(f"`UNDERTOW_LITELLM__{name.upper()}`" in guide for name in callback.LitellmConfig.__struct_fields__)

@@ -70,9 +70,9 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("fragile", {"stream": True}),
     ("broken", {}),
     ("broken", {"stream": True}),
-    ("nobody", {}),
+    ("unserved", {}),
 )
-"""Model group, with words that ask for a kind of answer, and what the body has besides. Nothing serves `nobody`."""
+"""Model group, with words that ask for a kind of answer, and what the body has besides. Nothing serves `unserved`."""
 
 
 def plan(count: int) -> list[Ask]:

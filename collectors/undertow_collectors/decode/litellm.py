@@ -16,7 +16,7 @@ from undertow.batch import Decoded, Reject
 from undertow.span import Rejected, Span, build
 from undertow_collectors.decode import answer, names, strictjson
 from undertow_collectors.decode.coerce import BY_FIELD, count, mapping, number, put, text
-from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, forget_zeros
+from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.paths import note_paths
 from undertow_collectors.decode.provenance import OF_ANSWER
 
@@ -203,14 +203,17 @@ def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
 def _told(fields: dict[str, Any], told: dict[str, Any], decoded: Decoded) -> None:
     """What Undertow's callback knew beside the payload, or saw in an answer that it did not send along."""
     for name, value in told.items():
+        if value is None:
+            continue
         if name == "signals":
             fields[name] = value
         elif name in BY_FIELD and name not in _FIXED:
             put(fields, name, value, decoded.coerced)
         else:
-            decoded.unknown[name[:128]] += 1
+            count_unknown(decoded.unknown, (name,))
             continue
-        decoded.derived[name] += name not in _KNOWN_TO_LITELLM
+        if name not in _KNOWN_TO_LITELLM:
+            decoded.derived[name] += 1
 
 
 _SOURCES: dict[str, tuple[str, ...]] = {

@@ -156,6 +156,42 @@ def test_missing_identity_is_derived(read: Read) -> None:
     assert decoded.derived.keys() >= {"span_id", "started_at", "provider"}
 
 
+def test_attempts_without_an_id_of_the_providers_are_told_apart(read: Read) -> None:
+    """Failures and embeddings have LiteLLM's own id, which the attempts of one request share; their start is unique."""
+    own = PAYLOAD | {"id": "c"}
+    later = own | {"startTime": 1.79e9 + 1}
+    spans = read([own, later, own]).spans
+    assert [s.span_id for s in spans] == ["c:1790000000.0", "c:1790000001.0", "c:1790000000.0"]
+
+
+def test_what_the_gateway_refused_by_itself_is_no_call(read: Read) -> None:
+    """A model that it does not have, a key that it does not know: nobody upstream was asked."""
+    error = {"error_code": "400", "error_class": "ProxyModelNotFoundError", "llm_provider": ""}
+    refused = PAYLOAD | {"status": "failure", "error_information": error, "custom_llm_provider": None}
+    refused |= {"model_id": "", "model_group": "", "api_base": ""}
+    assert read(refused).skipped == {"refused_by_gateway": 1}
+    without_router = refused | {"error_information": error | {"llm_provider": "openai"}}
+    assert read(without_router).spans[0].status == "error"
+
+
+def test_what_the_callback_adds(read: Read) -> None:
+    """Undertow's own callback tells what the payload lacks, and what it saw in the answer that it kept to itself."""
+    told = {"attempt": 2, "fallback": True, "response_model": "gpt-4o-2024-11-20", "response_chars": 7, "refusal": True}
+    told |= {"finish_reason": "length", "signals": {"shape.list": True}, "parse_ok": None, "span_id": "x", "new": 1}
+    decoded = read(PAYLOAD | {"response": {"id": "1", "model": "gpt-4o"}, "undertow": told})
+    span = decoded.spans[0]
+    assert (span.span_id, span.attempt, span.fallback, span.response_model) == (
+        "chatcmpl-1",
+        2,
+        True,
+        told["response_model"],
+    )
+    assert (span.response_chars, span.refusal, span.finish_reason, span.parse_ok) == (7, True, "length", None)
+    assert span.signals == {"shape.list": True}
+    assert decoded.unknown == {"span_id": 1, "new": 1}
+    assert decoded.derived == {"response_chars": 1, "refusal": 1, "signals": 1}
+
+
 def test_a_model_nobody_named(read: Read) -> None:
     """A record without any model is rejected under that name."""
     assert [r.reason for r in read(PAYLOAD | {"model": None, "model_group": ""}).rejects] == ["missing_model"]

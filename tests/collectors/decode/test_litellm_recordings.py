@@ -1,0 +1,102 @@
+"""What LiteLLM exports in each of its ways, held to what the provider served (recorded by tests/litellm/record.py)."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from undertow.batch import Decoded
+from undertow.span import Span
+from undertow_collectors import files
+from undertow_collectors.decode.registry import decode
+
+FORMATS = Path(__file__).parents[2] / "fixtures" / "formats"
+FOLDERS = sorted(folder for folder in FORMATS.glob("litellm-1.*"))
+ERRORS = {429: "rate_limited", 500: "server_error", 400: "invalid_request", 401: "auth"}
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(name="folder", params=FOLDERS, ids=lambda folder: folder.name)
+def _folder(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.param
+    return folder
+
+
+@pytest.fixture(name="decoded")
+def _decoded(folder: Path) -> list[Decoded]:
+    names = sorted(path for path in folder.iterdir() if path.name != "served.jsonl")
+    return [decode(message) for path in names for message in files.messages(str(path))]
+
+
+@pytest.fixture(name="spans")
+def _spans(decoded: list[Decoded]) -> list[Span]:
+    return [span for d in decoded for span in d.spans]
+
+
+@pytest.fixture(name="served")
+def _served(folder: Path) -> list[Row]:
+    """What the provider served and LiteLLM logs: of each client request the first failed attempt, and the answer."""
+    rows = [json.loads(line) for line in (folder / "served.jsonl").read_text().splitlines()]
+    ordered = sorted(rows, key=lambda row: (row["request"], row["at"]))
+    return [row for _, attempts in groupby(ordered, key=lambda row: row["request"]) for row in logged(attempts)]
+
+
+def logged(attempts: Iterable[Row]) -> Iterator[Row]:
+    """Of one client request."""
+    failures = 0
+    for row in attempts:
+        failures += failed(row)
+        if not failed(row) or failures == 1:
+            yield row
+
+
+def failed(row: Row) -> bool:
+    """Whether there was no whole answer."""
+    return row["outcome"] in ("error", "timeout", "cut")
+
+
+def error_class(row: Row) -> str:
+    """The class of a failure."""
+    if row["outcome"] != "error":
+        return {"timeout": "timeout", "cut": "connection"}[row["outcome"]]
+    return "content_filter" if row["model"] == "filtered" else ERRORS[row["status"]]
+
+
+def test_nothing_is_rejected(decoded: list[Decoded]) -> None:
+    """Each message is read."""
+    assert [reject for d in decoded for reject in d.rejects] == []
+
+
+def test_every_answer_is_one_span(spans: list[Span], served: list[Row]) -> None:
+    """Chats by the provider's id, embeddings, which have none, by their number."""
+    found = Counter(span.response_id for span in spans if span.status != "error" and span.operation == "chat")
+    assert found == Counter(row["id"] for row in served if not failed(row) and row["operation"] == "chat")
+    embeddings = [span for span in spans if span.status != "error" and span.operation == "embeddings"]
+    assert len(embeddings) == sum(row["operation"] == "embeddings" and not failed(row) for row in served)
+
+
+def test_every_failure_is_one_span(spans: list[Span], served: list[Row]) -> None:
+    """Of its class."""
+    found = Counter(span.error_class for span in spans if span.status == "error")
+    assert found == Counter(map(error_class, filter(failed, served)))
+
+
+def test_tokens_are_the_providers(spans: list[Span], served: list[Row]) -> None:
+    """Of each whole answer that told them."""
+    answers = {row["id"]: row for row in served if row["outcome"] == "ok" and "id" in row}
+    chats = [span for span in spans if span.status == "ok" and span.response_id in answers]
+    for span in chats:
+        row = answers[span.response_id or ""]
+        assert (span.input_tokens, span.output_tokens) == (row["prompt_tokens"], row["completion_tokens"]), row
+        assert span.finish_reason in (row["finish_reason"], None), row
+    assert len(chats) == len(answers)
+
+
+def test_spans_have_ids_of_their_own(spans: list[Span]) -> None:
+    """Attempts of one request among them."""
+    assert len({span.span_id for span in spans}) == len(spans)
