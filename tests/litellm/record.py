@@ -7,6 +7,7 @@ Each becomes `tests/fixtures/formats/litellm-VERSION-NAME`: bodies of OTLP expor
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -78,11 +79,8 @@ def record(name: str) -> Path:
     with tempfile.TemporaryDirectory() as scratch, serving(upstream.app) as url, serving(inbox.app) as inbox_url:
         kept = Path(scratch) / "kept.jsonl"
         told = {key: value.replace("{inbox}", inbox_url) for key, value in asked.env.items()}
-        environ = told | {
-            "KEEPER": str(kept),
-            "PYTHONPATH": str(Path(__file__).parent),
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "64",
-        }
+        environ = told | {"KEEPER": str(kept), "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY}
+        shutil.copy(Path(__file__).with_name("keeper.py"), scratch)  # LiteLLM looks beside its configuration
         logging = f"litellm_settings:\n  callbacks: [{asked.callback}]\n{asked.more.replace('{inbox}', inbox_url)}"
         with proxy(Path(scratch), url, logging, environ, interpreter) as gateway:
             ask_all(gateway, plan(len(KINDS)))

@@ -22,6 +22,8 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return "wrapper"
     if record.kind == EVENT and record.name != DETAILS:
         return _event(record.name)
+    if record.failed and _refused_by_gateway(values):
+        return "refused_by_gateway"
     if ".openinference" in values:
         return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
     operation = str(values.get("operation", ""))
@@ -34,6 +36,11 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     if names.operation(operation):
         return None
     return _by_evidence(values)
+
+
+def _refused_by_gateway(values: dict[str, Any]) -> bool:
+    """LiteLLM's v1 modes report a model that it does not have, or a key, as a failed call of no provider."""
+    return "provider" not in values and str(values.get(".error_type")).startswith("Proxy")
 
 
 def _opens_a_stream(record: Record, values: dict[str, Any]) -> bool:

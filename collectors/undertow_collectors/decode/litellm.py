@@ -250,6 +250,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
 }
 """Where the fields stand, for `undertow decode --explain`; the functions above do the reading."""
 
+_TOLD = {name: (f"undertow.{name}",) for name in BY_FIELD if name not in _FIXED}
 _SENT = {name: (f"metadata.requester_metadata.{name}",) for name in CALLER_FIELDS}
 
 
@@ -259,6 +260,7 @@ def _explain(span: Span, payload: Payload, context: Context) -> None:
         context.note(name, "derived: the answer in response")
     note_paths(span, msgspec.to_builtins(payload), _SOURCES, context)
     note_paths(span, msgspec.to_builtins(payload), _SENT, context)
+    note_paths(span, msgspec.to_builtins(payload), _TOLD, context)
     context.close(span)
 
 

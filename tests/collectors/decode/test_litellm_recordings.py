@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.litellm.traffic import KINDS, plan
 
 from undertow.batch import Decoded
 from undertow.span import Span
@@ -15,9 +16,11 @@ from undertow_collectors import files
 from undertow_collectors.decode.registry import decode
 
 FORMATS = Path(__file__).parents[2] / "fixtures" / "formats"
-FOLDERS = sorted(folder for folder in FORMATS.glob("litellm-1.*"))
+FOLDERS = sorted(FORMATS.glob("litellm-1.108.*"))
+OLDER = sorted(FORMATS.glob("litellm-1.80.*"))
 ERRORS = {429: "rate_limited", 500: "server_error", 400: "invalid_request", 401: "auth"}
 
+GONE = {ask.number for ask in plan(len(KINDS)) if ask.gone}
 Row = dict[str, Any]
 
 
@@ -29,6 +32,11 @@ def _folder(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(name="decoded")
 def _decoded(folder: Path) -> list[Decoded]:
+    return decoded_of(folder)
+
+
+def decoded_of(folder: Path) -> list[Decoded]:
+    """What became of each message of a recording."""
     names = sorted(path for path in folder.iterdir() if path.name != "served.jsonl")
     return [decode(message) for path in names for message in files.messages(str(path))]
 
@@ -41,9 +49,13 @@ def _spans(decoded: list[Decoded]) -> list[Span]:
 @pytest.fixture(name="served")
 def _served(folder: Path) -> list[Row]:
     """What the provider served and LiteLLM logs: of each client request the first failed attempt, and the answer."""
-    rows = [json.loads(line) for line in (folder / "served.jsonl").read_text().splitlines()]
-    ordered = sorted(rows, key=lambda row: (row["request"], row["at"]))
+    ordered = sorted(served_of(folder), key=lambda row: (row["request"], row["at"]))
     return [row for _, attempts in groupby(ordered, key=lambda row: row["request"]) for row in logged(attempts)]
+
+
+def served_of(folder: Path) -> list[Row]:
+    """Every attempt that reached the provider."""
+    return [json.loads(line) for line in (folder / "served.jsonl").read_text().splitlines()]
 
 
 def logged(attempts: Iterable[Row]) -> Iterator[Row]:
@@ -87,8 +99,10 @@ def test_every_failure_is_one_span(spans: list[Span], served: list[Row]) -> None
 
 
 def test_tokens_are_the_providers(spans: list[Span], served: list[Row]) -> None:
-    """Of each whole answer that told them."""
-    answers = {row["id"]: row for row in served if row["outcome"] == "ok" and "id" in row}
+    """Of each whole answer that its client waited for."""
+    answers = {
+        row["id"]: row for row in served if row["outcome"] == "ok" and "id" in row and row["request"] not in GONE
+    }
     chats = [span for span in spans if span.status == "ok" and span.response_id in answers]
     for span in chats:
         row = answers[span.response_id or ""]
@@ -100,3 +114,24 @@ def test_tokens_are_the_providers(spans: list[Span], served: list[Row]) -> None:
 def test_spans_have_ids_of_their_own(spans: list[Span]) -> None:
     """Attempts of one request among them."""
     assert len({span.span_id for span in spans}) == len(spans)
+
+
+@pytest.mark.parametrize("folder", OLDER, ids=lambda folder: folder.name)
+def test_an_older_version_tells_nothing_twice(folder: Path) -> None:
+    """LiteLLM 1.80 leaves out answers after failed attempts and some failures; what it tells is there once.
+
+    It takes a stream that broke off for an answer, and does not ask for the usage of streams but counts by itself.
+    """
+    spans, rows = [span for d in decoded_of(folder) for span in d.spans], served_of(folder)
+    answers = {row["id"]: row for row in rows if "id" in row}
+    found = Counter(span.response_id for span in spans if span.status == "ok" and span.operation == "chat")
+    assert found.keys() <= answers.keys()
+    assert set(found.values()) == {1}
+    whole = [answers[span.response_id or ""] | {"span": span} for span in spans if span.response_id in answers]
+    told = [row for row in whole if row["outcome"] == "ok" and row["usage_sent"] and row["request"] not in GONE]
+    assert len(told) > 10
+    for row in told:
+        assert (row["span"].input_tokens, row["span"].output_tokens) == (row["prompt_tokens"], row["completion_tokens"])
+    failures = Counter(span.error_class for span in spans if span.status == "error")
+    assert failures.total() <= sum(map(failed, rows))
+    assert failures.keys() <= {*map(error_class, filter(failed, rows))}
