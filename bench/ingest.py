@@ -25,8 +25,9 @@ from undertow.batch import Batch, Committed, Decoded, Message
 from undertow.config import KafkaConfig
 from undertow.demo.broker import Broker
 from undertow.store import Store
-from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.kafka import KafkaSource
+from undertow_collectors.pump import Decode, singly
 
 PARTITIONS = 4
 CLIENTS = ("kafka-python", "confluent")
@@ -47,11 +48,11 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
 def compare(bench: str, config: KafkaConfig, spans: int, broker_name: str) -> Iterator[dict[str, Any]]:
     """One topic three times: thrown away undecoded, into DuckDB, and the rows of it inserted alone."""
     thrown = Counting(lambda _: Committed())
-    consumed = drain(config, thrown, spans, decoded=undecoded)
+    consumed = drain(config, thrown, spans, decoded=singly(undecoded))
     kept: list[Batch] = []
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "a.duckdb", clock=None) as store:
         sink = Counting(lambda batch: (kept.append(batch), store.ingest(batch))[1])
-        stored = drain(config, sink, spans, decoded=decode)
+        stored = drain(config, sink, spans, decoded=decode_run)
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "b.duckdb", clock=None) as store:
         began = time.perf_counter()
         for batch in kept:
@@ -89,7 +90,7 @@ class Counting:
         return dict.fromkeys(range(PARTITIONS), 0)
 
 
-def drain(config: KafkaConfig, sink: Counting, spans: int, decoded: Callable[[Message], Decoded]) -> float:
+def drain(config: KafkaConfig, sink: Counting, spans: int, decoded: Decode) -> float:
     """Spans a second from the first commit's fetch to the last commit; joining the group is not counted."""
     stop = threading.Event()
     reader = f"bench-{time.monotonic_ns()}"

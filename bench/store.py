@@ -77,7 +77,7 @@ def _append(store: Store, bare: Path, spans: int) -> dict[str, Any]:
     ours = limit = cpu = slowest = 0.0
     with duckdb.connect(str(bare), config={"threads": 1, "checkpoint_threshold": "256MB"}) as con:
         for batch in _batches(spans):
-            table = store_rows.table(store_rows.rows(batch))
+            table = store_rows.table(batch)
             limit += _seconds(lambda table=table: _insert(con, table))  # type: ignore[misc]
             before = time.process_time()
             took = _seconds(lambda batch=batch: store.ingest(batch))  # type: ignore[misc]

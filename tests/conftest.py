@@ -31,7 +31,7 @@ with warnings.catch_warnings():
 
     from undertow_collectors.kafka import KafkaSource
 
-from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
 
 DEADLINE_S = 30.0
 
@@ -74,7 +74,8 @@ class Ledger:
     def ingest(self, batch: Batch) -> Committed:
         """Keep everything."""
         for origin, decoded in batch.messages:
-            self.places += [origin] * len(decoded.spans)
+            offsets = decoded.columns["offset"].to_pylist() if decoded.columns else [origin.offset] * len(decoded.spans)
+            self.places += [origin._replace(offset=offset) for offset in offsets]
             self.rejects += decoded.rejects
         self.next |= batch.next_offsets
         return Committed(stored=batch.spans)
@@ -110,7 +111,7 @@ class Reading:
     """A KafkaSource that runs in a thread."""
 
     def __init__(self, config: KafkaConfig, sink: Sink, instance_id: str) -> None:
-        self.source = KafkaSource(config, partial(decode, format=config.format), instance_id)
+        self.source = KafkaSource(config, partial(decode_run, name=config.format), instance_id)
         self.stopped = threading.Event()
         self._thread = threading.Thread(target=self.source.run, args=(sink, self.stopped), daemon=True)
         self._thread.start()

@@ -24,9 +24,9 @@ COLLECT = (100_000, 20, 50)
 class KafkaSource:
     """A Source that reads the topics of `config` as a member of its consumer group.
 
-    `decode` turns a message into spans. `instance_id` belongs to the database: a restarted process is known by it as
-    the same reader (static membership, so that it takes its partitions back at once), a second database in the group
-    as another.
+    `decode` turns messages of one partition into spans. `instance_id` belongs to the database: a restarted process is
+    known by it as the same reader (static membership, so that it takes its partitions back at once), a second database
+    in the group as another.
     """
 
     def __init__(

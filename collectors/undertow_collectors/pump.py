@@ -1,105 +1,22 @@
-"""From several ordered inputs to batches in event-time order, without waiting for ever. Knows nothing of Kafka.
-
-Partitions that are read after a pause are hours apart in event time; storing them as they come would make the spans of
-the slower ones late, which means unjudged. So each input is a lane with a buffer, and a message leaves its lane once
-every lane that has more to come has come as far.
-"""
+"""From merged messages to batches: how many spans go to the store at once, and when."""
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple
 
-from undertow.batch import Batch, Decoded, Message, Origin
+import numpy as np
 
-Decode = Callable[[Message], Decoded]
-Lane = Hashable
+from undertow.batch import Batch, Decoded, Message, Origin, Part
+from undertow_collectors.merge import Lane, Merge, Parcel, divide
+
+Decode = Callable[[Sequence[Message]], list[Part]]
+"""What messages of one partition became, in order, each in one part; `undertow_collectors.decode.runs.decode_run`."""
 
 FILL = 10_000
 CAP = 50_000
 LINGER_S = 1.0
-
-
-class Parcel(NamedTuple):
-    """One decoded message on its way. `event_time` is the newest ended_at of its lane up to and including it."""
-
-    event_time: float
-    lane: Lane
-    origin: Origin
-    decoded: Decoded
-    next_offset: int
-    weight: int
-
-
-class _Queue:
-    """The buffer of one lane."""
-
-    def __init__(self, now: float) -> None:
-        self.parcels: deque[Parcel] = deque()
-        self.newest = -math.inf
-        self.at_end = False
-        self.empty_since = now
-
-    def holds_back(self, now: float, patience_s: float) -> bool:
-        """Whether the other lanes must wait for what this one brings next."""
-        return not self.at_end and (bool(self.parcels) or now - self.empty_since < patience_s)
-
-
-class Merge:
-    """Lanes merged by the newest ended_at seen in each: a prefix of every lane, never out of a lane's own order.
-
-    A lane at its end holds nobody back; one that should have more but has brought nothing for `patience_s` seconds
-    does not either. An ended_at past `ceiling()`, from a clock that runs ahead, moves nothing.
-    """
-
-    def __init__(self, patience_s: float = 30.0, ceiling: Callable[[], float] = lambda: math.inf) -> None:
-        self._queues: dict[Lane, _Queue] = {}
-        self._patience_s = patience_s
-        self._ceiling = ceiling
-
-    def open(self, lane: Lane, now: float) -> None:
-        """Begin `lane`, empty; the others wait for its first message."""
-        self._queues[lane] = _Queue(now)
-
-    def close(self, lane: Lane) -> None:
-        """Forget `lane` and what it holds."""
-        self._queues.pop(lane, None)
-
-    def mark_end(self, lane: Lane, at_end: bool) -> None:
-        """Say whether `lane` has nothing more to bring for now."""
-        self._queues[lane].at_end = at_end
-
-    def put(self, lane: Lane, origin: Origin, decoded: Decoded, next_offset: int) -> Parcel:
-        """Append one message to an open lane."""
-        queue = self._queues[lane]
-        ceiling = self._ceiling()
-        for span in decoded.spans:
-            if queue.newest < span.ended_at <= ceiling:
-                queue.newest = span.ended_at
-        weight = max(1, len(decoded.spans) + len(decoded.rejects))
-        parcel = Parcel(queue.newest, lane, origin, decoded, next_offset, weight)
-        queue.parcels.append(parcel)
-        return parcel
-
-    def release(self, now: float) -> list[Parcel]:
-        """What no lane holds back any more, in order of event time."""
-        holding = (q.newest for q in self._queues.values() if q.holds_back(now, self._patience_s))
-        watermark = min(holding, default=math.inf)
-        released: list[Parcel] = []
-        for queue in self._queues.values():
-            before = len(released)
-            while queue.parcels and queue.parcels[0].event_time <= watermark:
-                released.append(queue.parcels.popleft())
-            if len(released) > before and not queue.parcels:
-                queue.empty_since = now
-        released.sort(key=attrgetter("event_time"))  # stable, so a lane keeps its order
-        return released
-
-    def behind(self, lanes: Iterable[Lane]) -> Lane:
-        """The one of `lanes` that has come least far."""
-        return min(lanes, key=lambda lane: self._queues[lane].newest)
 
 
 class Pump:
@@ -129,10 +46,9 @@ class Pump:
         """Say whether `lane` has nothing more to bring for now."""
         self._merge.mark_end(lane, at_end)
 
-    def put(self, lane: Lane, origin: Origin, decoded: Decoded, next_offset: int | None = None) -> None:
-        """Append one message to an open lane; `next_offset` is where the lane goes on, one past `origin` by default."""
-        resume = origin.offset + 1 if next_offset is None else next_offset
-        self._load[lane] += self._merge.put(lane, origin, decoded, resume).weight
+    def put(self, lane: Lane, origin: Origin, decoded: Decoded, next_offset: int) -> None:
+        """Append one message, or a run of them, to an open lane; `next_offset` is where the lane goes on."""
+        self._load[lane] += self._merge.put(lane, origin, decoded, next_offset).weight
 
     def load(self, lane: Lane) -> int:
         """Spans and rejects of `lane` that are buffered."""
@@ -150,16 +66,45 @@ class Pump:
         return self._cut() if due or rest else None
 
     def _cut(self) -> Batch:
-        batch, weight = Batch(), 0
-        while self._ready and (not weight or weight + self._ready[0].weight <= self._cap):
-            parcel = self._ready.popleft()
-            batch.add(parcel.origin, parcel.decoded)
-            batch.next_offsets[parcel.origin.topic, parcel.origin.partition] = parcel.next_offset
+        taken, rest = first_of(self._ready, self._cap) if self._ready_weight > self._cap else (list(self._ready), [])
+        self._ready = deque(rest)
+        for parcel in taken:
             self._load[parcel.lane] -= parcel.weight
-            weight += parcel.weight
-        self._ready_weight -= weight
+            self._ready_weight -= parcel.weight
         self._waiting_since = math.inf
-        return batch
+        return batch_of(taken)
+
+
+def first_of(parcels: Iterable[Parcel], cap: int) -> tuple[list[Parcel], list[Parcel]]:
+    """The `cap` spans that come first in event time, but at least one message, and the rest; there are more."""
+    times = np.concatenate([parcel.spread(parcel.weight) for parcel in parcels])
+    limit = float(np.partition(times, cap)[cap])  # of the first that is too much
+    taken, rest = divide(parcels, limit, "left")
+    tied, rest = divide(rest, limit)
+    weight = sum(parcel.weight for parcel in taken)
+    for place, parcel in enumerate(tied):
+        if weight and weight + parcel.weight > cap:
+            return taken, tied[place:] + rest
+        taken.append(parcel)
+        weight += parcel.weight
+    return taken, rest
+
+
+def batch_of(parcels: Sequence[Parcel]) -> Batch:
+    """`parcels` as one batch, whose spans count as arrived in order of event time."""
+    batch = Batch()
+    ordered = sorted(parcels, key=attrgetter("event_time"))  # stable, as lanes keep their own order
+    for parcel in ordered:
+        batch.add(parcel.origin, parcel.decoded, parcel.next_offset)
+    times = np.concatenate([parcel.spread(parcel.decoded.count) for parcel in ordered])
+    if np.any(times[1:] < times[:-1]):  # runs that overlap
+        batch.order = np.argsort(times, kind="stable")
+    return batch
+
+
+def singly(decode: Callable[[Message], Decoded]) -> Decode:
+    """A decoder of single messages as one of many."""
+    return lambda messages: [Part(m.origin, decode(m), m.origin.offset + 1) for m in messages]
 
 
 def batches(inputs: Iterable[Iterator[Message]], decode: Decode, chunk: int = 1_000) -> Iterator[Batch]:
@@ -175,8 +120,8 @@ def batches(inputs: Iterable[Iterator[Message]], decode: Decode, chunk: int = 1_
     while reading:
         lane = merge.behind(reading)
         messages = list(islice(reading[lane], chunk))
-        for message in messages:
-            pump.put(lane, message.origin, decode(message))
+        for part in decode(messages):
+            pump.put(lane, *part)
         if len(messages) < chunk:
             del reading[lane]
             pump.mark_end(lane, True)

@@ -1,10 +1,11 @@
 """One membership of a consumer group: what was assigned, how far it was read, and what is buffered."""
 
 import math
+from collections import defaultdict
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from undertow.batch import Batch, Committed, Decoded, Origin, Reject, Sink
+from undertow.batch import Batch, Committed, Decoded, Message, Origin, Reject, Sink
 from undertow.clock import Clock
 from undertow_collectors.client import (
     Client,
@@ -14,7 +15,8 @@ from undertow_collectors.client import (
     UnavailableError,
     View,
 )
-from undertow_collectors.pump import LINGER_S, Decode, Merge, Pump
+from undertow_collectors.merge import Merge
+from undertow_collectors.pump import LINGER_S, Decode, Pump
 from undertow_collectors.source import Board, PartitionStatus
 
 POLL_S = 0.1
@@ -192,10 +194,12 @@ class Session:
             for partition, (first, end) in self._client.ranges(positions).items():
                 self._client.seek({partition: self._lose(partition, positions[partition], first, end)})
             return
+        polled: defaultdict[Partition, list[Message]] = defaultdict(list)
         for message in messages:
-            partition = message.origin[:2]
-            if partition in self._placed:
-                self._pump.put(partition, message.origin, self._decode(message))
+            polled[message.origin[:2]].append(message)
+        for partition in [p for p in polled if p in self._placed]:
+            for part in self._decode(polled[partition]):
+                self._pump.put(partition, *part)
         for partition in self._placed:
             self._pump.mark_end(partition, self._client.at_end(partition))
 

@@ -2,9 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from undertow.span import Span
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Origin(NamedTuple):
@@ -46,8 +50,11 @@ def _empty() -> Counter[str]:
 
 @dataclass(slots=True)
 class Decoded:
-    """What one message became. `format` is the decoder that took it.
+    """What one message became, or a run of messages of one partition. `format` is the decoder that took it.
 
+    The spans of a run are not in `spans` but in `columns`, a table of `undertow.columns.of_values`, where each has the
+    offset of its message. A run of several messages holds nothing but spans, and counts nothing but costs that were
+    derived, which its rows tell too; so it may be cut between any two messages.
     `skipped` counts valid things that are not LLM calls, by reason; `coerced` and `derived` count repaired and inferred
     values by field; `unknown` counts unread keys by name.
     """
@@ -59,32 +66,49 @@ class Decoded:
     coerced: Counter[str] = field(default_factory=_empty)
     derived: Counter[str] = field(default_factory=_empty)
     unknown: Counter[str] = field(default_factory=_empty)
+    columns: "pa.Table | None" = None
+
+    @property
+    def count(self) -> int:
+        """Number of spans."""
+        return len(self.spans) if self.columns is None else int(self.columns.num_rows)
 
     @property
     def read(self) -> int:
         """How many things the message held."""
-        return len(self.spans) + len(self.rejects) + self.skipped.total()
+        return self.count + len(self.rejects) + self.skipped.total()
+
+
+class Part(NamedTuple):
+    """A message, or a run of messages of one partition: where it begins, what it became, where the next one begins."""
+
+    origin: Origin
+    decoded: Decoded
+    next_offset: int
 
 
 @dataclass(slots=True)
 class Batch:
     """Decoded messages in arrival order, to be committed in one transaction with `next_offsets`.
 
-    `next_offsets` maps (topic, partition) to the offset to resume from, one past the last message in the batch.
+    `next_offsets` maps (topic, partition) to the offset to resume from, one past the last message in the batch. Where
+    runs of several partitions overlap in time, `order` has the places of the spans, as `messages` tells them, in the
+    order in which they count as arrived.
     """
 
     messages: list[tuple[Origin, Decoded]] = field(default_factory=list)
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    order: "NDArray[Any] | None" = None
 
-    def add(self, origin: Origin, decoded: Decoded) -> None:
-        """Append one decoded message and move its partition's offset past it."""
+    def add(self, origin: Origin, decoded: Decoded, next_offset: int | None = None) -> None:
+        """Append a message, or a run that ends before `next_offset`, and move its partition's offset past it."""
         self.messages.append((origin, decoded))
-        self.next_offsets[origin.topic, origin.partition] = origin.offset + 1
+        self.next_offsets[origin.topic, origin.partition] = origin.offset + 1 if next_offset is None else next_offset
 
     @property
     def spans(self) -> int:
         """Number of spans in the batch."""
-        return sum(len(decoded.spans) for _, decoded in self.messages)
+        return sum(decoded.count for _, decoded in self.messages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from broken_sink import BrokenSink
 import undertow_collectors.session
 from undertow.config import KafkaConfig
 from undertow.store import Store
-from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.kafka import KafkaSource
 
 LINGER_S = 0.02
@@ -34,7 +34,7 @@ def main(database: str, bootstrap: str, topic: str, kind: str, drain: bool) -> N
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     undertow_collectors.session.LINGER_S = LINGER_S
     config = KafkaConfig(bootstrap_servers=bootstrap, topics=[topic], group_id=topic)
-    source = KafkaSource(config, lambda message: decode(message, "native"), f"undertow-{topic}")
+    source = KafkaSource(config, lambda messages: decode_run(messages, "native"), f"undertow-{topic}")
     stop = threading.Event()
     with Store.open(database) as store:
         sink = store if kind == "atomic" else BrokenSink(store, lambda _: time.sleep(BETWEEN_COMMITS_S))

@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from undertow.batch import Decoded
 from undertow.span import Span
 from undertow_collectors.decode.names import GENERATING, without_provider
@@ -66,7 +68,7 @@ def add(decoded: Decoded) -> None:
     """Give the spans that name no cost the one that follows from list prices, where provider and model have some."""
     derived = 0
     for span in decoded.spans:
-        if span.cost_usd is None and (found := _of(span)) is not None:
+        if span.cost_usd is None and (found := safely(span)) is not None:
             span.cost_usd = found
             span.cost_derived = True
             derived += 1
@@ -74,14 +76,31 @@ def add(decoded: Decoded) -> None:
         decoded.derived["cost_usd"] += derived
 
 
-def _of(span: Span) -> float | None:
+class Call(msgspec.Struct, gc=False):
+    """The fields of a span that its cost follows from, for where there are no spans."""
+
+    provider: str
+    response_model: str | None
+    sent_model: str | None
+    model: str
+    started_at: float
+    operation: str
+    status: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    reasoning_tokens: int | None
+
+
+def safely(span: Span | Call) -> float | None:
+    """`of`, but None where the list cannot be asked."""
     try:
         return of(span)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None  # the list contradicts itself; the span is whole without a cost
 
 
-def of(span: Span) -> float | None:
+def of(span: Span | Call) -> float | None:
     """US dollars by list price at the time of the call; None where tokens or prices are unknown, or where it failed."""
     tokens, output, operation = span.input_tokens, span.output_tokens, span.operation
     if not tokens or span.status == "error":
@@ -99,7 +118,7 @@ def of(span: Span) -> float | None:
     return _cost(span, rate, tokens, output)
 
 
-def _cost(span: Span, rate: Rate, tokens: int, output: int) -> float:
+def _cost(span: Span | Call, rate: Rate, tokens: int, output: int) -> float:
     until, call, fresh, written, cached, reasoning, vendor, model = rate
     some, hidden = span.cached_input_tokens, span.reasoning_tokens
     if tokens > until:

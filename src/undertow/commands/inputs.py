@@ -12,7 +12,9 @@ from undertow.config import Config, formats
 from undertow.errors import BadData, StoreError, UsageError
 from undertow_collectors.decode.maps import compiled
 from undertow_collectors.decode.registry import FORMATS, decode
+from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.files import messages
+from undertow_collectors.pump import Decode
 
 STDIN = "-"
 
@@ -58,6 +60,11 @@ def decoder(format_name: str, config: Config) -> Callable[..., Decoded]:
     return partial(keeping(config), format=format_name)
 
 
+def run_decoder(format_name: str, config: Config) -> Decode:
+    """The same for many messages at once."""
+    return partial(decode_run, decode=decoder(format_name, config), name=format_name)
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of everything read: read = spans + rejected + skipped."""
@@ -67,8 +74,8 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def add(self, message: Decoded) -> None:
-        """Count one message."""
-        self.spans += len(message.spans)
+        """Count one message, or a run of them."""
+        self.spans += message.count
         self.rejects.update(reject.reason for reject in message.rejects)
         self.skipped.update(message.skipped)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from undertow import progress
 from undertow.batch import Batch, Committed
-from undertow.commands.inputs import Tally, add_arguments, decoder, opened
+from undertow.commands.inputs import Tally, add_arguments, opened, run_decoder
 from undertow.commands.replay_report import is_open, report, summary
 from undertow.config import AlertsConfig, Config, load
 from undertow.store import Store
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         progress.bar(args.progress, "spans") as bar,
     ):
         watcher = Watcher(store, config, _EventTime(store))
-        for batch in pump.batches(opened(args.paths), decoder(args.format, config)):
+        for batch in pump.batches(opened(args.paths), run_decoder(args.format, config)):
             _tally(tally, batch)
             committed += store.ingest(batch)
             watcher.tick()

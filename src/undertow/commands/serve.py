@@ -18,7 +18,7 @@ import uvicorn
 from undertow import logs, telemetry
 from undertow.api.app import create
 from undertow.clock import system_clock
-from undertow.commands.inputs import decoder, keeping
+from undertow.commands.inputs import keeping, run_decoder
 from undertow.config import Config, KafkaConfig, load
 from undertow.crew import Crew
 from undertow.errors import TryAgain, UndertowError
@@ -160,7 +160,7 @@ def source(config: Config, kafka: KafkaConfig, store: Store) -> Source:
     """The Kafka source, under the identity that the database keeps."""
     return KafkaSource(
         kafka,
-        decoder(kafka.format, config),
+        run_decoder(kafka.format, config),
         kept(store, "group_instance_id"),
         lateness_s=config.detect.lateness_s,
     )

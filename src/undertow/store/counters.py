@@ -7,7 +7,8 @@ from operator import attrgetter
 import duckdb
 
 from undertow.batch import Batch, Committed, Decoded
-from undertow.store.rows import Refusal, plain
+from undertow.columns import plain
+from undertow.store.rows import Refusal
 
 NAMES = 1000
 NAME_LENGTH = 128

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from undertow.batch import Batch, Committed
+from undertow.columns import plain
 from undertow.config import StoreConfig
 from undertow.store import counters, dedup, rollups, rows
 from undertow.store.counters import Counters, Key
@@ -58,18 +59,18 @@ class Ingest:
     def run(self, batch: Batch, horizon: Horizon, received_at: float) -> Committed:
         """Commit `batch`. A span that no table can hold becomes a reject `store_refused`."""
         self.failpoint("before_begin")
-        arrived = rows.rows(batch)
         rejects = rows.refusals(batch)
         try:
-            outcome = self._commit(batch, arrived, rejects, horizon, received_at)
+            outcome = self._commit(batch, rows.table(batch), rejects, horizon, received_at)
         except ROW_ERRORS:
+            arrived = rows.rows(batch)
             refused = rows.culprits(arrived, self._accepts)
             if not refused:
                 raise
             left_out = {id(row) for row in refused}
             arrived = [row for row in arrived if id(row) not in left_out]
             rejects += map(rows.refuse, refused)
-            outcome = self._commit(batch, arrived, rejects, horizon, received_at)
+            outcome = self._commit(batch, rows.of_rows(arrived), rejects, horizon, received_at)
         self._remember(outcome)
         self.failpoint("after_commit")
         return outcome.committed
@@ -77,7 +78,7 @@ class Ingest:
     def _accepts(self, part: Sequence[Row]) -> bool:
         """Whether the spans table would take `part`; leaves it as it was."""
         try:
-            self.con.register("arrivals", rows.table(part))
+            self.con.register("arrivals", rows.of_rows(part))
             self.con.execute("BEGIN")
             try:
                 self.con.execute(_INSERT_SPANS)
@@ -88,9 +89,8 @@ class Ingest:
         return True
 
     def _commit(
-        self, batch: Batch, arrived: Sequence[Row], rejects: Sequence[Refusal], horizon: Horizon, received_at: float
+        self, batch: Batch, spans: pa.Table, rejects: Sequence[Refusal], horizon: Horizon, received_at: float
     ) -> Outcome:
-        spans = rows.table(arrived)
         with transaction(self.con):
             new = dedup.new_spans(self.con, self.memory.recent, spans)
             late, newest = judge(new["ended_at"].to_numpy(), horizon)
@@ -128,7 +128,7 @@ class Ingest:
 
     def _move(self, batch: Batch, newest: float) -> None:
         for (topic, partition), offset in batch.next_offsets.items():
-            row = [rows.plain(topic), partition, offset]
+            row = [plain(topic), partition, offset]
             self.con.execute("INSERT OR REPLACE INTO source_offsets VALUES (?, ?, ?)", row)
         if newest > self.memory.newest:
             self.con.execute("INSERT OR REPLACE INTO progress VALUES ('newest', ?)", [newest])

@@ -1,20 +1,19 @@
 """Decoded spans as rows of the spans table, and which of them it cannot hold."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from itertools import accumulate
-from operator import attrgetter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from undertow.batch import Batch, Origin, Reject
+from undertow import columns
+from undertow.batch import Batch, Decoded, Origin, Reject
+from undertow.columns import plain
 from undertow.config import StoreConfig
-from undertow.span import FIELDS, Field, Span
+from undertow.span import Span
 from undertow.store.redact import redact
-from undertow.store.schema import ARROW
 
 T = TypeVar("T")
 
@@ -36,18 +35,20 @@ class Refusal(NamedTuple):
     format: str
 
 
-def plain(text: str) -> str:
-    """`text` as UTF-8 can say it: lone surrogates, as in the name of an odd file, become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def rows(batch: Batch) -> list[Row]:
-    """The spans of `batch` in arrival order."""
-    return [
-        Row(span, origin, index, decoded.format)
-        for origin, decoded in batch.messages
-        for index, span in enumerate(decoded.spans)
-    ]
+    """The spans of `batch` in the order in which they count as arrived."""
+    found = [row for origin, decoded in batch.messages for row in _rows(origin, decoded)]
+    return found if batch.order is None else [found[place] for place in batch.order]
+
+
+def _rows(origin: Origin, decoded: Decoded) -> Iterator[Row]:
+    if decoded.columns is None:
+        for index, span in enumerate(decoded.spans):
+            yield Row(span, origin, index, decoded.format)
+        return
+    places = (decoded.columns[name].to_pylist() for name in ("offset", "index"))
+    for span, offset, index in zip(columns.spans(decoded.columns), *places, strict=True):
+        yield Row(span, origin._replace(offset=offset), index, decoded.format)
 
 
 def refusals(batch: Batch) -> list[Refusal]:
@@ -55,48 +56,30 @@ def refusals(batch: Batch) -> list[Refusal]:
     return [Refusal(reject, origin, decoded.format) for origin, decoded in batch.messages for reject in decoded.rejects]
 
 
-def table(batch: Sequence[Row]) -> pa.Table:
-    """The rows as Arrow, with `ended_at` and without `late`.
+def table(batch: Batch) -> pa.Table:
+    """The spans of `batch` as Arrow, with `ended_at` and without `late`, in the order of `rows`.
 
-    Raises ValueError, OverflowError, TypeError or ArrowException when a value fits no column. NaN and infinities do
-    not, since one of them would spoil every quantile of its time.
+    Raises ValueError, OverflowError, TypeError or ArrowException when a value fits no column.
     """
-    spans = [row.span for row in batch]
-    columns = {field.name: _column(field, spans) for field in FIELDS}
-    columns["ended_at"] = pa.array([span.ended_at for span in spans], pa.float64())
-    return pa.table(columns | _origins(batch))
+    parts: list[pa.Table] = []
+    for is_run, group in groupby(batch.messages, lambda message: message[1].columns is not None):
+        if is_run:
+            parts += [decoded.columns for _, decoded in group]
+        else:
+            parts.append(of_rows([row for origin, decoded in group for row in _rows(origin, decoded)]))
+    found = parts[0] if len(parts) == 1 else pa.concat_tables(parts or [of_rows([])], promote_options="default")
+    return found if batch.order is None else found.combine_chunks().take(pa.array(batch.order))
 
 
-def _column(field: Field, spans: Sequence[Span]) -> pa.Array:
-    values = list(map(attrgetter(field.name), spans))
-    if field.kind == "map":
-        return _maps(values)
-    if field.kind == "json":
-        values = [None if value is None else msgspec.json.encode(value).decode() for value in values]
-    column = pa.array(values, ARROW[field.kind])
-    if field.kind == "float" and pc.all(pc.is_finite(column)).as_py() is False:
-        raise ValueError(f"{field.name} is not finite")
-    return column
-
-
-def _maps(values: Sequence[dict[str, str] | None]) -> pa.Array:
-    if not any(values):
-        return pa.array([None if value is None else [] for value in values], ARROW["map"])
-    offsets = [0, *accumulate(len(value or ()) for value in values)]
-    starts = [None if value is None else start for value, start in zip(values, offsets, strict=False)]
-    keys = pa.array([key for value in values if value for key in value], pa.string())
-    items = pa.array([item for value in values if value for item in value.values()], pa.string())
-    return pa.MapArray.from_arrays(pa.array([*starts, offsets[-1]], pa.int32()), keys, items)
-
-
-def _origins(batch: Sequence[Row]) -> dict[str, pa.Array]:
-    return {
-        "topic": pa.array([plain(row.origin.topic) for row in batch], pa.string()),
-        "partition": pa.array([row.origin.partition for row in batch], pa.int32()),
-        "offset": pa.array([row.origin.offset for row in batch], pa.int64()),
-        "index": pa.array([row.index for row in batch], pa.int32()),
-        "format": pa.array([row.format for row in batch], pa.string()),
-    }
+def of_rows(batch: Sequence[Row]) -> pa.Table:
+    """The rows as Arrow, with `ended_at` and without `late`; raises as `table` does."""
+    found = columns.of_spans([row.span for row in batch])
+    found["topic"] = pa.array([plain(row.origin.topic) for row in batch], pa.string())
+    found["partition"] = pa.array([row.origin.partition for row in batch], pa.int32())
+    found["offset"] = pa.array([row.origin.offset for row in batch], pa.int64())
+    found["index"] = pa.array([row.index for row in batch], pa.int32())
+    found["format"] = pa.array([row.format for row in batch], pa.string())
+    return pa.table(found)
 
 
 def refusal_table(refused: Sequence[Refusal], received_at: float, config: StoreConfig) -> pa.Table:

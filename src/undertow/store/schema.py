@@ -7,22 +7,11 @@ added when it is opened. Any other change is a step of MIGRATIONS.
 from collections.abc import Mapping, Sequence
 
 import duckdb
-import pyarrow as pa
 
 from undertow.errors import StoreError
 from undertow.span import FIELDS
 from undertow.store.db import transaction
 from undertow.store.signals import SIGNALS
-
-ARROW: dict[str, pa.DataType] = {
-    "str": pa.string(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "map": pa.map_(pa.string(), pa.string()),
-    "json": pa.string(),
-}
-"""Arrow type of each kind of span field; `json` is text."""
 
 _SQL = {
     "str": "VARCHAR",

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from undertow.batch import Batch, Committed
 from undertow.clock import Clock, system_clock
+from undertow.columns import plain
 from undertow.config import StoreConfig
 from undertow.errors import StoreError, TryAgain, UndertowError
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, read, retention, rows, schema, state
+from undertow.store import db, read, retention, schema, state
 from undertow.store.counters import Counters
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
@@ -132,7 +133,7 @@ class Store:
     def offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition of `topic` that was ever committed."""
         with self._read() as con:
-            return read.offsets(con, rows.plain(topic))
+            return read.offsets(con, plain(topic))
 
     def meta(self, key: str) -> str | None:
         """A value that the program keeps with the data, such as `group_instance_id`."""

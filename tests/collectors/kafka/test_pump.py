@@ -1,8 +1,10 @@
 """Merging partitions by event time, and cutting batches: no broker in it."""
 
+import json
 import math
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,11 @@ from hypothesis import strategies as st
 
 from undertow.batch import Batch, Decoded, Message, Origin, Reject
 from undertow.span import Span
-from undertow_collectors.pump import Merge, Parcel, Pump, batches
+from undertow.store import rows
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
+from undertow_collectors.merge import Merge, Parcel
+from undertow_collectors.pump import Decode, Pump, batches, singly
 
 Times = Sequence[float]
 
@@ -149,7 +155,7 @@ def pumped(count: int, **options: float) -> Pump:
     pump = Pump(Merge(), **options)  # type: ignore[arg-type]
     pump.open(0, 0.0)
     for offset in range(count):
-        pump.put(0, Origin("t", 0, offset), decoded(offset))
+        pump.put(0, Origin("t", 0, offset), decoded(offset), offset + 1)
     pump.mark_end(0, True)
     return pump
 
@@ -173,7 +179,7 @@ def test_a_message_larger_than_a_batch_goes_alone() -> None:
     """One message with more spans than `cap` still passes."""
     pump = Pump(Merge(), fill=1, cap=3)
     pump.open(0, 0.0)
-    pump.put(0, Origin("t", 0, 0), decoded(*range(7)))
+    pump.put(0, Origin("t", 0, 0), decoded(*range(7)), 1)
     assert spans(pump.take(100.0)) == 7
 
 
@@ -186,7 +192,7 @@ def test_a_closed_lane_takes_everything_with_it() -> None:
     """After a revoke nothing that was fetched before goes into a batch, and other lanes stay."""
     pump = pumped(5, fill=100)
     pump.open(1, 0.0)
-    pump.put(1, Origin("t", 1, 7), decoded(3.5))
+    pump.put(1, Origin("t", 1, 7), decoded(3.5), 8)
     pump.mark_end(1, True)
     assert pump.take(0.0) is None  # released, waiting for a second to pass
     pump.close(0)
@@ -214,7 +220,71 @@ def test_files_are_merged_like_partitions(chunk: int) -> None:
         for n, times in enumerate(files)
     ]
     read: Callable[[Message], Decoded] = lambda message: decoded(float(message.value))  # noqa: E731
-    done = list(batches(inputs, read, chunk))
+    done = list(batches(inputs, singly(read), chunk))
     times = [d.spans[0].ended_at for batch in done for _, d in batch.messages]
     assert times == [1.0, 2.0, 5.0, 6.0, 7.0, 9.0]
     assert done[-1].next_offsets["file:0", 0] == 3
+
+
+def message(lane: int, offset: int, *ended_at: float) -> Message:
+    """A native array with a span for each time."""
+    spans = [{"span_id": f"s{t}", "started_at": t, "provider": "openai", "model": "gpt-4"} for t in ended_at]
+    return Message(Origin("t", lane, offset), json.dumps(spans).encode())
+
+
+def stored(decode: Decode, lanes: list[list[list[float]]], cap: int, ceiling: float) -> list[tuple[list[Any], Any]]:
+    """The rows of each batch, and where it leaves its partitions, of lanes that are read in uneven pieces."""
+    rng, pump = random.Random(7), Pump(Merge(ceiling=lambda: ceiling), fill=7, cap=cap)
+    rest = {
+        lane: [message(lane, 2 * offset, *times) for offset, times in enumerate(all_of)]
+        for lane, all_of in enumerate(lanes)
+    }
+    for lane in rest:
+        pump.open(lane, 0.0)
+    found: list[Batch] = []
+    while any(rest.values()):
+        lane = rng.choice([lane for lane, left in rest.items() if left])
+        for part in decode(rest[lane][:4]):
+            pump.put(lane, *part)
+        del rest[lane][:4]
+        pump.mark_end(lane, not rest[lane])
+        while batch := pump.take(0.0):
+            found.append(batch)
+    while batch := pump.take(0.0, rest=True):
+        found.append(batch)
+    assert all(pump.load(lane) == 0 for lane in rest)
+    columns = ["span_id", "topic", "partition", "offset", "index", "ended_at", "format"]
+    return [(rows.table(batch).select(columns).to_pylist(), batch.next_offsets) for batch in found]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 1000), min_size=1, max_size=40, unique=True).map(sorted), min_size=1, max_size=4),
+    st.integers(1, 3),
+    st.sampled_from([(1, math.inf), (5, math.inf), (30, math.inf), (1000, 600.0)]),
+)
+def test_runs_travel_as_their_messages_would(lanes: list[list[int]], size: int, limits: tuple[int, float]) -> None:
+    """Messages that were decoded together reach the store in the order, and the batches, of single ones."""
+    times = [
+        [[t + lane / 10 for t in one[at : at + size]] for at in range(0, len(one), size)]
+        for lane, one in enumerate(lanes)
+    ]
+    together = stored(decode_run, times, *limits)
+    assert together == stored(singly(decode), times, *limits)
+    assert sum(len(found) for found, _ in together) == sum(map(len, lanes))
+
+
+def test_runs_that_overlap_are_put_in_order() -> None:
+    """Two partitions of one batch count as arrived in order of time, span by span, also row by row in the slow way."""
+    pump = Pump(Merge())
+    for lane in (0, 1):
+        pump.open(lane, 0.0)
+        (part,) = decode_run([message(lane, offset, 10.0 * offset + lane) for offset in range(5)])
+        pump.put(lane, *part)
+        pump.mark_end(lane, True)
+    batch = pump.take(9.0, rest=True)
+    assert batch is not None
+    assert len(batch.messages) == 2
+    assert rows.table(batch)["ended_at"].to_pylist() == [0.0, 1.0, 10.0, 11.0, 20.0, 21.0, 30.0, 31.0, 40.0, 41.0]
+    table = rows.table(batch)
+    assert rows.of_rows(rows.rows(batch)).select(table.column_names).equals(table)

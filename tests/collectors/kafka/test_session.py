@@ -22,6 +22,7 @@ from undertow_collectors.client import (
     View,
 )
 from undertow_collectors.kafka import KafkaSource
+from undertow_collectors.pump import singly
 from undertow_collectors.session import FENCED, Session
 from undertow_collectors.source import Board
 
@@ -131,7 +132,7 @@ class Reader:
     def __init__(self, topic: Topic, sink: List, cls: type[Session] = Session, **options: Any) -> None:
         self.board, self.clock = Board(), ManualClock(1000.0)
         options = {"clock": self.clock, "lateness_s": 60.0, "from_start": True} | options
-        self.session = cls(topic, sink, self.board, decode, "undertow-1", **options)
+        self.session = cls(topic, sink, self.board, singly(decode), "undertow-1", **options)
         self.session.join()
 
     def turn(self, count: int = 1) -> "Reader":
@@ -324,7 +325,7 @@ def test_positions_and_lag() -> None:
 
 def source(connect: Callable[[KafkaConfig, str], Any]) -> KafkaSource:
     """A source on made-up clients."""
-    return KafkaSource(KafkaConfig(), decode, "undertow-1", connect=connect)
+    return KafkaSource(KafkaConfig(), singly(decode), "undertow-1", connect=connect)
 
 
 def test_a_failing_sink_ends_the_source() -> None:

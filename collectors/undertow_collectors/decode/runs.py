@@ -1,0 +1,42 @@
+"""Many messages at once: from bytes to Arrow columns where a format has a fast way, one message at a time elsewhere.
+
+Most messages of a topic are alike and without a mistake. A format's `take` reads as many of them as it can, from the
+first on, straight into columns; what it leaves goes through `registry.decode`, which says exactly the same of every
+message that both can read. So a fast way may refuse whatever it likes, and must never read a message differently.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from undertow.batch import Decoded, Message, Part
+from undertow_collectors.decode import native_columns, registry
+
+Take = Callable[[Sequence[Message]], list[Part]]
+"""What the first messages of one partition became, in order; empty where not even the first could be read."""
+
+FAST: dict[str, tuple[Take, ...]] = {
+    "auto": (native_columns.take,),
+    "native": (native_columns.take,),
+}
+"""By the format that is asked for, what is tried, in this order."""
+
+
+def decode_run(
+    messages: Sequence[Message], name: str = "auto", decode: Callable[[Message], Decoded] | None = None
+) -> list[Part]:
+    """What messages of one partition, in order, became, in the format `name`.
+
+    `decode` reads those that no fast way takes; without it `registry.decode` does, in that format. Never raises.
+    """
+    one = decode or partial(registry.decode, format=name)
+    parts: list[Part] = []
+    at = 0
+    while at < len(messages):
+        taken = next((found for take in FAST.get(name, ()) if (found := take(messages[at:]))), None)
+        if taken is None:
+            origin = messages[at].origin
+            taken = [Part(origin, one(messages[at]), origin.offset + 1)]
+        parts += taken
+        at = bisect_left(messages, taken[-1].next_offset, at + 1, key=lambda message: message.origin.offset)
+    return parts

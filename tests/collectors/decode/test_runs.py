@@ -1,0 +1,183 @@
+"""Many messages at once become what each becomes by itself: spans, counts, rejects, and where they came from."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from undertow import columns
+from undertow.batch import Decoded, Message, Origin, Part
+from undertow_collectors.decode import runs
+from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
+
+Capture = Callable[[str], list[Message]]
+SPAN = {"span_id": "a", "started_at": 1.79e9, "provider": "openai", "model": "gpt-4o"}
+
+
+def messages(bodies: Sequence[Any], step: int = 1) -> list[Message]:
+    """Messages of one partition, whose offsets are `step` apart."""
+    values = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
+    return [Message(Origin("t\udcff", 2, 7 + step * n), value, 1.79e9 + n) for n, value in enumerate(values)]
+
+
+def singly(sent: list[Message], **options: Any) -> list[Part]:
+    """The slow way."""
+    return [Part(m.origin, decode(m, **options), m.origin.offset + 1) for m in sent]
+
+
+def apart(part: Part) -> list[Part]:
+    """A part as one for each of its messages, with objects for spans."""
+    table = part.decoded.columns
+    if table is None:
+        return [part]
+    table.validate(full=True)
+    assert set(table["topic"].to_pylist()) == {columns.plain(part.origin.topic)}
+    assert set(table["partition"].to_pylist()) == {part.origin.partition}
+    assert set(table["format"].to_pylist()) == {part.decoded.format}
+    found: dict[int, Decoded] = {}
+    for span, ended_at, offset, index in zip(
+        columns.spans(table), *(table[name].to_pylist() for name in ("ended_at", "offset", "index")), strict=True
+    ):
+        decoded = found.setdefault(offset, Decoded(part.decoded.format))
+        assert span.ended_at == ended_at
+        assert len(decoded.spans) == index
+        decoded.spans.append(span)
+        if span.cost_derived:
+            decoded.derived["cost_usd"] += 1
+    if len(found) == 1:
+        only = found[part.origin.offset]
+        only.skipped, only.coerced = part.decoded.skipped, part.decoded.coerced
+        only.derived, only.unknown = part.decoded.derived, part.decoded.unknown
+    else:
+        assert part.decoded.derived == sum((decoded.derived for decoded in found.values()), Counter())
+        counts = (part.decoded.skipped, part.decoded.coerced, part.decoded.unknown)
+        assert not any(counts), "counts of a run cannot be told apart by message"
+    assert not part.decoded.spans
+    assert not part.decoded.rejects
+    return [Part(part.origin._replace(offset=offset), decoded, offset + 1) for offset, decoded in found.items()]
+
+
+def check(sent: list[Message], **options: Any) -> list[Part]:
+    """Both ways say the same of `sent`; the parts of the fast one."""
+    parts = decode_run(sent, decode=partial(decode, **options))
+    assert [one for part in parts for one in apart(part)] == singly(sent, **options)
+    return parts
+
+
+def test_messages_that_are_alike_become_one_part() -> None:
+    """A thousand objects without a mistake are one run, whose offsets may have gaps."""
+    sent = messages([SPAN | {"span_id": f"s{n}", "input_tokens": n} for n in range(1000)], step=3)
+    decode_run(sent)  # the first messages of a kind teach it
+    (part,) = check(sent)
+    assert part.decoded.columns is not None
+    assert (part.origin.offset, part.next_offset, part.decoded.count) == (7, 7 + 3 * 999 + 1, 1000)
+
+
+def test_arrays_become_one_part() -> None:
+    """Spans keep the place that they have in their message."""
+    sent = messages([[SPAN] * n for n in (1, 3, 2)])
+    (part,) = check(sent)
+    assert part.decoded.columns["index"].to_pylist() == [0, 0, 1, 2, 0, 1]
+
+
+def test_one_bad_message_costs_one_message() -> None:
+    """What the fast way does not take stands as a part of its own among the runs, in order."""
+    sent = messages([SPAN, SPAN, b"{", SPAN | {"input_tokens": -1}, SPAN, [SPAN], SPAN | {"team": "a"}, SPAN])
+    parts = check(sent, keep_labels=frozenset({"team"}), keep_text=True)
+    assert [part.origin.offset for part in parts] == [7, 9, 10, 11, 12, 13, 14]
+
+
+values: dict[str, st.SearchStrategy[Any]] = {
+    "str": st.text(max_size=6) | st.sampled_from(["openai", "ok", "é", "\ud800", "x" * 513, "1" * 512]),
+    "int": st.integers(0, 3) | st.sampled_from([-1, 2**53, 2**53 + 1, 2**70, 1.0, 1.5, True]),
+    "float": st.floats(0, 9) | st.sampled_from([0, -1, 2**60, float("nan"), "1", 1e300]),
+    "bool": st.booleans() | st.just(1),
+    "map": st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", "", 1]), max_size=3),
+    "json": st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", 1, 1.5, True, None]), max_size=3),
+}
+objects = st.fixed_dictionaries(
+    {
+        "span_id": st.text(max_size=3),
+        "started_at": st.floats(0, 2e9),
+        "provider": values["str"],
+        "model": values["str"],
+    },
+    optional={
+        **{f.name: values[f.kind] | st.none() for f in columns.FIELDS if not f.required},
+        "operation": st.sampled_from(["chat", "embeddings", "rerank"]),
+        "status": st.sampled_from(["ok", "error", "odd", None]),
+        "finish_reason": st.sampled_from(["stop", "length", "odd", None]),
+        "unheard_of": st.none(),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(objects | st.lists(objects, max_size=3), min_size=1, max_size=8), st.integers(1, 2))
+def test_any_native_messages(bodies: list[Any], step: int) -> None:
+    """Valid or not, in any mixture, with any fields: both ways agree."""
+    check(messages(bodies, step))
+
+
+def test_names_beyond_the_list_are_taken() -> None:
+    """A field with more names than are remembered is read as any text."""
+    sent = messages([SPAN | {"model": f"m{n}", "route": f"r{n % 5}"} for n in range(400)])
+    check(sent)
+    assert len(check(sent)) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"span_id":"a","started_at":1,"provider":"o","model":"m"} {"span_id":"b"}',
+        b'{"span_id":"a","started_at":1,"provider":"o","model":"m","model":"n"}',
+        b'\n{"span_id":"a",\n"started_at":1,"provider":"o","model":"m"}\n',
+        b'{"span_id":"a","started_at":1,"provider":"o","model":"m","operation":null}',
+        b'{"span_id":"\\u0061","started_at":1e0,"provider":"o","model":"\\ud83d\\ude00"}',
+        b'{"span_id":"a","started_at":"2026-01-01T00:00:00Z","provider":"o","model":"m"}',
+        b"[]",
+        b"",
+        b"[1]",
+        b'\xef\xbb\xbf{"span_id":"a","started_at":1,"provider":"o","model":"m"}',
+    ],
+)
+def test_objects_that_are_nearly_right(body: bytes) -> None:
+    """Whatever the one way accepts, so does the other."""
+    check(messages([SPAN, body, SPAN, [SPAN], body, [SPAN]]))
+
+
+@pytest.mark.parametrize(
+    "folder", ["litellm-otel-v1-slp", "litellm-otel-v2", "otel-official", "traceloop-nocontent", "openinference"]
+)
+def test_every_capture(capture: Capture, folder: str) -> None:
+    """The captured messages of each gateway, one after the other."""
+    found = [message.value for message in capture(folder)]
+    check(messages(found))
+    check(messages(found * 3), keep_labels=frozenset({"server.port", "service.name"}))
+
+
+def test_curated_spans(curated: list[tuple[str, Message]]) -> None:
+    """Single spans of every captured format, shuffled."""
+    found = [message.value for _, message in curated]
+    random.Random(3).shuffle(found)
+    check(messages(found[:400]))
+
+
+def test_a_way_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a fast way with a wrong count fails the comparison."""
+
+    def wrong(sent: Sequence[Message]) -> list[Part]:
+        changed = [msgspec.json.decode(message.value) | {"input_tokens": 8} for message in sent]
+        return runs.native_columns.take(messages(changed))
+
+    monkeypatch.setitem(runs.FAST, "auto", (wrong,))
+    with pytest.raises(AssertionError):
+        check(messages([SPAN | {"input_tokens": 7}]))
