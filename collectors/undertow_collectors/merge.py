@@ -7,16 +7,15 @@ divides them.
 """
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from undertow.batch import Decoded, Origin
+from undertow.batch import Decoded, Origin, run_of
 from undertow.columns import numbers
 
 Lane = Hashable
@@ -56,24 +55,18 @@ class Parcel(NamedTuple):
         return (
             self._replace(
                 event_time=float(times[count - 1]),
-                decoded=_run(self.decoded.format, first),
+                decoded=run_of(self.decoded.format, first),
                 next_offset=last + 1,
                 weight=count,
                 times=times[:count],
             ),
             self._replace(
                 origin=self.origin._replace(offset=following),
-                decoded=_run(self.decoded.format, second),
+                decoded=run_of(self.decoded.format, second),
                 weight=self.weight - count,
                 times=times[count:],
             ),
         )
-
-
-def _run(name: str, columns: pa.Table) -> Decoded:
-    """A piece of a run; all that is counted of a run can be counted again."""
-    derived = sum(filter(None, columns["cost_derived"].to_pylist())) if "cost_derived" in columns.column_names else 0
-    return Decoded(name, columns=columns, derived=Counter({"cost_usd": derived} if derived else {}))
 
 
 def divide(parcels: Iterable[Parcel], time: float, side: str = "right") -> tuple[list[Parcel], list[Parcel]]:

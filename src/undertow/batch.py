@@ -79,6 +79,12 @@ class Decoded:
         return self.count + len(self.rejects) + self.skipped.total()
 
 
+def run_of(name: str, columns: "pa.Table") -> Decoded:
+    """A run in the format `name`, or a piece of one: what it counts, its rows tell."""
+    derived = sum(filter(None, columns["cost_derived"].to_pylist())) if "cost_derived" in columns.column_names else 0
+    return Decoded(name, columns=columns, derived=Counter({"cost_usd": derived} if derived else {}))
+
+
 class Part(NamedTuple):
     """A message, or a run of messages of one partition: where it begins, what it became, where the next one begins."""
 

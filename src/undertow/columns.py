@@ -30,8 +30,6 @@ ARROW: dict[str, pa.DataType] = {
 
 Integers = NDArray[np.integer[Any]]
 
-_NUMBERS = {"int": np.int64, "float": np.float64}
-
 
 class Place(NamedTuple):
     """What is the same for a run of messages; `format` is the decoder."""
@@ -107,10 +105,10 @@ def spans(table: pa.Table) -> list[Span]:
 
 def _checked(field: Field, values: Sequence[Any]) -> pa.Array:
     """`column` of values that are known to be of the field's type and finite."""
-    if field.kind in _NUMBERS and values[0] is not None:
-        with suppress(TypeError):  # None is no number
-            return pa.array(np.fromiter(values, _NUMBERS[field.kind], len(values)))
-    return pa.array(values, ARROW[field.kind]) if field.kind in _NUMBERS else column(field, values)
+    if field.kind == "int":
+        with suppress(TypeError):  # None is no number, but numpy would make a NaN of it among floats
+            return pa.array(np.fromiter(values, np.int64, len(values)))
+    return pa.array(values, ARROW[field.kind]) if field.kind in ("int", "float") else column(field, values)
 
 
 def _is_constant(values: Sequence[Any]) -> bool:

@@ -2,7 +2,8 @@
 
 Senders use half of the fields, and few names of models, routes and the like. So messages are parsed into a type that
 knows the fields and the names that came so far, and no others: a parser that finds a name in its list makes no string.
-What it refuses teaches it, as long as `native.exact` takes it.
+What it refuses teaches it, as long as `native.exact` takes it. Only `cost_derived`, which nobody sends, is left out, so
+that it always means that the cost was derived here.
 """
 
 from collections import ChainMap
@@ -32,7 +33,7 @@ _NAMING = frozenset(
 """Fields that mostly have few values."""
 
 _HINTS = get_type_hints(Span, include_extras=True)
-_FIELDS = {info.name: info for info in msgspec.structs.fields(Span)}
+_FIELDS = {info.name: info for info in msgspec.structs.fields(Span) if info.name != "cost_derived"}
 _ALWAYS = [name for name, info in _FIELDS.items() if info.required or info.default is not None]
 _keys_of_one = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _keys_of_many = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
@@ -77,7 +78,7 @@ def _refuse(_: bytes) -> Any:
 _seen = Shape({}, _refuse, _refuse)  # what the senders of this process have used
 
 
-def take(messages: Sequence[Message]) -> list[Part]:
+def take(messages: Sequence[Message], _: frozenset[str]) -> list[Part]:
     """The run at the beginning of `messages` that is native without a mistake."""
     global _seen
     bodies = [message.value for message in messages[:MOST]]
@@ -119,7 +120,7 @@ def _learned(shape: Shape, bodies: Iterable[bytes]) -> Mapping[str, Words]:
     words = dict(shape.fields)
     for body in bodies:
         spans = exact(body)
-        if spans is None:
+        if spans is None or not _FIELDS.keys() >= set(_keys(body)):
             break
         fields |= dict.fromkeys([*_keys(body), *_ALWAYS])
         for name in fields.keys() & _NAMING:

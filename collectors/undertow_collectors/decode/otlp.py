@@ -46,7 +46,7 @@ def _like_logs(request: Any) -> bool:
 def _found(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
     for group in request.resource_spans:
         for scoped in group.scope_spans:
-            source = _source(group.resource, scoped.scope)
+            source = source_of(group.resource, scoped.scope)
             for span in scoped.spans:
                 yield source, partial(_record, span)
 
@@ -54,12 +54,13 @@ def _found(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
 def _logged(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
     for group in request.resource_logs:
         for scoped in group.scope_logs:
-            source = _source(group.resource, scoped.scope)
+            source = source_of(group.resource, scoped.scope)
             for record in scoped.log_records:
                 yield source, partial(_event, record)
 
 
-def _source(resource: Any, scope: Any) -> Source:
+def source_of(resource: Any, scope: Any) -> Source:
+    """Who sent the spans of a scope."""
     name = service_of(_value(resource.attributes, "service.name"))
     return Source(name, text_of(_value(resource.attributes, "service.version")), scope.name)
 

@@ -1,13 +1,12 @@
 """A run of messages as one part of a batch; the end of every fast way (`runs.py`)."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from undertow.batch import Decoded, Message, Part
+from undertow.batch import Decoded, Message, Part, run_of
 from undertow.columns import Integers, Place, of_values
 from undertow_collectors.decode import cost
 
@@ -22,25 +21,36 @@ def part_of(
     `counts` says how many spans each message has; without it each has one.
     """
     first, last = messages[0].origin, messages[-1].origin
-    values, derived = _priced(values)
-    table = of_values(values, Place(first.topic, first.partition, name), *_places(messages, counts))
-    return Part(first, Decoded(name, columns=table, derived=derived), last.offset + 1)
+    table = of_values(_priced(values), Place(first.topic, first.partition, name), *_places(messages, counts))
+    return Part(first, run_of(name, table), last.offset + 1)
 
 
-def _priced(values: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Sequence[Any]], Counter[str]]:
-    """`values` with the costs that follow from list prices, and how many do."""
+def parts_of(part: Part, messages: Sequence[Message], sizes: Sequence[int], counts: Sequence[Decoded]) -> list[Part]:
+    """A part of several messages as one for each of them, with what each counts besides."""
+    parts: list[Part] = []
+    table, at = part.decoded.columns, 0
+    assert table is not None  # noqa: S101
+    for message, size, counted in zip(messages, sizes, counts, strict=True):
+        run = run_of(part.decoded.format, table.slice(at, size))
+        run.coerced, run.unknown = counted.coerced, counted.unknown
+        run.derived += counted.derived
+        parts.append(Part(message.origin, run, message.origin.offset + 1))
+        at += size
+    return parts
+
+
+def _priced(values: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+    """`values` with the costs that follow from list prices, where no cost is told."""
     told = values.get("cost_usd") or [None] * len(values["model"])
     if None not in told:
-        return values, Counter()
+        return values
     fields = [values.get(name) or repeat(_DEFAULTS.get(name)) for name in cost.Call.__struct_fields__]
     calls = map(cost.Call, *fields)
     found = [cost.safely(call) if cost_usd is None else None for cost_usd, call in zip(told, calls, strict=True)]
-    derived = len(found) - found.count(None)
-    if not derived:
-        return values, Counter()
+    if not any(price is not None for price in found):
+        return values
     costs = [cost_usd if price is None else price for cost_usd, price in zip(told, found, strict=True)]
-    marks = [None if price is None else True for price in found]
-    return {**values, "cost_usd": costs, "cost_derived": marks}, Counter(cost_usd=derived)
+    return {**values, "cost_usd": costs, "cost_derived": [None if price is None else True for price in found]}
 
 
 def _places(messages: Sequence[Message], counts: Sequence[int] | None) -> tuple[Integers, Integers]:

@@ -11,6 +11,7 @@ INT32, INT64, STRING, UINT64 = _FIELD.TYPE_INT32, _FIELD.TYPE_INT64, _FIELD.TYPE
 Schema = dict[str, dict[str, tuple[int, int | str]]]
 """Message -> field -> its number and its type: a scalar, a message by name, `*` before it for a list, or `map`.
 
+`*bytes` is a list of messages that stay encoded.
 A `map` is from strings to bytes, which serves for lists of any entries with a key in field 1 and a value in field 2.
 """
 
@@ -31,6 +32,9 @@ def _describe(package: str, message: descriptor_pb2.DescriptorProto, name: str, 
     field = message.field.add(name=name, number=number, label=_FIELD.LABEL_OPTIONAL)
     if isinstance(kind, int):
         field.type = kind  # type: ignore[assignment]
+        return
+    if kind == "*bytes":
+        field.type, field.label = BYTES, _FIELD.LABEL_REPEATED
         return
     field.type = _FIELD.TYPE_MESSAGE
     field.type_name = f".{package}.{kind.lstrip('*')}"

@@ -10,30 +10,39 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from undertow.batch import Decoded, Message, Part
-from undertow_collectors.decode import native_columns, registry
+from undertow_collectors.decode import native_columns, otlp_columns, registry
 
-Take = Callable[[Sequence[Message]], list[Part]]
-"""What the first messages of one partition became, in order; empty where not even the first could be read."""
+Take = Callable[[Sequence[Message], frozenset[str]], list[Part]]
+"""What the first messages of one partition became, in order, if the keys named beside them are kept as labels.
+
+Empty where not even the first could be read.
+"""
 
 FAST: dict[str, tuple[Take, ...]] = {
-    "auto": (native_columns.take,),
+    "auto": (native_columns.take, otlp_columns.take),
     "native": (native_columns.take,),
+    "otlp": (otlp_columns.take,),
 }
 """By the format that is asked for, what is tried, in this order."""
 
 
 def decode_run(
-    messages: Sequence[Message], name: str = "auto", decode: Callable[[Message], Decoded] | None = None
+    messages: Sequence[Message],
+    name: str = "auto",
+    keep_labels: frozenset[str] = frozenset(),
+    decode: Callable[[Message], Decoded] | None = None,
 ) -> list[Part]:
     """What messages of one partition, in order, became, in the format `name`.
 
-    `decode` reads those that no fast way takes; without it `registry.decode` does, in that format. Never raises.
+    `decode` reads those that no fast way takes, in the same format and with the same `keep_labels`; without it
+    `registry.decode` does. Never raises.
     """
-    one = decode or partial(registry.decode, format=name)
+    one = decode or partial(registry.decode, format=name, keep_labels=keep_labels)
     parts: list[Part] = []
     at = 0
     while at < len(messages):
-        taken = next((found for take in FAST.get(name, ()) if (found := take(messages[at:]))), None)
+        rest = messages[at:]
+        taken = next((found for take in FAST.get(name, ()) if (found := take(rest, keep_labels))), None)
         if taken is None:
             origin = messages[at].origin
             taken = [Part(origin, one(messages[at]), origin.offset + 1)]

@@ -62,7 +62,8 @@ def decoder(format_name: str, config: Config) -> Callable[..., Decoded]:
 
 def run_decoder(format_name: str, config: Config) -> Decode:
     """The same for many messages at once."""
-    return partial(decode_run, decode=decoder(format_name, config), name=format_name)
+    labels = frozenset(config.store.keep_labels)
+    return partial(decode_run, name=format_name, keep_labels=labels, decode=decoder(format_name, config))
 
 
 @dataclass(slots=True)

@@ -1,75 +1,22 @@
 """Many messages at once become what each becomes by itself: spans, counts, rejects, and where they came from."""
 
-import json
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.collectors.decode.both_ways import check, messages
 
 from undertow import columns
-from undertow.batch import Decoded, Message, Origin, Part
+from undertow.batch import Message, Part
 from undertow_collectors.decode import runs
-from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
 
 Capture = Callable[[str], list[Message]]
 SPAN = {"span_id": "a", "started_at": 1.79e9, "provider": "openai", "model": "gpt-4o"}
-
-
-def messages(bodies: Sequence[Any], step: int = 1) -> list[Message]:
-    """Messages of one partition, whose offsets are `step` apart."""
-    values = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
-    return [Message(Origin("t\udcff", 2, 7 + step * n), value, 1.79e9 + n) for n, value in enumerate(values)]
-
-
-def singly(sent: list[Message], **options: Any) -> list[Part]:
-    """The slow way."""
-    return [Part(m.origin, decode(m, **options), m.origin.offset + 1) for m in sent]
-
-
-def apart(part: Part) -> list[Part]:
-    """A part as one for each of its messages, with objects for spans."""
-    table = part.decoded.columns
-    if table is None:
-        return [part]
-    table.validate(full=True)
-    assert set(table["topic"].to_pylist()) == {columns.plain(part.origin.topic)}
-    assert set(table["partition"].to_pylist()) == {part.origin.partition}
-    assert set(table["format"].to_pylist()) == {part.decoded.format}
-    found: dict[int, Decoded] = {}
-    for span, ended_at, offset, index in zip(
-        columns.spans(table), *(table[name].to_pylist() for name in ("ended_at", "offset", "index")), strict=True
-    ):
-        decoded = found.setdefault(offset, Decoded(part.decoded.format))
-        assert span.ended_at == ended_at
-        assert len(decoded.spans) == index
-        decoded.spans.append(span)
-        if span.cost_derived:
-            decoded.derived["cost_usd"] += 1
-    if len(found) == 1:
-        only = found[part.origin.offset]
-        only.skipped, only.coerced = part.decoded.skipped, part.decoded.coerced
-        only.derived, only.unknown = part.decoded.derived, part.decoded.unknown
-    else:
-        assert part.decoded.derived == sum((decoded.derived for decoded in found.values()), Counter())
-        counts = (part.decoded.skipped, part.decoded.coerced, part.decoded.unknown)
-        assert not any(counts), "counts of a run cannot be told apart by message"
-    assert not part.decoded.spans
-    assert not part.decoded.rejects
-    return [Part(part.origin._replace(offset=offset), decoded, offset + 1) for offset, decoded in found.items()]
-
-
-def check(sent: list[Message], **options: Any) -> list[Part]:
-    """Both ways say the same of `sent`; the parts of the fast one."""
-    parts = decode_run(sent, decode=partial(decode, **options))
-    assert [one for part in parts for one in apart(part)] == singly(sent, **options)
-    return parts
 
 
 def test_messages_that_are_alike_become_one_part() -> None:
@@ -116,6 +63,7 @@ objects = st.fixed_dictionaries(
         "status": st.sampled_from(["ok", "error", "odd", None]),
         "finish_reason": st.sampled_from(["stop", "length", "odd", None]),
         "unheard_of": st.none(),
+        "cost_derived": st.booleans(),
     },
 )
 
@@ -125,6 +73,31 @@ objects = st.fixed_dictionaries(
 def test_any_native_messages(bodies: list[Any], step: int) -> None:
     """Valid or not, in any mixture, with any fields: both ways agree."""
     check(messages(bodies, step))
+
+
+RIGHT: dict[str, st.SearchStrategy[Any]] = {
+    "str": st.sampled_from(["", "a", "é", "x" * 512]),
+    "int": st.integers(0, 999),
+    "float": st.floats(0, 1),
+    "bool": st.booleans(),
+    "map": st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy"), max_size=3),
+    "json": st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", 1.5, True]), max_size=3),
+}
+right = st.fixed_dictionaries(
+    {key: st.just(value) for key, value in SPAN.items()},
+    optional={
+        f.name: st.none() | (st.sampled_from(f.values) if f.values else RIGHT[f.kind])
+        for f in columns.FIELDS
+        if f.name not in {*SPAN, "operation", "status", "response_sha256", "cost_derived"}
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(right | st.lists(right, min_size=1, max_size=3), min_size=1, max_size=8))
+def test_right_native_messages(bodies: list[Any]) -> None:
+    """Messages without a mistake, of any fields, all go the fast way."""
+    assert all(part.decoded.columns is not None for part in check(messages(bodies)))
 
 
 def test_names_beyond_the_list_are_taken() -> None:
@@ -174,9 +147,9 @@ def test_curated_spans(curated: list[tuple[str, Message]]) -> None:
 def test_a_way_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a fast way with a wrong count fails the comparison."""
 
-    def wrong(sent: Sequence[Message]) -> list[Part]:
+    def wrong(sent: Sequence[Message], keep: frozenset[str]) -> list[Part]:
         changed = [msgspec.json.decode(message.value) | {"input_tokens": 8} for message in sent]
-        return runs.native_columns.take(messages(changed))
+        return runs.native_columns.take(messages(changed), keep)
 
     monkeypatch.setitem(runs.FAST, "auto", (wrong,))
     with pytest.raises(AssertionError):

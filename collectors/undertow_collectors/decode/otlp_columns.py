@@ -1,0 +1,237 @@
+"""OTLP traces in protobuf straight into columns, as long as every span is a plain call in OTel's GenAI names.
+
+Spans that have the same attributes in the same order are read together, attribute by attribute (`otlp_cells.py`), over
+many messages. A message goes the slow way, whole, if one of its spans failed or has events, holds an answer, is of a
+convention that needs more than one attribute to be understood, or may be joined with another span; what it all means
+is said in `genai.py`.
+"""
+
+from collections.abc import Sequence
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from undertow.batch import Decoded, Message, Part
+from undertow_collectors.decode import calls
+from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
+from undertow_collectors.decode.otlp import source_of
+from undertow_collectors.decode.otlp_cells import MixedError, OddError
+from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
+from undertow_collectors.decode.otlp_schema import DecodeError, RawTracesData
+from undertow_collectors.decode.parts import part_of, parts_of
+from undertow_collectors.decode.strictjson import looks_like_json
+
+MOST = 1_000
+"""Spans after which a run ends; more do not stay in the processor's cache."""
+
+_CORE = attrgetter(
+    *("trace_id", "span_id", "parent_span_id", "name", "start_time_unix_nano", "end_time_unix_nano"),
+    *("attributes", "events", "status"),
+)
+_CALM = (b"", b"\x18\x00", b"\x18\x01")
+"""Encodings of a status that is not a failure and says nothing more."""
+
+_OTHERS = ("litellm", "openlit")
+"""Scopes whose spans are read together with what is peculiar to them."""
+
+_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd")
+
+Values = dict[str, list[Any]]
+"""Values by field, each list of one length."""
+
+
+class Spans(NamedTuple):
+    """The spans of one message, yet to be read, with what its resources say."""
+
+    cores: list[tuple[Any, ...]]
+    gateways: list[str | None]
+    labels: list[dict[str, str] | None]
+
+
+_reach = 1  # messages that are tried at once: twice as many after a success, a quarter after a failure
+
+
+def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]:
+    """The run at the beginning of `messages` that holds nothing but plain calls."""
+    global _reach
+    found = _opened(messages[:_reach])
+    while found:
+        try:
+            parts = _read(messages[: len(found)], found, keep_labels)
+        except OddError:
+            _reach = max(1, len(found) // 4)
+            found = found[:_reach] if len(found) > 1 else []
+        else:
+            _reach = min(2 * max(_reach, len(found)), MOST)
+            return parts
+    return []
+
+
+def _opened(messages: Sequence[Message]) -> list[Spans]:
+    """The messages up to the first that is something else, or to MOST spans."""
+    found: list[Spans] = []
+    size = 0
+    for message in messages:
+        value = message.value
+        try:
+            if value[:1] != b"\n" or looks_like_json(value) or size >= MOST:
+                break
+            spans = _spans(RawTracesData.FromString(value))
+        except (DecodeError, OddError):
+            break
+        found.append(spans)
+        size += len(spans.cores)
+    return found
+
+
+def _spans(request: Any) -> Spans:
+    found = Spans([], [], [])
+    for group in request.resource_spans:
+        for scoped in group.scope_spans:
+            source = source_of(group.resource, scoped.scope)
+            if source.scope.startswith(_OTHERS) or len(source.service or "") > 512:
+                raise OddError
+            before = len(found.cores)
+            found.cores.extend(map(_CORE, scoped.spans))
+            new = len(found.cores) - before
+            found.gateways.extend(repeat(source.service, new))
+            found.labels.extend(repeat({"gateway_version": source.version[:LABEL]} if source.version else None, new))
+    if not found.cores:
+        raise OddError
+    return found
+
+
+class Counts:
+    """What a run of messages counts, each by the message of the span."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._message = list(chain.from_iterable(map(repeat, range(len(sizes)), sizes)))
+        self._messages = len(sizes)
+        self._found: list[Decoded] = []
+
+    def add(self, kind: str, name: str, rows: Sequence[int]) -> None:
+        """Count `name` once for the span in each of these rows."""
+        if rows and not self._found:
+            self._found = [Decoded() for _ in range(self._messages)]
+        for row in rows:
+            getattr(self._found[self._message[row]], kind)[name] += 1
+
+    def by_message(self) -> list[Decoded]:
+        """What each message counts, nothing where none counts anything."""
+        if any(len(counts.unknown) > UNKNOWN_NAMES for counts in self._found):
+            raise OddError
+        return self._found
+
+
+def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: frozenset[str]) -> list[Part]:
+    sizes = [len(spans.cores) for spans in found]
+    counts = Counts(sizes)
+    *core, attributes, events, statuses = zip(*chain.from_iterable(spans.cores for spans in found), strict=True)
+    if any(events) or any(map(_is_told, statuses)):
+        raise OddError
+    values = _identified(*core)
+    values |= _by_signature([cells[:] for cells in attributes], keep_labels, counts)
+    _settle(values)
+    values["gateway"] = list(chain.from_iterable(spans.gateways for spans in found))
+    labels = list(chain.from_iterable(spans.labels for spans in found))
+    values |= {"status": ["ok"] * len(labels)} | ({"labels": labels} if any(labels) else {})
+    whole = part_of(messages, "otlp", values, sizes)
+    told = counts.by_message()
+    return parts_of(whole, messages, sizes, told) if told else [whole]
+
+
+def _is_told(status: Sequence[bytes]) -> bool:
+    return len(status) > 1 or (len(status) == 1 and status[0] not in _CALM)
+
+
+def _identified(
+    trace_ids: Sequence[bytes],
+    span_ids: Sequence[bytes],
+    parents: Sequence[bytes],
+    names: Sequence[str],
+    starts: Sequence[int],
+    ends: Sequence[int],
+) -> Values:
+    """Ids and times; no span may be inside of another, nor one that repeats another."""
+    if {*map(len, trace_ids)} != {16} or {*map(len, span_ids)} != {8} or bytes(16) in trace_ids or bytes(8) in span_ids:
+        raise OddError
+    if not (calls.WRAPPERS.isdisjoint(names) and set(parents).isdisjoint(span_ids)):
+        raise OddError
+    start, end = np.array(starts, np.uint64), np.array(ends, np.uint64)
+    if not start.all() or (end < start).any():
+        raise OddError
+    duration_s = (end - start) / 1e9
+    if duration_s.max() > 1e9:
+        raise OddError
+    traces = list(map(bytes.hex, trace_ids))
+    return {
+        "span_id": list(map(":".join, zip(traces, map(bytes.hex, span_ids), strict=True))),
+        "trace_id": traces,
+        "started_at": (start / 1e9).tolist(),
+        "duration_s": duration_s.tolist(),
+    }
+
+
+def _by_signature(cells: list[Sequence[bytes]], keep_labels: frozenset[str], counts: Counts) -> Values:
+    """Values by field of the spans with these cells."""
+    every = range(len(cells))
+    if len(set(map(len, cells))) == 1:
+        try:  # all may be like the first
+            return _alike(signature_of(cells[0]), cells, every, keep_labels, counts)
+        except MixedError:
+            pass
+    rows: dict[Signature, list[int]] = {}
+    for row in every:
+        rows.setdefault(signature_of(cells[row]), []).append(row)
+    values: Values = {}
+    for signature, places in rows.items():
+        found = _alike(signature, [cells[row] for row in places], places, keep_labels, counts)
+        for name, part in found.items():
+            column = values.setdefault(name, [None] * len(cells))
+            for row, value in zip(places, part, strict=True):
+                column[row] = value
+    return values
+
+
+def _alike(
+    signature: Signature,
+    cells: Sequence[Sequence[bytes]],
+    rows: Sequence[int],
+    keep_labels: frozenset[str],
+    counts: Counts,
+) -> Values:
+    """Values by field of the spans in `rows`, which all have one signature."""
+    plan = planned(signature)
+    if plan is None or not keep_labels.isdisjoint(plan.unread):
+        raise OddError
+    columns = list(zip(*cells, strict=True))
+    read = [(name, *reads(columns[place])) for place, name, reads in plan.cells]
+    for place, skims in plan.skimmed:
+        skims(columns[place])
+    for name, _, repaired in read:
+        counts.add("coerced", name, [rows[at] for at in repaired] if name else ())
+    for name in plan.unread:
+        counts.add("unknown", name, rows)
+    values = {name: found for name, found, _ in read if name}
+    if "ttft_s" in values and "stream" not in values:
+        values["stream"] = [True] * len(cells)
+        counts.add("derived", "stream", rows)
+    return values
+
+
+def _settle(values: Values) -> None:
+    """What the values of one span mean together: see `genai.span`."""
+    ids = [found for found in values.get("response_id", ()) if found is not None]
+    if len(set(ids)) < len(ids):
+        raise OddError
+    streams = values.get("stream", ())
+    if "ttft_s" in values and False in streams:
+        values["ttft_s"] = [None if s is False else t for s, t in zip(streams, values["ttft_s"], strict=True)]
+    inputs = values.get("input_tokens") or [None] * len(values["model"])
+    if "cost_usd" in values:
+        values["cost_usd"] = [cost or None for cost in values["cost_usd"]]
+    if not all(inputs):
+        for name in values.keys() & set(_USAGE):
+            values[name] = [v if i else v or None for v, i in zip(values[name], inputs, strict=True)]
