@@ -63,15 +63,20 @@ def record(payload: Mapping[str, Any], call: Mapping[str, Any], send_text: bool 
     shaped = _shaped(payload, call)
     if send_text:
         texts = {"response": payload.get("response"), "model_parameters": payload.get("model_parameters")}
-        value = msgspec.json.encode(shaped | texts, enc_hook=str)
+        value = _enveloped(shaped | texts)
         if len(value) <= MAX_BYTES:
             return value
-    return msgspec.json.encode(shaped, enc_hook=str)
+    return _enveloped(shaped)
 
 
 def reached_a_provider(call: Mapping[str, Any]) -> bool:
     """Whether anything was sent upstream; LiteLLM also logs what it refused itself, some of it twice."""
     return not call.get("litellm_no_upstream_llm_call")
+
+
+def _enveloped(shaped: dict[str, Any]) -> bytes:
+    """In the envelope that LiteLLM's callbacks have, by which a reader recognises it at the first byte."""
+    return msgspec.json.encode({"standard_logging_object": shaped}, enc_hook=str)
 
 
 def _shaped(payload: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,11 +36,16 @@ def _callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     sys.modules.pop(name, None)
 
 
+def opened(record: bytes) -> Any:
+    """What is in the envelope of a record."""
+    return json.loads(record)["standard_logging_object"]
+
+
 @pytest.fixture(name="shipped")
 def _shipped(callback: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The records that a logger of the module puts, and their keys."""
     found: list[Any] = []
-    monkeypatch.setattr(callback.Shipper, "put", lambda _, value, key: found.append((key, json.loads(value))))
+    monkeypatch.setattr(callback.Shipper, "put", lambda _, value, key: found.append((key, opened(value))))
     return found
 
 

@@ -84,13 +84,13 @@ def test_what_the_answer_shows_is_shipped_instead() -> None:
 
 def test_the_answer_goes_along_on_request() -> None:
     """With send_text the answer is in the record, the prompt still is not; a huge one is left out."""
-    value = json.loads(litellm_payload.record(PAYLOAD, call(), send_text=True))
+    value = json.loads(litellm_payload.record(PAYLOAD, call(), send_text=True))["standard_logging_object"]
     assert value["response"] == PAYLOAD["response"]
     assert "messages" not in value
     huge = PAYLOAD | {"response": {"id": "1", "choices": [{"message": {"content": "x" * 1_000_000}}]}}
     value = litellm_payload.record(huge, call(), send_text=True)
     assert len(value) < 10_000
-    assert json.loads(value)["undertow"]["response_chars"] == 1_000_000
+    assert json.loads(value)["standard_logging_object"]["undertow"]["response_chars"] == 1_000_000
 
 
 def test_a_streams_model_is_in_the_routers_metadata() -> None:

@@ -7,6 +7,7 @@ LiteLLM repeats its `litellm_call_id` there, which all attempts of one request s
 apart. Undertow's own callback adds what the payload lacks under `undertow`, by the names of the span's fields.
 """
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,22 +111,20 @@ def _span(payload: Payload, index: int, context: Context, decoded: Decoded) -> S
         _answered(fields, payload, decoded)
     if payload.undertow is not None:
         _told(fields, mapping(payload.undertow), decoded)
-    for name in CALLER_FIELDS:
-        put(fields, name, requester.get(name), decoded.coerced)
+    for name in _SENT.keys() & requester.keys():
+        put(fields, name, requester[name], decoded.coerced)
     add_labels(fields, requester, context.keep_labels)
     return build(fields)
 
 
 def _identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
     headers = mapping(mapping(payload.hidden_params).get("additional_headers"))
-    put(fields, "server_address", _host(payload.api_base), decoded.coerced)
+    if isinstance(payload.api_base, str):
+        put(fields, "server_address", _host(payload.api_base), decoded.coerced)
     provider = text(payload.custom_llm_provider)
-    model = text(payload.model) or ""
     if not provider:
         decoded.derived["provider"] += 1
-    guessed = names.provider_of(model, fields.get("server_address"))
-    fields["provider"] = names.provider(provider) if provider else guessed
-    sent = names.without_provider(model, fields["provider"])
+    fields["provider"], sent = _named(provider, text(payload.model) or "", fields.get("server_address"))
     put(fields, "sent_model", sent, decoded.coerced)
     put(fields, "model", payload.model_group or sent, decoded.coerced)
     put(fields, "trace_id", payload.trace_id, decoded.coerced)
@@ -264,8 +263,16 @@ def _explain(span: Span, payload: Payload, context: Context) -> None:
     context.close(span)
 
 
-def _host(api_base: Any) -> str | None:
+@lru_cache(1024)
+def _named(provider: str | None, model: str, address: str | None) -> tuple[str, str]:
+    """The provider's OTel name, guessed where LiteLLM gives none, and the model without it."""
+    found = names.provider(provider) if provider else names.provider_of(model, address)
+    return found, names.without_provider(model, found)
+
+
+@lru_cache(1024)
+def _host(api_base: str) -> str | None:
     try:
-        return urlsplit(api_base).hostname if isinstance(api_base, str) and "//" in api_base else None
+        return urlsplit(api_base).hostname if "//" in api_base else None
     except ValueError:
         return None

@@ -90,7 +90,7 @@ def explain(value: bytes, error: Exception) -> Rejected:
 
 def _check(value: bytes) -> None:
     """What a typed parser would let pass because it skips the value or has no limit for it."""
-    if b"\\ud" in value or b"\\uD" in value:
+    if b"\\" in value and (b"\\ud" in value or b"\\uD" in value):  # a single byte is found ten times as fast
         _decode_any(value)
     if b"0" * 19 in value.translate(_DIGITS) and _BARE_INTEGER.search(value) and _has_huge(_decode_any(value)):
         raise Rejected("integer_too_large", "an integer past 64 bits")
