@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import receiver
 import upstream
-from scrub import scrub
+from scrub import scrub, scrub_json
 
 HERE = Path(__file__).parent
 FIXTURES = HERE.parent / "fixtures" / "formats"
@@ -28,7 +28,7 @@ SPANS_PER_BODY = "16"
 
 
 class Recording(NamedTuple):
-    """An instrumentation, the clients that it is driven through, and where these clients run.
+    """An instrumentation, the clients that it is driven through (none for Node.js), and their environment.
 
     `without` are the numbers of calls that the instrumentation itself breaks. `pins` is another capture's NAME.in.
     `root` puts each call into a span of the application, as a web server has one for each request.
@@ -84,6 +84,9 @@ RECORDINGS: dict[str, Recording] = {
         pins="official-genai-anthropic-1.3b0",
     ),
     "elastic-openai-1.2.0": Recording("elastic", "openai"),
+    "node-openinference-openai-4.2.7": Recording("openinference", ""),
+    "node-traceloop-openai-0.27.0": Recording("traceloop", ""),
+    "node-vercel-ai-6.0.326": Recording("vercel", ""),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
@@ -98,7 +101,9 @@ RECORDINGS: dict[str, Recording] = {
 
 
 def environment(name: str) -> Path:
-    """The Python of a virtual environment that holds what `name`.in pins."""
+    """The Python of a virtual environment that holds what `name`.in pins; for Node.js, the folder with its packages."""
+    if name.startswith("node-"):
+        return _packages(name)
     folder = CACHE / name / "venv"
     done = folder / "ok"
     if not done.exists():
@@ -108,10 +113,27 @@ def environment(name: str) -> Path:
     return folder / "bin" / "python"
 
 
+def _packages(name: str) -> Path:
+    folder = CACHE / name
+    if not (folder / "node_modules").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"private": true}')
+        specs = (HERE / f"{name}.in").read_text().split()
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", *specs], check=True, cwd=folder)
+    return folder
+
+
+def _command(asked: Recording, installed: Path) -> tuple[list[str | Path], str | Path]:
+    """What runs the driver, and where: not where Logfire would find a git commit to write down."""
+    if not asked.clients:
+        return ["node", HERE / "drive" / "node" / "main.cjs", asked.driver], installed
+    return [installed, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()], "/"
+
+
 def record(name: str, folder: Path) -> None:
     """Run the driver and write `folder`."""
     asked = RECORDINGS[name]
-    python = environment(asked.pins or name)
+    installed = environment(asked.pins or name)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
@@ -131,11 +153,12 @@ def record(name: str, folder: Path) -> None:
         "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY,
         "OTEL_BLRP_SCHEDULE_DELAY": "60000",
         "OTEL_SERVICE_NAME": "capture",
+        "OTEL_METRICS_EXPORTER": "none",
         "WITHOUT": asked.without,
         "ROOT": "yes" if asked.root else "",
     } | dict(asked.env)
-    command = [python, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()]
-    subprocess.run(command, check=True, env=env, timeout=300, cwd="/")  # not where Logfire finds a git commit
+    command, where = _command(asked, installed)
+    subprocess.run(command, check=True, env=env, timeout=300, cwd=where)
     served.shutdown()
     received.shutdown()
     _write(folder, bodies, [CACHE / (asked.pins or name), HERE])
@@ -145,7 +168,8 @@ def _write(folder: Path, bodies: list[tuple[str, bytes]], secret: list[Path]) ->
     pack = zstandard.ZstdCompressor(level=19).compress
     for kind in ("traces", "logs"):
         for n, body in enumerate((body for found, body in bodies if found == kind), 1):
-            (folder / f"{kind}-{n:04}.otlp.pb.zst").write_bytes(pack(scrub(kind, body, secret)))
+            encoding, clean = ("json", scrub_json) if body.startswith(b"{") else ("pb", scrub)
+            (folder / f"{kind}-{n:04}.otlp.{encoding}.zst").write_bytes(pack(clean(kind, body, secret)))
 
 
 def main() -> None:

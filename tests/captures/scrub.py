@@ -1,8 +1,10 @@
 """Takes the recording machine out of OTLP bodies: paths in stack traces, what resources say of host and process."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,6 +27,23 @@ def scrub(kind: str, body: bytes, folders: list[Path]) -> bytes:
                 value.string_value = _clean(value.string_value, folders)
     found: bytes = request.SerializeToString()
     return found
+
+
+def scrub_json(kind: str, body: bytes, folders: list[Path]) -> bytes:
+    """The same of a request in JSON."""
+    request = json.loads(body)
+    for block in request["resourceSpans" if kind == "traces" else "resourceLogs"]:
+        found = block["resource"]
+        found["attributes"] = [pair for pair in found["attributes"] if not _DROPPED.match(pair["key"])]
+    return json.dumps(_clean_all(request, folders), separators=(",", ":")).encode()
+
+
+def _clean_all(value: Any, folders: list[Path]) -> Any:
+    if isinstance(value, dict):
+        return {name: _clean_all(inner, folders) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean_all(inner, folders) for inner in value]
+    return _clean(value, folders) if isinstance(value, str) else value
 
 
 def _clean(text: str, folders: list[Path]) -> str:
