@@ -18,7 +18,7 @@ from tests.conformance.rules import (
     Says,
     lacks,
 )
-from tests.conformance.which import api, azure, both, broke, ended_early, stream
+from tests.conformance.which import api, azure, both, broke, ended_early, every, failed, stream
 
 LOGFIRE = (
     Says("response_id", None, both(azure, stream), "it keeps what the first chunk says, and Azure's says nothing"),
@@ -55,8 +55,23 @@ ANTHROPIC_SDK = (
     *COMMON,
     *NO_ANSWER,
 )
+VERCEL = (
+    Says("http_status", None, every, "not even in the message of an error"),
+    Says("error_class", "other", failed, "AI_APICallError is all that it says"),
+    Says("stream", MAYBE, every, "by the name of the span"),
+    Says("reasoning_tokens", MAYBE, every, "under names of its own"),
+    Says("cached_input_tokens", MAYBE, every, "under names of its own"),
+    Says("max_tokens", MAYBE, api("messages"), "what it sends by itself is not told of failures"),
+    Says("operation", "chat", api("responses"), "the Responses API counts as chat"),
+    Says("response_model", None, api("embeddings"), "the answer's model is not told"),
+    *(Says(field, MAYBE, every, "under names of its own") for field in CONTENT),
+    *lacks("system_fingerprint"),
+    *COMMON,
+    *NO_ANSWER,
+)
 
 CAPTURES = {
+    "own-node-vercel-ai-6.0.326": Capture(VERCEL),
     "own-logfire-5.4.0": Capture(LOGFIRE),
     "own-pydantic-ai-2.68.0": Capture(PYDANTIC_AI),
     "own-anthropic-sdk-2.10.0": Capture(ANTHROPIC_SDK),

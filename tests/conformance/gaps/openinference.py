@@ -10,6 +10,7 @@ from tests.conformance.rules import (
     NO_STATUS,
     RESPONSES,
     UNNAMED,
+    USAGE,
     ZERO_CACHED,
     Capture,
     Says,
@@ -71,8 +72,22 @@ HIDDEN = (
     ),
     *lacks("finish_reason", where=api("responses"), why="only the answer's own JSON has it, which is hidden"),
 )
+NODE = (
+    *lacks(
+        *USAGE,
+        "response_model",
+        "response_id",
+        "system_fingerprint",
+        where=both(stream, api("chat")),
+        why="of a stream only the text is told",
+    ),
+    Says("tool_call_count", 1, both(stream, kind("tools")), "it joins the calls of a stream into one"),
+    *lacks("response_model", "input_tokens", where=api("embeddings"), why="of embeddings only the vectors are told"),
+    *OPENINFERENCE,
+)
 
 CAPTURES = {
+    "own-node-openinference-openai-4.2.7": Capture(NODE, refused),
     "own-openinference-openai-0.1.66": Capture(OPENINFERENCE),
     "own-openinference-openai-0.1.66-hidden": Capture((*HIDDEN, *OPENINFERENCE)),
     "own-openinference-openai-0.1.30": Capture(OPENINFERENCE, left),

@@ -76,8 +76,23 @@ OLD_TRACELOOP_ANTHROPIC = (
     *lacks(*CONTENT, where=both(stream, kind("tools")), why="tool calls of streams are not told"),
     *OLD_TRACELOOP,
 )
+NODE = (
+    *lacks(
+        *CONTENT,
+        "response_id",
+        "response_model",
+        "finish_reason",
+        where=both(api("responses"), stream),
+        why="streams of the Responses API are not read",
+    ),
+    *lacks("input_tokens", "output_tokens", where=stream, why="chunks are not read for it"),
+    *lacks("stream", "cached_input_tokens", "reasoning_tokens", "system_fingerprint"),
+    Says("temperature", None, lambda call: call.log.get("temperature") == 0, "zero is left out"),
+    *TRACELOOP,
+)
 
 CAPTURES = {
+    "own-node-traceloop-openai-0.27.0": Capture(NODE, either(refused, api("embeddings"))),
     "own-traceloop-openai-0.62.4": Capture(TRACELOOP, both(api("responses"), kind("length"))),
     "own-traceloop-openai-0.62.4-nocontent": Capture(
         (*lacks(*CONTENT), *TRACELOOP), both(api("responses"), kind("length"))
