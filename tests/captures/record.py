@@ -92,6 +92,10 @@ RECORDINGS: dict[str, Recording] = {
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
     "langfuse-3.8.1": Recording("langfuse", "langfuse", LANGFUSE, without="19"),
     "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
+    "openinference-langchain-0.1.80": Recording("openinference-langchain", "langchain"),
+    "traps-openinference-langchain-openai": Recording(
+        "openinference-langchain-openai", "langchain", pins="openinference-langchain-0.1.80", root=True
+    ),
     "traps-traceloop-httpx": Recording("traceloop-httpx", "openai", pins="traps-httpx", root=True),
     "traps-traceloop-openinference": Recording("traceloop-openinference", "openai", pins="traps-httpx", root=True),
     "traps-openinference-anthropic-sdk": Recording("openinference", "anthropic", pins="openinference-anthropic-3.1.0"),

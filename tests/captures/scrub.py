@@ -22,6 +22,8 @@ def scrub(kind: str, body: bytes, folders: list[Path]) -> bytes:
         kept = [pair for pair in block.resource.attributes if not _DROPPED.match(pair.key)]
         del block.resource.attributes[:]
         block.resource.attributes.extend(kept)
+        for span in (span for scope in block.scope_spans for span in scope.spans) if kind == "traces" else ():
+            span.status.message = _clean(span.status.message, folders)
         for value in _values(kind, block):
             if value.WhichOneof("value") == "string_value":
                 value.string_value = _clean(value.string_value, folders)

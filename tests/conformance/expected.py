@@ -14,6 +14,7 @@ CAPTURES: dict[str, Capture] = {
 }
 
 WRONG: dict[tuple[str, str], str] = {
+    ("own-traps-openinference-langchain-openai", "*"): "LangChain's span and OpenAI's are two calls",
     ("own-node-vercel-ai-6.0.326", "*"): "calls that failed and embeddings are taken for wrappers",
     ("own-openinference-openai-0.1.66-hidden", "refusal"): "__REDACTED__ is no answer",
     ("own-openinference-openai-0.1.66-hidden", "tool_call_count"): "__REDACTED__ is no answer",

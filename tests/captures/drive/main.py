@@ -80,6 +80,19 @@ def _both(_: list[str]) -> Callable[[], None]:
     return sdk.end
 
 
+def _langchain(*more: str) -> Callable[[list[str]], Callable[[], None]]:
+    """LangChain's own callbacks as spans, and `more` instrumentations of what it calls."""
+
+    def begin(_: list[str]) -> Callable[[], None]:
+        sdk = Sdk()
+        _instrument("openinference.instrumentation.langchain", "LangChainInstrumentor")
+        for package in more:
+            _instrument(package, "OpenAIInstrumentor")
+        return sdk.end
+
+    return begin
+
+
 def _nothing(_: list[str]) -> Callable[[], None]:
     """Only the SDK: what a client says by itself."""
     return Sdk().end
@@ -95,6 +108,8 @@ INSTRUMENTATIONS = {
     "logfire": _logfire,
     "langfuse": _langfuse,
     "pydantic-ai": _agents,
+    "openinference-langchain": _langchain(),
+    "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
     "openinference": _named("openinference.instrumentation"),
@@ -106,6 +121,8 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
+    if client == "langchain":
+        return import_module("langchain_calls").langchain_calls()
     if client == "langfuse":
         return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)
     return getattr(import_module(f"{client}_calls"), f"{client}_calls")(import_module(client))

@@ -22,6 +22,7 @@ from tests.conformance.which import (
     both,
     broke,
     either,
+    every,
     helper,
     kind,
     left,
@@ -85,8 +86,17 @@ NODE = (
     *lacks("response_model", "input_tokens", where=api("embeddings"), why="of embeddings only the vectors are told"),
     *OPENINFERENCE,
 )
+LANGCHAIN = (
+    Says("stream", (None, False), stream, "the parameters are the model's, not the call's"),
+    *(
+        Says(field, MAYBE, every, "inside of LangChain's own JSON")
+        for field in ("response_id", "system_fingerprint", "response_model", "reasoning_tokens", "cached_input_tokens")
+    ),
+    *OPENINFERENCE,
+)
 
 CAPTURES = {
+    "own-openinference-langchain-0.1.80": Capture(LANGCHAIN),
     "own-node-openinference-openai-4.2.7": Capture(NODE, refused),
     "own-openinference-openai-0.1.66": Capture(OPENINFERENCE),
     "own-openinference-openai-0.1.66-hidden": Capture((*HIDDEN, *OPENINFERENCE)),

@@ -42,6 +42,7 @@ BREAKS = Says("status", "error", broke, "Traceloop has no span of them")
 CAPTURES = {
     "own-traps-traceloop-httpx": Capture(OLD_TRACELOOP, either(ended_early, api("responses"))),
     "own-traps-traceloop-openinference": Capture((*OF_EITHER, *OPENINFERENCE), left, one_message=True),
+    "own-traps-openinference-langchain-openai": Capture((*OF_EITHER, *OPENINFERENCE), one_message=True),
     "own-traps-openinference-anthropic-sdk": Capture((*OF_EITHER, *OPENINFERENCE_ANTHROPIC), one_message=True),
     "own-traps-traceloop-anthropic-sdk": Capture(
         (*OF_EITHER, ONE_MORE, BREAKS, *TRACELOOP_ANTHROPIC), one_message=True
