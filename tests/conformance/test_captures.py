@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.collectors.decode import both_ways
 from tests.conformance.expected import CAPTURES, WRONG
 from tests.conformance.rules import ANY, MAYBE, PARTIAL
 from tests.conformance.served import FORMATS, Call, calls
 
-from undertow.batch import Decoded
+from undertow.batch import Decoded, Message
 from undertow.span import Span
 from undertow_collectors import files
 from undertow_collectors.decode.registry import decode, inflate
@@ -33,11 +34,16 @@ TRAPS = [name for name, capture in CAPTURES.items() if capture.one_message]
 CLOCKS_S = 0.001  # some instrumentations take one time from each of two clocks
 
 
+def messages(name: str, kind: str) -> list[Message]:
+    """The bodies of one capture, `traces` or `logs`, in order of arrival."""
+    paths = sorted((FORMATS / name).glob(f"{kind}-*"))
+    return [message for path in paths for message in files.messages(str(path))]
+
+
 @cache
 def decoded(name: str, kind: str, *, one_message: bool = False) -> list[Decoded]:
-    """The bodies of one capture, `traces` or `logs`, in order of arrival; or all of them as one message."""
-    paths = sorted((FORMATS / name).glob(f"{kind}-*"))
-    found = [message for path in paths for message in files.messages(str(path))]
+    """The same decoded, each by itself or all of them as one message."""
+    found = messages(name, kind)
     if one_message:  # protobuf concatenates lists of messages that are concatenated
         value = b"".join(inflate(message.value) for message in found)
         found = [replace(found[0], value=value)]
@@ -172,6 +178,13 @@ def test_a_first_chunk_comes_within_its_call(name: str) -> None:
             assert span.stream
             assert span.duration_s is not None
             assert 0 < span.ttft_s <= span.duration_s + CLOCKS_S
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_many_bodies_at_once_say_the_same(name: str) -> None:
+    """What decodes a poll straight into columns, where it can, says what decoding each body by itself does."""
+    bodies = [inflate(message.value) for kind in ("traces", "logs") for message in messages(name, kind)]
+    both_ways.check(both_ways.messages(bodies))
 
 
 @pytest.mark.parametrize("name", CAPTURES)
