@@ -20,6 +20,7 @@ from undertow_collectors.decode.jsonlog import Call, JsonLog
 
 _OPERATIONS = {"generation": "chat", "embedding": "embeddings"}
 _SKIPPED = {"tool": "tool", "agent": "agent"}
+_DEFAULT_NAME = "OpenAI-generation"
 _NOT_TOKENS = {"CHARACTERS", "MILLISECONDS", "SECONDS", "IMAGES", "REQUESTS"}
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
@@ -39,6 +40,7 @@ FIELDS = FieldMap(
         "route": at("name"),
         "prompt_name": at("promptName"),
         "prompt_version": at("promptVersion"),
+        "max_tokens": at("modelParameters.maxTokens"),
         "stream": at("modelParameters.stream"),
         "cost_usd": at("costDetails.total", "usage.totalCost", unit="usd"),
         "request_body": at("modelParameters"),
@@ -82,6 +84,8 @@ def _take(generation: dict[str, Any], body: dict[str, Any]) -> None:
 def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> Iterable[str]:
     inferred = [] if fields.get("started_at") is not None else ["started_at"]
     fields.update(_tokens(body))
+    if fields.get("route") == _DEFAULT_NAME:
+        fields["route"] = None
     if fields.get("first_token_at") is not None and fields.get("stream") is None:
         fields["stream"] = True
         inferred.append("stream")
