@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from undertow_collectors.decode import answer, endpoints
+from undertow_collectors.decode import answer, endpoints, failures
 from undertow_collectors.decode.coerce import count, mapping
 from undertow_collectors.decode.fieldmap import FieldMap, always, at
 from undertow_collectors.decode.jsonlog import Call, JsonLog, each
 
-_CANCELLED, _PENDING = -3, -2
+_OK, _CANCELLED, _PENDING = 200, -3, -2
 _NOT_CACHED = "00000000-0000-0000-0000-000000000000"
 _EVENTS = {"tool": "tool", "vector_db": "not_llm_call", "data": "not_llm_call"}
 _PROPERTY = "Helicone-Property-"
@@ -111,6 +111,7 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
     fields["http_status"] = count(status)
     if status == _CANCELLED:
         fields["status"] = "cancelled"
+    inferred = _failed(fields, mapping(record.get("providerResponse")).get("textBody")) if status == _OK else []
     if fields.get("provider") == "CUSTOM":
         del fields["provider"]
     timing = mapping(record.get("timing"))
@@ -122,7 +123,17 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
     if "prompt_tokens" in record and not answer.usage(fields.get("response_body")):
         _counted(fields, record)
     answered = mapping(fields.get("response_body")).get("id")
-    return ["span_id"] if answered and fields.get("span_id") == answered else []
+    return [*inferred, "span_id"] if answered and fields.get("span_id") == answered else inferred
+
+
+def _failed(fields: dict[str, Any], text: Any) -> list[str]:
+    """Make an error of a success that is a traceback, as Helicone's helper for Python logs it, and say what is new."""
+    sentence = failures.raised(text) if isinstance(text, str) else None
+    if sentence is None:
+        return []
+    told = failures.told(sentence)
+    fields.update(told)
+    return [name for name, value in told.items() if value is not None]
 
 
 def _milliseconds(pair: dict[str, Any]) -> int | None:

@@ -7,12 +7,11 @@ the call, as far as it says itself which model it was. Other traps: usage in tok
 whose parts exclude each other; times down to nanoseconds; failures are a level and a sentence.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from undertow.batch import Decoded
-from undertow_collectors.decode import answer
+from undertow_collectors.decode import answer, failures
 from undertow_collectors.decode.coerce import count, literal, mapping, number
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.fieldmap import FieldMap, always, at
@@ -22,8 +21,6 @@ _OPERATIONS = {"generation": "chat", "embedding": "embeddings"}
 _SKIPPED = {"tool": "tool", "agent": "agent"}
 _DEFAULT_NAME = "OpenAI-generation"
 _NOT_TOKENS = {"CHARACTERS", "MILLISECONDS", "SECONDS", "IMAGES", "REQUESTS"}
-_STATUS = re.compile(r"\b[45]\d\d\b")
-_KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
 
 FIELDS = FieldMap(
     {
@@ -93,7 +90,7 @@ def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> Iterable[str]:
         costs = [cost for value in mapping(body.get("costDetails")).values() if (cost := number(value)) is not None]
         fields["cost_usd"] = sum(costs) if costs else None
     if body.get("level") == "ERROR":
-        fields.update(_failure(str(body.get("statusMessage") or "")[:1000]))
+        fields.update(failures.told(str(body.get("statusMessage") or "")[:1000]))
     message = _message(body.get("output"))
     if message is not None:
         fields["response_body"] = message if "choices" in message else {"choices": [{"message": message}]}
@@ -126,16 +123,6 @@ def _of_parts(details: dict[str, Any]) -> dict[str, int]:
         "reasoning_tokens": [n for name, n in parts.items() if "output" in name and "reasoning" in name],
     }
     return {field: sum(values) for field, values in sums.items() if values}
-
-
-def _failure(sentence: str) -> dict[str, Any]:
-    """What kind of failure a status message tells of; its words stay here."""
-    code, kind = _STATUS.search(sentence), _KIND.search(sentence)
-    return {
-        "status": "error",
-        "http_status": int(code[0]) if code else None,
-        "error_class": kind[0] if kind else sentence.replace(" ", "_") or None,
-    }
 
 
 def _message(output: Any) -> dict[str, Any] | None:

@@ -190,6 +190,26 @@ def test_helicones_streams_are_put_together(read: Read) -> None:
     assert one(read, helicone(textBody="not a stream")).response_chars is None
 
 
+TRACEBACK = 'Traceback (most recent call last):\n  File "app.py", line 4, in ask\n    answer()\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TRACEBACK + "openai.RateLimitError: Error code: 429 - {}\n\n\n", ("error", "rate_limited", 429)),
+        (TRACEBACK + "httpx.ReadTimeout\n\n\n", ("error", "timeout", None)),
+        (TRACEBACK + "OSError: no\n\nCaused:\n\n" + TRACEBACK + "APITimeoutError: 4\n\n", ("error", "timeout", None)),
+        (TRACEBACK + "ConnectionResetError: gone\n\n\n{}\n{}", ("error", "connection", None)),
+        (TRACEBACK, ("error", "other", None)),
+        ("You see: " + TRACEBACK + "ValueError: 500\n", ("ok", None, 200)),
+    ],
+)
+def test_helicones_tracebacks_are_failures(read: Read, text: Any, expected: Any) -> None:
+    """The helper for Python logs a failure as a success whose text is the traceback."""
+    span = one(read, helicone(textBody=text))
+    assert (span.status, span.error_class, span.http_status) == expected
+
+
 def test_helicones_rows_without_bodies_add_up_their_columns(read: Read) -> None:
     """Cached tokens and reasoning are counted beside prompt and completion."""
     row = {"helicone_user": None, "request_id": "r", "request_created_at": "2026-11-20T12:00:00Z", "request_model": "m"}
