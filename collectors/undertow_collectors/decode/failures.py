@@ -1,10 +1,11 @@
-"""What kind of failure a sentence tells of, or the traceback of a Python program; its words stay here."""
+"""What kind of failure a sentence tells of, or a stack trace of Python or JavaScript; the words stay here."""
 
 import re
 from typing import Any
 
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
+_STACK = re.compile(r"(\w*(?:Error|Exception)\b.{0,2000}?)\n    at [^\n]+(?::\d+\)?|<anonymous>\))(?:\n|$)", re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last):\n"
 _RAISED = re.compile(r"^ .*\n((?:\w+\.)*\w*(?:Error|Exception|Timeout|Interrupt|Disconnected)\b.*)$", re.MULTILINE)
 
@@ -20,7 +21,8 @@ def told(sentence: str) -> dict[str, Any]:
 
 
 def raised(text: str) -> str | None:
-    """The sentence of the exception at the end of a text's tracebacks, None where the text begins with none."""
-    if not text.startswith(_TRACEBACK):
-        return None
-    return next(reversed(_RAISED.findall(text[:100_000])), "")[:1000]
+    """The sentence of the exception whose stack trace a text begins with, the last one's of several; None without."""
+    if text.startswith(_TRACEBACK):
+        return next(reversed(_RAISED.findall(text[:100_000])), "")[:1000]
+    stack = _STACK.match(text[:5000])
+    return stack[1][:1000] if stack else None

@@ -16,7 +16,8 @@ from undertow_collectors.decode.coerce import count, mapping
 from undertow_collectors.decode.fieldmap import FieldMap, always, at
 from undertow_collectors.decode.jsonlog import Call, JsonLog, each
 
-_OK, _CANCELLED, _PENDING = 200, -3, -2
+_CANCELLED, _PENDING = -3, -2
+_OF_HELPERS = (200, 500)
 _NOT_CACHED = "00000000-0000-0000-0000-000000000000"
 _EVENTS = {"tool": "tool", "vector_db": "not_llm_call", "data": "not_llm_call"}
 _PROPERTY = "Helicone-Property-"
@@ -111,7 +112,7 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
     fields["http_status"] = count(status)
     if status == _CANCELLED:
         fields["status"] = "cancelled"
-    inferred = _failed(fields, mapping(record.get("providerResponse")).get("textBody")) if status == _OK else []
+    inferred = _failed(fields, mapping(record.get("providerResponse")).get("textBody")) if status in _OF_HELPERS else []
     if fields.get("provider") == "CUSTOM":
         del fields["provider"]
     timing = mapping(record.get("timing"))
@@ -127,7 +128,11 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
 
 
 def _failed(fields: dict[str, Any], text: Any) -> list[str]:
-    """Make an error of a success that is a traceback, as Helicone's helper for Python logs it, and say what is new."""
+    """Tell an error by the stack trace that it was logged as, and say which fields that is.
+
+    Of Helicone's own loggers, the one for Python gives every call the status 200, the one for JavaScript every failure
+    500.
+    """
     sentence = failures.raised(text) if isinstance(text, str) else None
     if sentence is None:
         return []

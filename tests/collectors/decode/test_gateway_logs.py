@@ -193,6 +193,9 @@ def test_helicones_streams_are_put_together(read: Read) -> None:
 TRACEBACK = 'Traceback (most recent call last):\n  File "app.py", line 4, in ask\n    answer()\n'
 
 
+STACK = "{}\n    at OpenAI.ask (file:///srv/app/client.mjs:287:32)\n    at async file:///srv/app/app.mjs:3:1\n\n"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -201,11 +204,19 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "app.py", line 4, in ask
         (TRACEBACK + "OSError: no\n\nCaused:\n\n" + TRACEBACK + "APITimeoutError: 4\n\n", ("error", "timeout", None)),
         (TRACEBACK + "ConnectionResetError: gone\n\n\n{}\n{}", ("error", "connection", None)),
         (TRACEBACK, ("error", "other", None)),
+        (STACK.format("Error: 429 Rate\nlimit reached"), ("error", "rate_limited", 429)),
+        (STACK.format("AI_APICallError: 529 overloaded"), ("error", "server_error", 529)),
+        (STACK.format("Error: Request timed out."), ("error", "timeout", None)),
+        (STACK.format("TypeError: terminated"), ("error", "other", None)),
+        (STACK.format("Look at this:"), ("ok", None, 200)),
+        ("Error: found\n    at the market\n", ("ok", None, 200)),
         ("You see: " + TRACEBACK + "ValueError: 500\n", ("ok", None, 200)),
     ],
 )
-def test_helicones_tracebacks_are_failures(read: Read, text: Any, expected: Any) -> None:
-    """The helper for Python logs a failure as a success whose text is the traceback."""
+def test_helicones_stack_traces_are_failures(read: Read, text: Any, expected: Any) -> None:
+    """The loggers' status is always 200, or always 500; the text begins with the stack trace."""
+    if expected[0] == "error":
+        assert one(read, helicone(textBody=text, status=500)).error_class == expected[1]
     span = one(read, helicone(textBody=text))
     assert (span.status, span.error_class, span.http_status) == expected
 
