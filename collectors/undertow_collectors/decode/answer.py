@@ -15,8 +15,8 @@ from undertow_collectors.decode.wanted import Wanted, satisfies, wanted
 
 __all__ = ["REDACTED", "add", "body", "features", "identity", "of_messages", "of_text", "usage"]
 
-REDACTED = "redacted-by-litellm"
-"""What LiteLLM puts in place of texts when the operator turned message logging off."""
+REDACTED = ("redacted-by-litellm", "__REDACTED__")
+"""What LiteLLM and OpenInference put in place of texts when the operator turned content off."""
 
 _CUT_HERE = ("[truncated]", "(truncated)", "<truncated>")
 _CUT_WITHIN, _CUT_FROM = "(litellm_truncated ", 1000
@@ -92,7 +92,7 @@ def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if finish is not None:
         found["finish_reason"] = names.finish_reason(finish)
-    if tools is not None:
+    if tools or (tools is not None and text not in REDACTED):
         found["tool_call_count"] = tools
     if text is not None and not _is_cut(text):
         found["response_chars"] = len(text)
@@ -110,7 +110,7 @@ def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _is_cut(text: str) -> bool:
     if len(text) < _CUT_FROM:
-        return text == REDACTED or text.endswith(_CUT_HERE)
+        return text in REDACTED or text.endswith(_CUT_HERE)
     return text.endswith(_CUT_HERE) or _CUT_WITHIN in text
 
 

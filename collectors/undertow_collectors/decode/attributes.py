@@ -19,11 +19,18 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.system",
         "llm.vendor",
         "gen_ai.model.provider",
+        "ai.model.provider",
     ),
-    "model": ("litellm.model_group", "gen_ai.request.model", "llm.request.model", "llm.request.model_name"),
+    "model": (
+        "litellm.model_group",
+        "gen_ai.request.model",
+        "llm.request.model",
+        "llm.request.model_name",
+        "ai.model.id",
+    ),
     "sent_model": ("litellm.provider.model",),
-    "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id"),
-    "response_model": ("gen_ai.response.model", "llm.response.model", "llm.response.model_name"),
+    "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id", "ai.response.id"),
+    "response_model": ("gen_ai.response.model", "llm.response.model", "llm.response.model_name", "ai.response.model"),
     "system_fingerprint": (
         "openai.response.system_fingerprint",
         "gen_ai.openai.response.system_fingerprint",
@@ -58,17 +65,23 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.prompt_tokens",
         "llm.token_count.prompt",
         "llm.usage.prompt_tokens",
+        "ai.usage.inputTokens",
+        "ai.usage.promptTokens",
+        "ai.usage.tokens",
     ),
     "output_tokens": (
         "gen_ai.usage.output_tokens",
         "gen_ai.usage.completion_tokens",
         "llm.token_count.completion",
         "llm.usage.completion_tokens",
+        "ai.usage.outputTokens",
+        "ai.usage.completionTokens",
     ),
     "cached_input_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
@@ -76,6 +89,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.details.reasoning_tokens",
         "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
     ),
     "max_tokens": ("gen_ai.request.max_tokens", "llm.request.max_tokens"),
     "temperature": ("gen_ai.request.temperature", "llm.request.temperature", "llm.temperature"),
@@ -106,6 +120,8 @@ CLUES: dict[str, tuple[str, ...]] = {
         "llm.response.finish_reason",
         "llm.response.stop_reason",
         "anthropic.message.stop_reason",
+        "langfuse.observation.metadata.finish_reason",
+        "ai.response.finishReason",
     ),
     "error_type": ("error.type",),
     "error_code": ("litellm.provider.error.code", "error.code"),
@@ -116,6 +132,8 @@ CLUES: dict[str, tuple[str, ...]] = {
     "openinference": ("openinference.span.kind",),
     "traceloop": ("traceloop.span.kind",),
     "langfuse": ("langfuse.observation.type",),
+    "vercel": ("ai.operationId",),
+    "first_chunk_ms": ("ai.response.msToFirstChunk",),
     "logfire": ("logfire.span_type",),
     "logged_s": ("duration",),
     "vllm": ("gen_ai.latency.e2e", "gen_ai.latency.time_in_queue"),
@@ -128,13 +146,14 @@ CLUES: dict[str, tuple[str, ...]] = {
     "request": ("input.value",),
     "usage": ("langfuse.observation.usage_details",),
     "cost": ("langfuse.observation.cost_details",),
+    "metadata_id": ("langfuse.observation.metadata.id",),
     "level": ("langfuse.observation.level",),
     "first_chunk_at": ("langfuse.observation.completion_start_time",),
     "output_type": ("gen_ai.output.type", "gen_ai.openai.request.response_format"),
     "schema": ("gen_ai.request.structured_output_schema", "llm.request.structured_output_schema"),
     "output_messages": ("gen_ai.output.messages",),
-    "completion": ("gen_ai.completion",),
-    "tool_calls": ("gen_ai.response.tool_calls",),
+    "completion": ("gen_ai.completion", "ai.response.text", "ai.response.object"),
+    "tool_calls": ("gen_ai.response.tool_calls", "ai.response.toolCalls"),
     "cache_write": (
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
@@ -158,6 +177,10 @@ QUESTIONS = (
     "llm.prompts.",
     "llm.request.functions.",
     "embedding.embeddings.",
+    "ai.prompt",
+    "ai.value",
+    "ai.embedding",
+    "ai.request.headers.",
 )
 """What the attributes begin with that hold prompts: known, and never looked at."""
 
@@ -212,7 +235,7 @@ def read(record: Record, keep: frozenset[str]) -> Reading:
         name, rank = slot
         if name not in found or rank < found[name][0]:
             value = record.read(record.attributes[attribute])
-            if value is not None and value != "":
+            if value is not None and value != "" and value != "None":  # so says Python of nothing
                 values[name] = value
                 found[name] = (rank, attribute)
     return Reading(

@@ -31,6 +31,8 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return names.OTHER_OPERATIONS[operation]
     if ".langfuse" in values:
         return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
+    if ".vercel" in values:
+        return _vercel(str(values[".vercel"]))
     if ".traceloop" in values or _opens_a_stream(record, values):
         return "wrapper"
     if names.operation(operation):
@@ -41,6 +43,13 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
 def _refused_by_gateway(values: dict[str, Any]) -> bool:
     """LiteLLM's v1 modes report a model that it does not have, or a key, as a failed call of no provider."""
     return "provider" not in values and str(values.get(".error_type")).startswith("Proxy")
+
+
+def _vercel(operation: str) -> str | None:
+    """Vercel's AI SDK: the inner spans are calls, `ai.generateText.doGenerate`, those around them are not."""
+    if operation.startswith("ai.toolCall"):
+        return "tool"
+    return None if operation.rpartition(".")[2].startswith("do") else "wrapper"
 
 
 def _opens_a_stream(record: Record, values: dict[str, Any]) -> bool:

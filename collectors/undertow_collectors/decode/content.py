@@ -32,9 +32,12 @@ def _answers(record: Record, reading: Reading) -> Iterator[Any]:
     if reading.answer:
         yield messages(reading.answer)
     for name in (".completion", ".response"):
-        if isinstance(values.get(name), str):
-            yield _messages(values[name])
-            yield [{"role": "assistant", "content": values[name]}]
+        text = values.get(name)
+        if isinstance(text, str):
+            found = _messages(text)
+            yield found
+            if not isinstance(found, list):  # JSON of another kind is an answer itself
+                yield [{"role": "assistant", "content": text}]
     for event in record.events():
         if event.name in _MESSAGE_EVENTS:
             yield _of_event(event)
@@ -78,7 +81,7 @@ def _of_event(event: Event) -> Any:
         return attributes["gen_ai.output.messages"]
     completion = attributes.get("gen_ai.completion")
     if completion and completion != "None":  # what OpenLIT writes for an answer of nothing but tool calls
-        return _messages(completion) or [{"role": "assistant", "content": completion}]
+        return [{"role": "assistant", "content": completion}]
     message = mapping(attributes.get("message"))
     return [message | {"finish_reason": attributes.get("finish_reason")}] if message else None
 

@@ -26,6 +26,9 @@ CALLER_FIELDS = (
 )
 """Fields of the span that an application may send through a gateway, in the request's own `metadata`."""
 
+MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The request parameter that limits the output, by each of its names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

@@ -46,7 +46,9 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     if source.version:
         fields["labels"] = {"gateway_version": source.version[:LABEL]}
     if ".openinference" in values:
-        _take(fields, openinference.found(fields, values, record.failed), reading, decoded)
+        _take(fields, openinference.found(fields, values, record), reading, decoded)
+    if ".vercel" in values:
+        _vercel(fields, values)
     if ".langfuse" in values:
         _take(fields, observations.found(values), reading, decoded)
     _times(fields, record, values, decoded)
@@ -157,11 +159,12 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
     elif record.failed or kind or values.get(".level") == "ERROR":
         fields.setdefault("status", "error")
         fields.setdefault("error_class", names.error_class(kind or record.message[:100], code or text(status)))
-        if fields.get("response_id") is None and fields.get("response_model") == fields.get("model"):
-            fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
+    answered = fields.get("response_id") or (not record.failed and fields["operation"] not in names.GENERATING)
+    if ".logfire" in values and not answered:
+        fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
     reasons = literal(values.get(".finish_reasons"))
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
-    if isinstance(reason, str) and reason:
+    if isinstance(reason, str) and (reason := reason.strip('"')):  # Langfuse keeps it as JSON
         fields.setdefault("finish_reason", names.finish_reason(reason))
 
 
@@ -188,6 +191,18 @@ def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -
     route = metadata.get("user_api_key_alias") or metadata.get("user_api_key_team_alias")
     if fields.get("route") is None:
         put(fields, "route", route, decoded.coerced)
+
+
+def _vercel(fields: dict[str, Any], values: dict[str, Any]) -> None:
+    """Vercel's AI SDK names the client's part in its provider (`openai.chat`), the operation in its own way, and counts
+    milliseconds.
+    """
+    doing = str(values[".vercel"])
+    fields["provider"] = fields.get("provider", "").partition(".")[0] or None
+    fields.setdefault("operation", "embeddings" if doing.startswith("ai.embed") else "chat")
+    fields.setdefault("stream", doing.startswith("ai.stream"))
+    waited = number(values.get(".first_chunk_ms"))
+    fields.setdefault("ttft_s", None if waited is None else waited / 1000)
 
 
 def _openlit(fields: dict[str, Any], values: dict[str, Any]) -> None:

@@ -80,7 +80,10 @@ def _repeated(calls: list[Call], skipped: list[Record]) -> dict[int, str]:
         parents = {(r.trace_id, r.span_id): r.parent_id for r in skipped if r.trace_id in crowded}
         for trace in crowded:
             found |= _nested(per_trace[trace], parents)
-    return found | _exported_twice([call for call in calls if id(call.span) not in found])
+    found |= _exported_twice([call for call in calls if id(call.span) not in found])
+    if len({call.scope for call in calls}) > 1:
+        found |= _told_by_two([call for call in calls if id(call.span) not in found])
+    return found
 
 
 def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int, str]:
@@ -123,43 +126,51 @@ def _same_call(outer: Span, inner: Span) -> bool:
 
 
 def _exported_twice(calls: list[Call]) -> dict[int, str]:
-    """Calls with one response id, the same tokens and times that overlap: two exporters wrote them.
+    """Calls with one response id whose times overlap: two exporters of one instrumentation wrote them.
 
-    Failures have no id; two instrumentations tell of one where the time of the one lies inside of the other's.
+    Some servers give all their answers one id, so the tokens must be the same, too.
     """
-    first: defaultdict[str, list[Call]] = defaultdict(list)
+    first: dict[tuple[str | int | None, ...], Span] = {}
     found: dict[int, str] = {}
     for call in calls:
         span = call.span
-        if span.response_id is None and span.status != "error":
-            continue
-        known = first[span.response_id or span.model]
-        again = next((one for one in known if _told_again(one, call)), None)
-        if again is None:
-            known.append(call)
-        else:
-            known.remove(again)  # each tells of one
-            found[id(span)] = "exported_twice"
+        if span.response_id is not None:
+            kept = first.setdefault((call.scope, span.response_id, span.input_tokens, span.output_tokens), span)
+            if kept.span_id != span.span_id and kept.started_at <= span.ended_at and span.started_at <= kept.ended_at:
+                found[id(span)] = "exported_twice"
     return found
 
 
-def _told_again(one: Call, other: Call) -> bool:
-    """Of one instrumentation also the tokens must be the same: some servers give all their answers one id."""
+def _told_by_two(calls: list[Call]) -> dict[int, str]:
+    """Calls of one service that two instrumentations tell of in spans beside each other; each has one counterpart."""
+    found: dict[int, str] = {}
+    going_on: list[Call] = []
+    for call in sorted(calls, key=lambda one: one.span.started_at):
+        going_on = [one for one in going_on if one.span.ended_at >= call.span.started_at]
+        other = next((one for one in going_on if _counterparts(one, call)), None)
+        if other is None:
+            going_on.append(call)
+            continue
+        going_on.remove(other)
+        loser = other if other.span.response_id is None or call.span.response_id is not None else call
+        found[id(loser.span)] = "instrumented_twice"
+    return found
+
+
+def _counterparts(one: Call, other: Call) -> bool:
     first, second = one.span, other.span
-    if first.span_id == second.span_id or first.status != second.status:
+    if one.scope == other.scope or (first.gateway, first.status) != (second.gateway, second.status):
         return False
-    if first.response_id is None:
-        return one.scope != other.scope and (_inside(first, second) or _inside(second, first))
-    alike = (first.input_tokens, first.output_tokens) == (second.input_tokens, second.output_tokens)
-    return (alike or one.scope != other.scope) and _overlap(first, second)
+    if first.response_id and second.response_id:
+        return first.response_id == second.response_id
+    if not _same_call(first, second) or not (_inside(first, second) or _inside(second, first)):
+        return False
+    pairs = ((first.input_tokens, second.input_tokens), (first.output_tokens, second.output_tokens))
+    return all(a == b or a is None or b is None for a, b in pairs)
 
 
 def _inside(inner: Span, outer: Span) -> bool:
     return outer.started_at <= inner.started_at and inner.ended_at <= outer.ended_at
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.started_at <= other.ended_at and other.started_at <= one.ended_at
 
 
 def _mark_fallbacks(spans: list[Span], decoded: Decoded) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from undertow_collectors.decode import answer
 from undertow_collectors.decode.coerce import mapping
+from undertow_collectors.decode.context import MAX_TOKENS
 
 _CACHED = ("input_cached_tokens", "cache_read_input_tokens", "input_cached", "input_cache_read")
 _REASONING = ("output_reasoning_tokens", "output_reasoning")
@@ -19,14 +20,17 @@ def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     parameters = mapping(values.get(".parameters"))
     yield "model", values.get(".model_name"), ".model_name"
     yield "operation", "embeddings" if values[".langfuse"] == "embedding" else "chat", ".langfuse"
-    yield "max_tokens", parameters.get("max_tokens") or parameters.get("max_completion_tokens"), ".parameters"
+    yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
     for name, value in usage(mapping(values.get(".usage"))).items():
         yield name, value, ".usage"
     yield "cost_usd", mapping(values.get(".cost")).get("total"), ".cost"
-    for name, value in answer.identity(answer.body(values.get(".response"))).items():
-        yield name, value, ".response"
+    yield "response_id", str(values.get(".metadata_id", "")).strip('"') or None, ".metadata_id"
+    body = answer.body(values.get(".response"))
+    if isinstance(body, dict) and not body.keys().isdisjoint(("choices", "output", "usage")):  # else one of its items
+        for name, value in answer.identity(body).items():
+            yield name, value, ".response"
 
 
 def first_chunk_s(values: dict[str, Any], started_at: float) -> float | None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from undertow_collectors.decode import answer
 from undertow_collectors.decode.coerce import mapping
-from undertow_collectors.decode.context import CALLER_FIELDS
+from undertow_collectors.decode.context import CALLER_FIELDS, MAX_TOKENS
+from undertow_collectors.decode.records import Record
 
 _REQUESTED = ("model", "model_name", "model_id", "modelId")
 
 
-def found(fields: dict[str, Any], values: dict[str, Any], failed: bool) -> Iterator[tuple[str, Any, str]]:
+def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, str]]:
     """What stands in the JSON attributes of a span: field, value, and the clue that it came from.
 
     `fields` is what is known, and is read anew after each.
@@ -25,11 +26,12 @@ def found(fields: dict[str, Any], values: dict[str, Any], failed: bool) -> Itera
     if fields.get("model") is None:
         yield "model", _requested(answer.body(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
-    yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else "chat", ".openinference"
-    yield "max_tokens", parameters.get("max_tokens") or parameters.get("max_completion_tokens"), ".parameters"
+    text = "text_completion" if record.name in ("Completion", "Completions") else "chat"
+    yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
+    yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
-    if not failed:
+    if not record.failed:
         for name, value in answer.identity(answer.body(values.get(".response"))).items():
             yield name, value, ".response"
         yield "response_model", named if named != fields.get("model") else None, ".model_name"

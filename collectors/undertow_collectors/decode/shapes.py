@@ -123,9 +123,10 @@ def _of_message(message: Any, finish: Any) -> Answer:
     tools += sum(map(_is_call, parts))
     refused = bool(message.get("refusal") or _nested(message, "provider_specific_fields", "refusal"))
     finish = _word(finish or message.get("finish_reason") or message.get("stop_reason"))
-    known = isinstance(content, str | list)
+    known = isinstance(content, str) or bool(content)  # no part at all says nothing
     text = (content if isinstance(content, str) else "".join(_texts(parts))) if known or tools else None
-    return Answer(text, tools if known or tools else None, refused or _declines(parts) or finish == "refusal", finish)
+    counted = known or tools or isinstance(content, list)
+    return Answer(text, tools if counted else None, refused or _declines(parts) or finish == "refusal", finish)
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:

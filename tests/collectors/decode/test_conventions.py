@@ -249,3 +249,32 @@ def test_a_stream_that_broke_after_a_200(read: Read) -> None:
     attributes = CALL | {"error.type": "connection_error", "http.response.status_code": 200}
     span = one(read, attributes, status={"code": 2})
     assert (span.status, span.error_class, span.http_status) == ("error", "connection", 200)
+
+
+VERCEL = {
+    "ai.operationId": "ai.streamText.doStream",
+    "ai.model.provider": "openai.chat",
+    "ai.model.id": "gpt-4o",
+    "ai.response.msToFirstChunk": 60.0,
+    "ai.response.finishReason": "tool-calls",
+    "ai.response.toolCalls": '[{"toolName": "weather"}]',
+    "ai.usage.inputTokens": 51,
+    "ai.usage.outputTokens": 40,
+    "ai.usage.cachedInputTokens": 8,
+}
+
+
+def test_vercels_sdk(read: Read) -> None:
+    """The AI SDK for Node.js has names of its own; the provider's is in front of the client's part."""
+    span = one(read, VERCEL)
+    assert (span.provider, span.model, span.operation, span.stream, span.ttft_s) == (
+        "openai", "gpt-4o", "chat", True, 0.06
+    )  # fmt: skip
+    assert (span.input_tokens, span.output_tokens, span.cached_input_tokens) == (51, 40, 8)
+    assert (span.finish_reason, span.tool_call_count) == ("tool_calls", 1)
+
+
+@pytest.mark.parametrize(("operation", "reason"), [("ai.streamText", "wrapper"), ("ai.toolCall", "tool")])
+def test_vercels_outer_spans_are_no_calls(read: Read, operation: str, reason: str) -> None:
+    """The span around a call repeats it, and tools are none."""
+    assert read(request(span_json(VERCEL | {"ai.operationId": operation}))).skipped == {reason: 1}

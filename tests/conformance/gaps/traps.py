@@ -24,7 +24,7 @@ EITHER = tuple(
     )
 )
 OF_EITHER = (
-    Says("operation", "chat", api("text_completion", "responses"), "the Responses API counts as chat"),
+    Says("operation", "chat", api("responses"), "the Responses API counts as chat"),
     Says("response_chars", PARTIAL, either(ended_early, kind("filtered")), KEPT_ONE),
     Says("output_tokens", PARTIAL, ended_early, KEPT_ONE),
     Says("error_class", ANY, broke, KEPT_ONE),
