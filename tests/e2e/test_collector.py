@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from undertow import columns
 from undertow.batch import Batch, Committed, Message, Origin
 from undertow.span import Span
 from undertow_collectors.decode.registry import decode
@@ -55,7 +56,7 @@ class Kept:
     def ingest(self, batch: Batch) -> Committed:
         """Keep everything."""
         for _, decoded in batch.messages:
-            self.spans += decoded.spans
+            self.spans += decoded.spans if decoded.columns is None else columns.spans(decoded.columns)
             self.rejects += decoded.rejects
             self.skipped += decoded.skipped.total()
             self.formats.add(decoded.format)
