@@ -175,7 +175,8 @@ def _code_in(message: str) -> str | None:
 
 
 def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> None:
-    if fields.get("response_model") == fields.get("model"):
+    aliased = ".openinference" in values and "sent_model" not in values  # by v1, which names no group beside it
+    if aliased or fields.get("response_model") == fields.get("model"):
         fields["response_model"] = None  # the gateway's own alias, put over what the provider said
     if fields.get("response_id") == values.get(".call_id"):
         fields["response_id"] = None  # its own id, where the provider gave none

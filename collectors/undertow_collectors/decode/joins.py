@@ -175,12 +175,17 @@ def _inside(inner: Span, outer: Span) -> bool:
 
 def _mark_fallbacks(spans: list[Span], decoded: Decoded) -> None:
     failed: set[str] = set()
-    for span in sorted(spans, key=lambda s: s.started_at):
+    for span in sorted(spans, key=_order):
         if span.fallback is None and failed - {span.model}:
             span.fallback = True
             decoded.derived["fallback"] += 1
         if span.status == "error":
             failed.add(span.model)
+
+
+def _order(span: Span) -> tuple[bool, float]:
+    """An answer comes after the failures; v1 says of a streamed one that it began with the request."""
+    return span.status != "error", span.started_at
 
 
 def _take_raw(span: Span, record: Record, decoded: Decoded) -> None:

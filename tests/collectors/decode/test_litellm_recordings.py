@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.litellm.traffic import KINDS, plan
 
-from undertow.batch import Decoded
+from undertow.batch import Decoded, Message
 from undertow.span import Span
 from undertow_collectors import files
 from undertow_collectors.decode.registry import decode
@@ -114,6 +114,28 @@ def test_tokens_are_the_providers(spans: list[Span], served: list[Row]) -> None:
 def test_spans_have_ids_of_their_own(spans: list[Span]) -> None:
     """Attempts of one request among them."""
     assert len({span.span_id for span in spans}) == len(spans)
+
+
+def test_an_alias_is_never_the_providers_model(spans: list[Span], served: list[Row]) -> None:
+    """LiteLLM puts the group's name over the model that answered; what is told is what the provider said."""
+    said = {row["id"]: row["served"] for row in served if "id" in row}
+    chats = [span for span in spans if span.operation == "chat" and span.response_model]
+    assert chats
+    assert {span.response_id: span.response_model for span in chats}.items() <= said.items()
+
+
+def test_fallback_answers_are_marked(folder: Path, served: list[Row]) -> None:
+    """In all that came of one proxy: chats in one piece by each way, streams where attempts can be joined."""
+    bodies = [m for path in sorted(folder.glob("[!s]*")) for m in files.messages(str(path))]
+    traces = [m.value for m in bodies if m.value[:1] == b"\n"]
+    joined = [decode(Message(bodies[0].origin, b"".join(traces)))] if traces else list(map(decode, bodies))
+    marked = Counter(span.stream for d in joined for span in d.spans if span.fallback and span.operation == "chat")
+    after_failure = {row["request"] for row in served if failed(row) and row["model"] in ("fail-429", "fail-500")}
+    answers = [row for row in served if row["request"] in after_failure and not failed(row)]
+    expected = Counter(row["stream"] for row in answers)
+    assert expected == {True: 2, False: 2}
+    assert marked[True] == (2 if traces else 0)
+    assert marked.total() - marked[True] == 2
 
 
 @pytest.mark.parametrize("folder", OLDER, ids=lambda folder: folder.name)
