@@ -3,8 +3,9 @@
 Written against litellm 1.106 and 1.108. Its traps: the response's model is the gateway's own alias except on fallback
 answers (BerriAI/litellm#22709); a failed call reports zero tokens; a client that went away is logged as a success with
 code 499; what the proxy refused by itself is logged as a failure. `id` is the key where the provider gave one: else
-LiteLLM repeats its `litellm_call_id` there, which all attempts of one request share, and only the start tells them
-apart. Undertow's own callback adds what the payload lacks under `undertow`, by the names of the span's fields.
+LiteLLM repeats its `litellm_call_id` there, which all attempts of one request share (and which 1.80 does not tell), and
+only the start tells them apart. Undertow's own callback adds what the payload lacks under `undertow`, by the names of
+the span's fields.
 """
 
 from functools import lru_cache
@@ -132,7 +133,7 @@ def _identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
     put(fields, "attempt", headers.get("x-litellm-attempted-retries"), decoded.coerced)
     fallbacks = count(headers.get("x-litellm-attempted-fallbacks"))
     fields["fallback"] = None if fallbacks is None else fallbacks > 0
-    own = payload.id and payload.id == payload.litellm_call_id
+    own = payload.id and (payload.status == "failure" or payload.id == payload.litellm_call_id)
     put(fields, "span_id", f"{payload.id}:{payload.startTime}" if own else payload.id, decoded.coerced)
 
 

@@ -162,6 +162,8 @@ def test_attempts_without_an_id_of_the_providers_are_told_apart(read: Read) -> N
     later = own | {"startTime": 1.79e9 + 1}
     spans = read([own, later, own]).spans
     assert [s.span_id for s in spans] == ["c:1790000000.0", "c:1790000001.0", "c:1790000000.0"]
+    older = {name: value for name, value in own.items() if name != "litellm_call_id"} | {"status": "failure"}
+    assert [s.span_id for s in read([older, PAYLOAD]).spans] == ["c:1790000000.0", "chatcmpl-1"]
 
 
 def test_what_the_gateway_refused_by_itself_is_no_call(read: Read) -> None:

@@ -154,6 +154,7 @@ def test_an_older_version_tells_nothing_twice(folder: Path) -> None:
     assert len(told) > 10
     for row in told:
         assert (row["span"].input_tokens, row["span"].output_tokens) == (row["prompt_tokens"], row["completion_tokens"])
+    assert len({span.span_id for span in spans}) == len(spans)
     failures = Counter(span.error_class for span in spans if span.status == "error")
     assert failures.total() <= sum(map(failed, rows))
     assert failures.keys() <= {*map(error_class, filter(failed, rows))}
