@@ -80,7 +80,8 @@ class UndertowLogger(CustomLogger):  # type: ignore[misc]  # litellm is not in t
             payload = kwargs.get("standard_logging_object")
             if isinstance(payload, dict) and litellm_payload.reached_a_provider(kwargs):
                 value = litellm_payload.record(payload, kwargs, self.config.send_text)
-                self.shipper.put(value, str(payload.get("trace_id")).encode())
+                trace = payload.get("trace_id")  # keeps the attempts of a request in one partition
+                self.shipper.put(value, trace.encode() if isinstance(trace, str) else None)
         except Exception:  # noqa: BLE001  as above
             _log.exception("a call was not shipped")
 

@@ -21,11 +21,12 @@ from tests.litellm.proxy import EXAMPLE, CrashedError, proxy
 from tests.litellm.traffic import ask_all, plan
 from tests.litellm.upstream import Upstream, serving
 
+from undertow import columns
 from undertow.batch import Batch, Committed, Origin
 from undertow.config import KafkaConfig
 from undertow.span import Span
 from undertow.store import Store
-from undertow_collectors.decode.registry import decode
+from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.kafka import KafkaSource
 
 pytestmark = [pytest.mark.litellm, pytest.mark.kafka, pytest.mark.collector]
@@ -48,9 +49,12 @@ class Arrived:
     def ingest(self, batch: Batch) -> Committed:
         """Into both."""
         for origin, decoded in batch.messages:
-            self.spans += decoded.spans
-            for span in decoded.spans:
-                self.messages[span.trace_id].add(origin)
+            spans, offsets = decoded.spans, [origin.offset] * len(decoded.spans)
+            if decoded.columns is not None:
+                spans, offsets = columns.spans(decoded.columns), decoded.columns["offset"].to_pylist()
+            self.spans += spans
+            for span, offset in zip(spans, offsets, strict=True):
+                self.messages[span.trace_id].add(origin._replace(offset=offset))
         return self.store.ingest(batch)
 
     def offsets(self, topic: str) -> dict[int, int]:
@@ -128,7 +132,7 @@ def shipping(broker: Any, topic: str) -> dict[str, str]:
 def reading(broker: Any, topic: str, eventually: Any) -> Iterator[Arrived]:
     """What Undertow's source reads of `topic` into a store, while the block runs and then to the topic's end."""
     config = KafkaConfig(bootstrap_servers=broker.bootstrap, topics=[topic], group_id=topic)
-    source = KafkaSource(config, partial(decode, keep_labels=frozenset({"request"})), f"reader-of-{topic}")
+    source = KafkaSource(config, partial(decode_run, keep_labels=frozenset({"request"})), f"reader-of-{topic}")
     stopped = threading.Event()
     with Store.open(None) as store:
         sink = Arrived(store)
