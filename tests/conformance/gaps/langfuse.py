@@ -34,6 +34,8 @@ LANGFUSE = (
     *NO_ANSWER,
 )
 OLD_LANGFUSE = (
+    Says("max_tokens", None, api("responses"), "max_output_tokens is not told"),
+    *lacks("finish_reason", why="this version does not say"),
     *lacks(
         *CONTENT,
         *USAGE,
