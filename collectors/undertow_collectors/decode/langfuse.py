@@ -7,6 +7,7 @@ the call, as far as it says itself which model it was. Other traps: usage in tok
 whose parts exclude each other; times down to nanoseconds; failures are a level and a sentence.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ from undertow_collectors.decode.jsonlog import Call, JsonLog
 
 _OPERATIONS = {"generation": "chat", "embedding": "embeddings"}
 _SKIPPED = {"tool": "tool", "agent": "agent"}
-_DEFAULT_NAME = "OpenAI-generation"
+_DEFAULT_NAME = re.compile(r"(?:Azure)?OpenAI(?:-generation|\.\w+)")
 _NOT_TOKENS = {"CHARACTERS", "MILLISECONDS", "SECONDS", "IMAGES", "REQUESTS"}
 
 FIELDS = FieldMap(
@@ -81,7 +82,7 @@ def _take(generation: dict[str, Any], body: dict[str, Any]) -> None:
 def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> Iterable[str]:
     inferred = [] if fields.get("started_at") is not None else ["started_at"]
     fields.update(_tokens(body))
-    if fields.get("route") == _DEFAULT_NAME:
+    if _DEFAULT_NAME.fullmatch(str(fields.get("route"))):
         fields["route"] = None
     if fields.get("first_token_at") is not None and fields.get("stream") is None:
         fields["stream"] = True
@@ -110,7 +111,10 @@ def _tokens(body: dict[str, Any]) -> dict[str, int]:
 
 
 def _of_parts(details: dict[str, Any]) -> dict[str, int]:
-    """Langfuse counts the parts of usage apart, whatever they are called; OpenAI's own words are taken as they are."""
+    """Langfuse counts the parts of usage apart, whatever they are called; OpenAI's own words are taken as they are.
+
+    Langfuse's JavaScript client has parts within the sums, which the total shows.
+    """
     if "prompt_tokens" in details or any(isinstance(value, dict) for value in details.values()):
         return answer.usage({"usage": details})
     parts = {name: number for name, value in details.items() if (number := count(value)) is not None}
@@ -122,7 +126,10 @@ def _of_parts(details: dict[str, Any]) -> dict[str, int]:
         ],
         "reasoning_tokens": [n for name, n in parts.items() if "output" in name and "reasoning" in name],
     }
-    return {field: sum(values) for field, values in sums.items() if values}
+    found = {field: sum(values) for field, values in sums.items() if values}
+    if "input" in parts and "output" in parts and parts["input"] + parts["output"] == parts.get("total"):
+        found |= {"input_tokens": parts["input"], "output_tokens": parts["output"]}
+    return found
 
 
 def _message(output: Any) -> dict[str, Any] | None:

@@ -387,12 +387,24 @@ def test_langfuses_generation_in_two_messages_is_one_call(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["OpenAI-generation", "OpenAI.chat", "AzureOpenAI.embeddings", "OpenAI in Paris", "qa"]
+)
+def test_langfuses_names_are_routes_where_someone_gave_them(read: Read, name: Any) -> None:
+    """Its clients for OpenAI name the rest."""
+    span = one(
+        read, {"batch": [CREATE, event("generation-update", 4, id="g", endTime="2026-11-20T12:00:04Z", name=name)]}
+    )
+    assert span.route == (name if name in ("OpenAI in Paris", "qa") else None)
+
+
+@pytest.mark.parametrize(
     ("usage", "expected"),
     [
         ({"usage": {"input": 14, "output": 8, "unit": "TOKENS"}}, (14, 8, None)),
         ({"usage": {"promptTokens": 14, "completionTokens": 8}}, (14, 8, None)),
         ({"usage": {"input": 900, "output": 80, "unit": "CHARACTERS"}}, (None, None, None)),
         ({"usageDetails": {"input": 10, "input_cached_tokens": 4, "output": 6, "total": 20}}, (14, 6, 4)),
+        ({"usageDetails": {"input": 10, "input_cached_tokens": 4, "output": 6, "total": 16}}, (10, 6, 4)),
         ({"usageDetails": {"input": 10, "cache_read_input_tokens": 4, "output": 6}}, (14, 6, 4)),
         (
             {
@@ -408,7 +420,7 @@ def test_langfuses_generation_in_two_messages_is_one_call(read: Read) -> None:
     ],
 )
 def test_langfuses_usage(read: Read, usage: Any, expected: Any) -> None:
-    """Old and new, in Langfuse's words and in OpenAI's; parts exclude each other in the new one."""
+    """Old and new, in Langfuse's words and in OpenAI's; parts exclude each other unless the total says no."""
     span = one(
         read, {"batch": [CREATE, event("generation-update", 4, id="g", endTime="2026-11-20T12:00:04Z", **usage)]}
     )
