@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.batch import Batch, Decoded, Origin, Reject
+from undertow import columns
+from undertow.batch import Batch, Committed, Decoded, Origin, Part, Reject
 from undertow.config import StoreConfig
 from undertow.span import FIELDS, Field, Span, Target, build
 from undertow.store import Store
@@ -18,6 +20,7 @@ from undertow.store.rows import culprits
 
 T0 = 1_767_600_000.0
 FAR = 1e12
+SPAN = {"span_id": "s", "started_at": T0, "provider": "openai", "model": "gpt-4o"}
 Make = Callable[..., Span]
 BatchOf = Callable[..., Batch]
 
@@ -86,6 +89,45 @@ def test_ten_thousand_spans_come_back(store: Store, make: Make, batch_of: BatchO
     ]
     assert store.ingest(batch_of(made)).stored == 10_000
     assert stored(store) == {span.span_id: span for span in made}
+
+
+def run(first: int, count: int, **values: Any) -> Part:
+    """Messages of one span each from offset `first` on, decoded together."""
+    given = {
+        "span_id": [f"r{n}" for n in range(first, first + count)],
+        "started_at": [T0 + n for n in range(first, first + count)],
+        "provider": ["openai"] * count,
+        "model": ["gpt-4o"] * count,
+        "operation": ["chat"] * count,
+        "status": ["ok"] * count,
+    }
+    offsets = np.arange(first, first + count)
+    table = columns.of_values(given | values, columns.Place("t", 0, "native"), offsets, offsets * 0)
+    return Part(Origin("t", 0, first), Decoded("native", columns=table), first + count)
+
+
+def test_a_run_is_stored_as_its_rows_would_be(store: Store) -> None:
+    """Spans that came as columns are stored beside others, with what they do not know unknown, and once."""
+    batch = Batch()
+    batch.add(*run(0, 3, input_tokens=[1, None, 3]))
+    batch.add(Origin("t", 0, 3), Decoded("native", [build({**SPAN, "span_id": "single", "route": "r"})]))
+    batch.add(*run(2, 4, labels=[{"a": "b"}, None, {}, None], signals=[{"x": 1.5}] * 4, duration_s=[0.5] * 4))
+    assert store.ingest(batch) == Committed(stored=7, duplicates=1)
+    found = stored(store)
+    assert found.keys() == {"r0", "r1", "r2", "single", "r3", "r4", "r5"}
+    assert (found["r0"].input_tokens, found["r2"].input_tokens, found["single"].route) == (1, 3, "r")
+    assert (found["r3"].labels, found["r4"].labels, found["r5"].signals) == (None, {}, {"x": 1.5})
+    assert store.offsets("t") == {0: 6}
+
+
+def test_poison_beside_a_run(store: Store) -> None:
+    """A batch that the database refuses is taken apart, also where a part of it came as columns."""
+    batch = Batch(order=np.array([3, 0, 1, 2]))
+    batch.add(*run(0, 3, response_id=["x", None, "z"]))
+    batch.add(Origin("t", 0, 3), Decoded("native", [Span(**SPAN | {"score": math.nan})]))
+    assert store.ingest(batch) == Committed(stored=3, rejected=1)
+    assert [(row["reason"], row["offset"]) for row in store.rejects()] == [("store_refused", 3)]
+    assert {span.response_id for span in stored(store).values()} == {"x", None, "z"}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Ingest:
         self.failpoint("before_begin")
         rejects = rows.refusals(batch)
         try:
-            outcome = self._commit(batch, rows.table(batch), rejects, horizon, received_at)
+            outcome = self._commit(batch, rows.complete(rows.table(batch)), rejects, horizon, received_at)
         except ROW_ERRORS:
             arrived = rows.rows(batch)
             refused = rows.culprits(arrived, self._accepts)

@@ -59,6 +59,8 @@ def refusals(batch: Batch) -> list[Refusal]:
 def table(batch: Batch) -> pa.Table:
     """The spans of `batch` as Arrow, with `ended_at` and without `late`, in the order of `rows`.
 
+    A field that no span knows may have no column.
+
     Raises ValueError, OverflowError, TypeError or ArrowException when a value fits no column.
     """
     parts: list[pa.Table] = []
@@ -67,7 +69,7 @@ def table(batch: Batch) -> pa.Table:
             parts += [decoded.columns for _, decoded in group]
         else:
             parts.append(of_rows([row for origin, decoded in group for row in _rows(origin, decoded)]))
-    found = parts[0] if len(parts) == 1 else pa.concat_tables(parts or [of_rows([])], promote_options="default")
+    found = parts[0] if len(parts) == 1 else pa.concat_tables(parts or [_NONE], promote_options="default")
     return found if batch.order is None else found.combine_chunks().take(pa.array(batch.order))
 
 
@@ -80,6 +82,14 @@ def of_rows(batch: Sequence[Row]) -> pa.Table:
     found["index"] = pa.array([row.index for row in batch], pa.int32())
     found["format"] = pa.array([row.format for row in batch], pa.string())
     return pa.table(found)
+
+
+_NONE = of_rows([])
+
+
+def complete(spans: pa.Table) -> pa.Table:
+    """`spans` with the columns of fields that none of them knows, which runs leave out."""
+    return pa.concat_tables([_NONE, spans], promote_options="default")
 
 
 def refusal_table(refused: Sequence[Refusal], received_at: float, config: StoreConfig) -> pa.Table:
