@@ -51,18 +51,22 @@ class Parcel(NamedTuple):
         """A run in two, where one message ends; the first has `count` spans."""
         times, columns = self.spread(self.weight), self.decoded.columns
         last, following = columns["offset"][count - 1 : count + 1].to_pylist()  # type: ignore[index]
-        first, second = columns.slice(0, count), columns.slice(count)  # type: ignore[union-attr]
+        derived = self.decoded.derived.keys() - {"cost_usd"}
+        first, second = (
+            run_of(self.decoded.format, piece, derived)
+            for piece in (columns.slice(0, count), columns.slice(count))  # type: ignore[union-attr]
+        )
         return (
             self._replace(
                 event_time=float(times[count - 1]),
-                decoded=run_of(self.decoded.format, first),
+                decoded=first,
                 next_offset=last + 1,
                 weight=count,
                 times=times[:count],
             ),
             self._replace(
                 origin=self.origin._replace(offset=following),
-                decoded=run_of(self.decoded.format, second),
+                decoded=second,
                 weight=self.weight - count,
                 times=times[count:],
             ),

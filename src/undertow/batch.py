@@ -1,6 +1,7 @@
 """What travels from a source to the store: messages, what they became, and how far the source has been read."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -53,8 +54,8 @@ class Decoded:
     """What one message became, or a run of messages of one partition. `format` is the decoder that took it.
 
     The spans of a run are not in `spans` but in `columns`, a table of `undertow.columns.of_values`, where each has the
-    offset of its message. A run of several messages holds nothing but spans, and counts nothing but costs that were
-    derived, which its rows tell too; so it may be cut between any two messages.
+    offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived fields,
+    which its rows tell too; so it may be cut between any two messages.
     `skipped` counts valid things that are not LLM calls, by reason; `coerced` and `derived` count repaired and inferred
     values by field; `unknown` counts unread keys by name.
     """
@@ -79,10 +80,15 @@ class Decoded:
         return self.count + len(self.rejects) + self.skipped.total()
 
 
-def run_of(name: str, columns: "pa.Table") -> Decoded:
-    """A run in the format `name`, or a piece of one: what it counts, its rows tell."""
-    derived = sum(filter(None, columns["cost_derived"].to_pylist())) if "cost_derived" in columns.column_names else 0
-    return Decoded(name, columns=columns, derived=Counter({"cost_usd": derived} if derived else {}))
+def run_of(name: str, columns: "pa.Table", derived: Iterable[str] = ()) -> Decoded:
+    """A run in the format `name`, or a piece of one, where fields that are `derived` are so wherever they are known.
+
+    Costs, which may be told too, are derived where `cost_derived` says so.
+    """
+    counts = {field: columns.num_rows - columns[field].null_count for field in derived}
+    if "cost_derived" in columns.column_names:
+        counts["cost_usd"] = sum(filter(None, columns["cost_derived"].to_pylist()))
+    return Decoded(name, columns=columns, derived=Counter({field: count for field, count in counts.items() if count}))
 
 
 class Part(NamedTuple):

@@ -17,6 +17,7 @@ from undertow.span import Span
 from undertow_collectors.decode import names
 from undertow_collectors.decode.coerce import BY_FIELD, literal, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
+from undertow_collectors.decode.reach import OddError
 
 MAX_CELLS = 20_000
 """Cells remembered of one attribute; when there are more, all are forgotten."""
@@ -25,10 +26,6 @@ INERT = (".output_type", ".schema", ".cache_write")
 """Slots that say something only beside others, which are not read here."""
 
 _HINTS = get_type_hints(Span, include_extras=True)
-
-
-class OddError(Exception):
-    """Something that is left to the slow way."""
 
 
 class MixedError(Exception):

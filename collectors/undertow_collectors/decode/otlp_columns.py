@@ -17,10 +17,11 @@ from undertow.batch import Decoded, Message, Part
 from undertow_collectors.decode import calls
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
 from undertow_collectors.decode.otlp import source_of
-from undertow_collectors.decode.otlp_cells import MixedError, OddError
+from undertow_collectors.decode.otlp_cells import MixedError
 from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
 from undertow_collectors.decode.otlp_schema import DecodeError, RawTracesData
 from undertow_collectors.decode.parts import part_of, parts_of
+from undertow_collectors.decode.reach import OddError, Reach
 from undertow_collectors.decode.strictjson import looks_like_json
 
 MOST = 1_000
@@ -50,23 +51,13 @@ class Spans(NamedTuple):
     labels: list[dict[str, str] | None]
 
 
-_reach = 1  # messages that are tried at once: twice as many after a success, a quarter after a failure
+_reach = Reach()
 
 
 def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]:
     """The run at the beginning of `messages` that holds nothing but plain calls."""
-    global _reach
-    found = _opened(messages[:_reach])
-    while found:
-        try:
-            parts = _read(messages[: len(found)], found, keep_labels)
-        except OddError:
-            _reach = max(1, len(found) // 4)
-            found = found[:_reach] if len(found) > 1 else []
-        else:
-            _reach = min(2 * max(_reach, len(found)), MOST)
-            return parts
-    return []
+    found = _opened(messages[: _reach.size])
+    return _reach.attempt(found, lambda some: _read(messages[: len(some)], some, keep_labels))
 
 
 def _opened(messages: Sequence[Message]) -> list[Spans]:

@@ -5,7 +5,8 @@ from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from undertow_collectors.decode.attributes import ANSWERS, PLAN, QUESTIONS
-from undertow_collectors.decode.otlp_cells import INERT, OddError, Read, reader, skim
+from undertow_collectors.decode.otlp_cells import INERT, Read, reader, skim
+from undertow_collectors.decode.reach import OddError
 
 MAX_PLANS = 1_000
 """Signatures that are remembered."""

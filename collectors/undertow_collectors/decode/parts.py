@@ -1,6 +1,6 @@
 """A run of messages as one part of a batch; the end of every fast way (`runs.py`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -14,15 +14,19 @@ _DEFAULTS = {"operation": "chat", "status": "ok"}
 
 
 def part_of(
-    messages: Sequence[Message], name: str, values: Mapping[str, Sequence[Any]], counts: Sequence[int] | None = None
+    messages: Sequence[Message],
+    name: str,
+    values: Mapping[str, Sequence[Any]],
+    counts: Sequence[int] | None = None,
+    derived: Iterable[str] = (),
 ) -> Part:
     """What `messages` of one partition became in the format `name`: checked values by field, in order.
 
-    `counts` says how many spans each message has; without it each has one.
+    `counts` says how many spans each message has; without it each has one. Fields that are `derived` are counted.
     """
     first, last = messages[0].origin, messages[-1].origin
     table = of_values(_priced(values), Place(first.topic, first.partition, name), *_places(messages, counts))
-    return Part(first, run_of(name, table), last.offset + 1)
+    return Part(first, run_of(name, table, derived), last.offset + 1)
 
 
 def parts_of(part: Part, messages: Sequence[Message], sizes: Sequence[int], counts: Sequence[Decoded]) -> list[Part]:
