@@ -13,7 +13,7 @@ from undertow_collectors.decode import layout, names, refusals, shapes, streams,
 from undertow_collectors.decode.usage import identity, usage
 from undertow_collectors.decode.wanted import Wanted, satisfies, wanted
 
-__all__ = ["REDACTED", "add", "body", "features", "identity", "of_messages", "of_text", "usage"]
+__all__ = ["REDACTED", "add", "body", "features", "identity", "is_plain", "of_messages", "of_text", "usage"]
 
 REDACTED = ("redacted-by-litellm", "__REDACTED__")
 """What LiteLLM and OpenInference put in place of texts when the operator turned content off."""
@@ -106,6 +106,11 @@ def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
     if refused:
         found["refusal"] = True
     return found
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing but the looks of a whole text that is no JSON is to be told."""
+    return bool(text) and text[0] not in _JSON_STARTS and not _is_cut(text)
 
 
 def _is_cut(text: str) -> bool:

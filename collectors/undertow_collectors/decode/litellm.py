@@ -101,33 +101,33 @@ def _not_a_call(payload: Payload) -> str | None:
 def _span(payload: Payload, index: int, context: Context, decoded: Decoded) -> Span:
     fields: dict[str, Any] = {"gateway": "litellm"}
     requester = mapping(mapping(payload.metadata).get("requester_metadata"))
-    _identity(fields, payload, decoded)
+    identity(fields, payload, decoded)
     _times(fields, payload, decoded)
     context.identify(fields, index, decoded.derived)
-    _request(fields, payload, decoded)
+    request(fields, payload, decoded)
     _usage(fields, payload, decoded)
-    _outcome(fields, payload)
+    outcome(fields, payload)
     forget_zeros(fields)
     if fields["status"] != "error":
         _answered(fields, payload, decoded)
     if payload.undertow is not None:
         _told(fields, mapping(payload.undertow), decoded)
-    for name in _SENT.keys() & requester.keys():
-        put(fields, name, requester[name], decoded.coerced)
+    sent(fields, requester, decoded)
     add_labels(fields, requester, context.keep_labels)
     return build(fields)
 
 
-def _identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+def identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    """Who was asked, by whose account, and which attempt it was."""
     headers = mapping(mapping(payload.hidden_params).get("additional_headers"))
     if isinstance(payload.api_base, str):
         put(fields, "server_address", _host(payload.api_base), decoded.coerced)
     provider = text(payload.custom_llm_provider)
     if not provider:
         decoded.derived["provider"] += 1
-    fields["provider"], sent = _named(provider, text(payload.model) or "", fields.get("server_address"))
-    put(fields, "sent_model", sent, decoded.coerced)
-    put(fields, "model", payload.model_group or sent, decoded.coerced)
+    fields["provider"], upstream = _named(provider, text(payload.model) or "", fields.get("server_address"))
+    put(fields, "sent_model", upstream, decoded.coerced)
+    put(fields, "model", payload.model_group or upstream, decoded.coerced)
     put(fields, "trace_id", payload.trace_id, decoded.coerced)
     put(fields, "deployment", payload.model_id or mapping(payload.hidden_params).get("model_id"), decoded.coerced)
     put(fields, "attempt", headers.get("x-litellm-attempted-retries"), decoded.coerced)
@@ -148,7 +148,8 @@ def _times(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
         fields["ttft_s"] = first - start
 
 
-def _request(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+def request(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    """What was asked for, and how."""
     parameters = mapping(payload.model_parameters)
     call_type = text(payload.call_type) or "acompletion"
     fields["operation"] = names.operation(call_type) or call_type
@@ -176,7 +177,8 @@ def _usage(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
         put(fields, "reasoning_tokens", details.get("reasoning_tokens"), decoded.coerced)
 
 
-def _outcome(fields: dict[str, Any], payload: Payload) -> None:
+def outcome(fields: dict[str, Any], payload: Payload) -> None:
+    """Whether it worked, and if not, why."""
     error = mapping(payload.error_information)
     kind, code = text(error.get("error_class")), text(error.get("error_code"))
     fields["status"] = "error" if payload.status == "failure" else "ok"
@@ -198,6 +200,12 @@ def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
         found = answer.features(response, mapping(payload.model_parameters))
         decoded.derived.update(found.keys() - {"finish_reason"})
         fields.update(found)
+
+
+def sent(fields: dict[str, Any], requester: dict[str, Any], decoded: Decoded) -> None:
+    """What the application itself sent along."""
+    for name in _SENT.keys() & requester.keys():
+        put(fields, name, requester[name], decoded.coerced)
 
 
 def _told(fields: dict[str, Any], told: dict[str, Any], decoded: Decoded) -> None:

@@ -5,6 +5,7 @@
 
 import hashlib
 import io
+import re
 from dataclasses import replace
 
 from undertow.batch import Decoded, Message, Origin, Reject
@@ -107,6 +108,10 @@ _SIGNS = (
 commonest words, which proxies have for everything that they pass on, come last.
 """
 
+_BY_SIGN = dict(_SIGNS)
+_FIRST_KEY = re.compile(rb'\s*(?:\[\s*)?\{\s*("[A-Za-z_]+")\s*:')
+"""A sign that a message begins with says more than any that stands further behind."""
+
 _NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
@@ -152,6 +157,9 @@ def recognise(value: bytes, origin: Origin, maps: Maps = _NO_MAPS) -> str:
     for name, custom in maps.items():
         if custom.takes(value, origin):
             return name
+    first = _FIRST_KEY.match(value)
+    if first is not None and first[1] in _BY_SIGN:
+        return _BY_SIGN[first[1]]
     for sign, name in _SIGNS:
         if sign in value:
             return name

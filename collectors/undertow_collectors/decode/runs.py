@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from undertow.batch import Decoded, Message, Part
-from undertow_collectors.decode import native_columns, otlp_columns, registry
+from undertow_collectors.decode import litellm_columns, native_columns, otlp_columns, registry
 
 Take = Callable[[Sequence[Message], frozenset[str]], list[Part]]
 """What the first messages of one partition became, in order, if the keys named beside them are kept as labels.
@@ -18,12 +18,16 @@ Take = Callable[[Sequence[Message], frozenset[str]], list[Part]]
 Empty where not even the first could be read.
 """
 
+MAPPED = "auto, beside field maps"
+
 FAST: dict[str, tuple[Take, ...]] = {
-    "auto": (native_columns.take, otlp_columns.take),
+    "auto": (native_columns.take, otlp_columns.take, litellm_columns.take),
+    MAPPED: (native_columns.take, otlp_columns.take),
     "native": (native_columns.take,),
     "otlp": (otlp_columns.take,),
+    "litellm": (litellm_columns.take,),
 }
-"""By the format that is asked for, what is tried, in this order."""
+"""By the format that is asked for, what is tried, in this order; field maps are asked before JSON is recognised."""
 
 
 def decode_run(

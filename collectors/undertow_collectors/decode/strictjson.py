@@ -90,10 +90,16 @@ def explain(value: bytes, error: Exception) -> Rejected:
 
 def _check(value: bytes) -> None:
     """What a typed parser would let pass because it skips the value or has no limit for it."""
-    if b"\\" in value and (b"\\ud" in value or b"\\uD" in value):  # a single byte is found ten times as fast
+    if has_surrogates(value):
         _decode_any(value)
     if b"0" * 19 in value.translate(_DIGITS) and _BARE_INTEGER.search(value) and _has_huge(_decode_any(value)):
         raise Rejected("integer_too_large", "an integer past 64 bits")
+
+
+def has_surrogates(value: bytes) -> bool:
+    """Whether there are escapes of surrogates, lone or in pairs."""
+    # one byte is found ten times sooner than three
+    return b"\\" in value and (b"\\ud" in value or b"\\uD" in value)
 
 
 def _has_huge(root: Any) -> bool:

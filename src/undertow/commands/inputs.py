@@ -12,7 +12,7 @@ from undertow.config import Config, formats
 from undertow.errors import BadData, StoreError, UsageError
 from undertow_collectors.decode.maps import compiled
 from undertow_collectors.decode.registry import FORMATS, decode
-from undertow_collectors.decode.runs import decode_run
+from undertow_collectors.decode.runs import MAPPED, decode_run
 from undertow_collectors.files import messages
 from undertow_collectors.pump import Decode
 
@@ -63,7 +63,8 @@ def decoder(format_name: str, config: Config) -> Callable[..., Decoded]:
 def run_decoder(format_name: str, config: Config) -> Decode:
     """The same for many messages at once."""
     labels = frozenset(config.store.keep_labels)
-    return partial(decode_run, name=format_name, keep_labels=labels, decode=decoder(format_name, config))
+    name = MAPPED if format_name == "auto" and config.kafka and config.kafka.field_map else format_name
+    return partial(decode_run, name=name, keep_labels=labels, decode=decoder(format_name, config))
 
 
 @dataclass(slots=True)

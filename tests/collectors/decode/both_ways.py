@@ -40,8 +40,9 @@ def apart(part: Part) -> list[Part]:
         assert span.ended_at == ended_at
         assert len(decoded.spans) == index
         decoded.spans.append(span)
-        if span.cost_derived:
-            decoded.derived["cost_usd"] += 1
+        for name in part.decoded.derived:
+            known = span.cost_derived if name == "cost_usd" else getattr(span, name) is not None
+            decoded.derived.update([name] if known else [])
     if len(found) == 1:
         only = found[part.origin.offset]
         only.skipped, only.coerced = part.decoded.skipped, part.decoded.coerced

@@ -1,0 +1,230 @@
+"""Ordinary answers in LiteLLM's payloads straight into columns: success, one text, in the envelope of a callback.
+
+Whom was asked for what and how is the same in many calls: `litellm.py` reads it once for each combination, and here
+only what is new in each call is read, over many messages. All else goes the slow way.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+
+from undertow.batch import Decoded, Message, Part
+from undertow.span import Span
+from undertow_collectors.decode import answer, layout, litellm, litellm_shapes, names, refusals, screen
+from undertow_collectors.decode.context import CALLER_FIELDS, add_labels
+from undertow_collectors.decode.parts import part_of
+from undertow_collectors.decode.reach import OddError, Reach
+from undertow_collectors.decode.wanted import wanted
+
+MAX_COMMON = 4096
+"""Combinations remembered; when there are more, all are forgotten."""
+
+_OPENING = re.compile(rb'\{\s*"(?:_event|standard_logging_object)"\s*:')
+_OF_ANSWER = ("response_chars", "refusal", "response_sha256", "signals", "tool_call_count", "parse_ok")
+_DERIVED = (*_OF_ANSWER, "schema_fingerprint")
+_HINTS = get_type_hints(Span, include_extras=True)
+_COMMON = (
+    *("gateway", "server_address", "provider", "sent_model", "model", "deployment", "attempt", "fallback"),
+    *("operation", "max_tokens", "temperature", "stream", "prompt_name", "status", "labels", "http_status"),
+    *(name for name in CALLER_FIELDS if name not in _DERIVED),
+)
+_NO_HIDDEN, _NO_HEADERS, _NO_USAGE = litellm_shapes.Hidden(), litellm_shapes.Headers(), litellm_shapes.Usage()
+_NO_PROMPT, _NO_COMPLETION = litellm_shapes.PromptDetails(), litellm_shapes.CompletionDetails()
+
+Values = dict[str, Sequence[Any]]
+Columns = dict[str, tuple[Any, ...]]
+
+_reach = Reach()
+
+
+def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]:
+    """The run at the beginning of `messages` that holds nothing but ordinary answers."""
+    found = _opened(messages[: _reach.size])
+    return _reach.attempt(found, lambda some: [_read(messages[: len(some)], some, keep_labels)])
+
+
+def _opened(messages: Sequence[Message]) -> list[litellm_shapes.Payload]:
+    """The payloads of the messages before the first that is no envelope on one line, or not of the usual types."""
+    bodies = [message.value for message in takewhile(_is_envelope, messages)]
+    found: list[litellm_shapes.Envelope] = []
+    with suppress(ValueError, RecursionError):
+        found.extend(map(litellm_shapes.decode, bodies[: screen.clean(bodies)]))  # keeps those before one that raises
+    return [envelope.standard_logging_object for envelope in found]
+
+
+def _is_envelope(message: Message) -> bool:
+    return _OPENING.match(message.value) is not None and b"\n" not in message.value
+
+
+class Common(NamedTuple):
+    """What calls have in common: the values of _COMMON, the request's parameters, and whether they ask for JSON."""
+
+    values: tuple[Any, ...]
+    parameters: dict[str, Any]
+    asks: bool
+
+
+class Memo(dict[tuple[Any, ...], Common]):
+    """By what `_keys` gives of a call."""
+
+    def __init__(self, keep_labels: frozenset[str]) -> None:
+        super().__init__()
+        self._keep = keep_labels
+
+    def __missing__(self, key: tuple[Any, ...]) -> Common:
+        if len(self) >= MAX_COMMON:
+            self.clear()
+        found = self[key] = _common(key, self._keep)
+        return found
+
+
+_memo = lru_cache(4)(Memo)
+
+
+def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
+    """Read by `litellm.py`; raises OddError for what counts something or is no success."""
+    provider, model, group, model_id, api_base, call_type, stream, hidden_id, retries, fallbacks, *rest = key
+    alias, team, *raws = rest
+    try:
+        parameters, error, managed, requester = map(msgspec.json.decode, raws)
+    except (ValueError, RecursionError):
+        raise OddError from None
+    if not all(isinstance(found, dict | None) for found in (parameters, error, managed, requester)):
+        raise OddError
+    headers = {"x-litellm-attempted-retries": retries, "x-litellm-attempted-fallbacks": fallbacks}
+    payload = litellm.Payload(
+        status="success",
+        call_type=call_type,
+        stream=stream,
+        custom_llm_provider=provider,
+        model=model,
+        model_group=group,
+        model_id=model_id,
+        api_base=api_base,
+        metadata={
+            "user_api_key_alias": alias,
+            "user_api_key_team_alias": team,
+            "prompt_management_metadata": managed,
+        },
+        hidden_params={"model_id": hidden_id, "additional_headers": headers},
+        model_parameters=parameters,
+        error_information=error,
+    )
+    fields: dict[str, Any] = {"gateway": "litellm"}
+    decoded = Decoded()
+    litellm.identity(fields, payload, decoded)
+    litellm.request(fields, payload, decoded)
+    litellm.outcome(fields, payload)
+    litellm.sent(fields, requester or {}, decoded)
+    add_labels(fields, requester or {}, keep_labels)
+    odd = decoded.coerced or decoded.derived or fields["status"] != "ok" or not provider
+    if odd or fields["operation"] not in names.GENERATING or not fields.keys().isdisjoint(_DERIVED):
+        raise OddError
+    try:
+        values = tuple(msgspec.convert(fields.get(name), _HINTS[name]) for name in _COMMON)
+    except msgspec.ValidationError:
+        raise OddError from None
+    return Common(values, parameters or {}, wanted(parameters or {}) is not None)
+
+
+def _read(messages: Sequence[Message], payloads: Sequence[litellm_shapes.Payload], keep: frozenset[str]) -> Part:
+    own = _columns(payloads)
+    metadata, response = _columns(own["metadata"]), _columns(own["response"])
+    common = list(map(_memo(keep).__getitem__, _keys(own, metadata)))
+    values: Values = dict(zip(_COMMON, zip(*(found.values for found in common), strict=True), strict=True))
+    values |= _timed(own, values["stream"])
+    values |= _used(own, metadata)
+    values["trace_id"] = [found or None for found in own["trace_id"]]
+    values["response_id"] = [found or None for found in response["id"]]
+    values["system_fingerprint"] = [found or None for found in response["system_fingerprint"]]
+    served = zip(response["model"], values["model"], strict=True)
+    values["response_model"] = [found if found and found != asked else None for found, asked in served]
+    values |= _answered([choices[0] for choices in response["choices"]], common)
+    known = {name: found for name, found in values.items() if found[0] is not None or found.count(None) < len(found)}
+    return part_of(messages, "litellm", known, derived=known.keys() & _DERIVED)
+
+
+def _columns(rows: Sequence[Any]) -> Columns:
+    return dict(zip(rows[0].__struct_fields__, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
+
+
+def _keys(own: Columns, metadata: Columns) -> Any:
+    hidden = [found or _NO_HIDDEN for found in own["hidden_params"]]
+    headers = [found.additional_headers or _NO_HEADERS for found in hidden]
+    return zip(
+        own["custom_llm_provider"],
+        own["model"],
+        own["model_group"],
+        own["model_id"],
+        own["api_base"],
+        own["call_type"],
+        own["stream"],
+        [found.model_id for found in hidden],
+        [found.retries for found in headers],
+        [found.fallbacks for found in headers],
+        metadata["user_api_key_alias"],
+        metadata["user_api_key_team_alias"],
+        map(bytes, own["model_parameters"]),
+        map(bytes, own["error_information"]),
+        map(bytes, metadata["prompt_management_metadata"]),
+        map(bytes, metadata["requester_metadata"]),
+        strict=True,
+    )
+
+
+def _timed(own: Columns, streams: Sequence[Any]) -> Values:
+    starts, ends, ids = own["startTime"], own["endTime"], own["id"]
+    if set(map(type, starts)) != {float} or min(starts) < 0 or max(ends) > 253402300799 or True in own["cache_hit"]:
+        raise OddError
+    durations = [end - start for start, end in zip(starts, ends, strict=True)]
+    if min(durations) < 0 or max(durations) > 1e9:
+        raise OddError
+    calls = zip(own["completionStartTime"], starts, ends, streams, strict=True)
+    ttfts = [f - s if stream and f is not None and s <= f < e else None for f, s, e, stream in calls]
+    named = zip(ids, own["litellm_call_id"], starts, strict=True)
+    span_ids = [f"{own_id}:{start}" if own_id == call_id else own_id for own_id, call_id, start in named]
+    if max(map(len, span_ids)) > 512:
+        raise OddError
+    return {"span_id": span_ids, "started_at": starts, "duration_s": durations, "ttft_s": ttfts}
+
+
+def _used(own: Columns, metadata: Columns) -> Values:
+    usages = [usage or _NO_USAGE for usage in metadata["usage_object"]]
+    costs = own["response_cost"]
+    if not set(map(type, costs)) <= {float, type(None)} or any(not 0 <= cost <= 1e12 for cost in filter(None, costs)):
+        raise OddError
+    return {
+        "input_tokens": own["prompt_tokens"],
+        "output_tokens": own["completion_tokens"],
+        "cached_input_tokens": [(usage.prompt_tokens_details or _NO_PROMPT).cached_tokens for usage in usages],
+        "reasoning_tokens": [(usage.completion_tokens_details or _NO_COMPLETION).reasoning_tokens for usage in usages],
+        "cost_usd": [cost or None for cost in costs],
+    }
+
+
+def _answered(choices: Sequence[litellm_shapes.Choice], common: Sequence[Common]) -> Values:
+    texts = [choice.message.content for choice in choices]
+    reasons = [choice.finish_reason or None for choice in choices]
+    if "refusal" in reasons:
+        raise OddError
+    words = {reason: names.finish_reason(reason) if reason else None for reason in set(reasons)}
+    values: dict[str, list[Any]] = {
+        "finish_reason": [words[reason] for reason in reasons],
+        "response_chars": list(map(len, texts)),
+        "refusal": list(map(refusals.refuses, texts)),
+        "response_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
+        "signals": list(map(layout.shape, texts)),
+        "tool_call_count": [0] * len(texts),
+    }
+    for at, (text, shared) in enumerate(zip(texts, common, strict=True)):
+        if shared.asks or not answer.is_plain(text):
+            found = answer.of_text(text, shared.parameters, 0)
+            for name in _DERIVED:
+                values.setdefault(name, [None] * len(texts))[at] = found.get(name)
+    return dict(values)

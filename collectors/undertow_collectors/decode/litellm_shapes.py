@@ -1,0 +1,133 @@
+"""The part of a StandardLoggingPayload that an ordinary answered call has, with its types.
+
+What is not of these types is left to `litellm.py`, which knows what else LiteLLM writes. Subtrees whose content repeats
+from call to call stay encoded: they are looked up by their bytes.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+from undertow.span import Count, Id, Name
+
+NULL = Raw(b"null")
+
+
+class Headers(msgspec.Struct, gc=False):
+    """What LiteLLM counts of its own doing."""
+
+    retries: Any = msgspec.field(default=None, name="x-litellm-attempted-retries")
+    fallbacks: Any = msgspec.field(default=None, name="x-litellm-attempted-fallbacks")
+
+
+class Hidden(msgspec.Struct, gc=False):
+    """`hidden_params`."""
+
+    model_id: str | None = None
+    additional_headers: Headers | None = None
+
+
+class PromptDetails(msgspec.Struct, gc=False):
+    """Tokens of the prompt."""
+
+    cached_tokens: Count | None = None
+
+
+class CompletionDetails(msgspec.Struct, gc=False):
+    """Tokens of the answer."""
+
+    reasoning_tokens: Count | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """`metadata.usage_object`."""
+
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class Metadata(msgspec.Struct, gc=False):
+    """`metadata`."""
+
+    user_api_key_alias: str | None = None
+    user_api_key_team_alias: str | None = None
+    prompt_management_metadata: Raw = NULL
+    requester_metadata: Raw = NULL
+    usage_object: Usage | None = None
+
+
+class Specific(msgspec.Struct, gc=False):
+    """`provider_specific_fields` of a message that refuses nothing."""
+
+    refusal: None = None
+
+
+class Message(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A message that is nothing but a text."""
+
+    content: str
+    role: Literal["assistant"]
+    tool_calls: None = None
+    function_call: None = None
+    refusal: None = None
+    provider_specific_fields: Specific | None = None
+    annotations: Raw = NULL
+    audio: None = None
+    reasoning_content: Raw = NULL
+    thinking_blocks: Raw = NULL
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers."""
+
+    message: Message
+    finish_reason: str | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """`response`, a chat completion."""
+
+    choices: Annotated[list[Choice], Meta(min_length=1)]
+    id: Name | None = None
+    model: Name | None = None
+    system_fingerprint: Name | None = None
+
+
+class Payload(msgspec.Struct, gc=False):
+    """`standard_logging_object`."""
+
+    id: Id
+    call_type: str
+    status: Literal["success"]
+    custom_llm_provider: str
+    startTime: int | float  # noqa: N815  LiteLLM's spelling; an int is repaired, and that is counted
+    endTime: float  # noqa: N815
+    model: str
+    prompt_tokens: Annotated[int, Meta(ge=1, le=2**53)]
+    completion_tokens: Count | None
+    metadata: Metadata
+    response: Response
+    trace_id: Name | None = None
+    litellm_call_id: str | None = None
+    stream: bool | None = None
+    completionStartTime: float | None = None  # noqa: N815
+    response_cost: int | float | None = None
+    model_group: str | None = None
+    model_id: str | None = None
+    api_base: str | None = None
+    cache_hit: Literal["None", ""] | bool | None = None
+    hidden_params: Hidden | None = None
+    model_parameters: Raw = NULL
+    error_information: Raw = NULL
+    _event: None = None
+    undertow: None = None
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What LiteLLM's callbacks put around it."""
+
+    standard_logging_object: Payload
+
+
+decode = msgspec.json.Decoder(Envelope).decode
