@@ -1,4 +1,5 @@
-"""Ordinary answers in LiteLLM's payloads straight into columns: success, one text, in the envelope of a callback.
+"""Ordinary answers in LiteLLM's payloads straight into columns: a success with one text, in the envelope of a callback
+of LiteLLM's, or without texts as Undertow's own callback ships it.
 
 Whom was asked for what and how is the same in many calls: `litellm.py` reads it once for each combination, and here
 only what is new in each call is read, over many messages. All else goes the slow way.
@@ -6,10 +7,10 @@ only what is new in each call is read, over many messages. All else goes the slo
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import takewhile
+from itertools import repeat, takewhile
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -25,7 +26,6 @@ from undertow_collectors.decode.wanted import wanted
 MAX_COMMON = 4096
 """Combinations remembered; when there are more, all are forgotten."""
 
-_OPENING = re.compile(rb'\{\s*"(?:_event|standard_logging_object)"\s*:')
 _OF_ANSWER = ("response_chars", "refusal", "response_sha256", "signals", "tool_call_count", "parse_ok")
 _DERIVED = (*_OF_ANSWER, "schema_fingerprint")
 _HINTS = get_type_hints(Span, include_extras=True)
@@ -35,6 +35,7 @@ _COMMON = (
     *(name for name in CALLER_FIELDS if name not in _DERIVED),
 )
 _NO_HIDDEN, _NO_HEADERS, _NO_USAGE = litellm_shapes.Hidden(), litellm_shapes.Headers(), litellm_shapes.Usage()
+_NO_RESPONSE = litellm_shapes.Stub()
 _NO_PROMPT, _NO_COMPLETION = litellm_shapes.PromptDetails(), litellm_shapes.CompletionDetails()
 
 Values = dict[str, Sequence[Any]]
@@ -49,17 +50,33 @@ def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]
     return _reach.attempt(found, lambda some: [_read(messages[: len(some)], some, keep_labels)])
 
 
-def _opened(messages: Sequence[Message]) -> list[litellm_shapes.Payload]:
-    """The payloads of the messages before the first that is no envelope on one line, or not of the usual types."""
-    bodies = [message.value for message in takewhile(_is_envelope, messages)]
-    found: list[litellm_shapes.Envelope] = []
+class Layout(NamedTuple):
+    """A way to lay a payload out in a message: how that begins, so that it is LiteLLM's, and what is in it."""
+
+    begins: re.Pattern[bytes]
+    decode: Callable[[bytes], litellm_shapes.Call]
+
+    def has(self, body: bytes) -> bool:
+        """Whether a message is laid out so, on one line."""
+        return self.begins.match(body) is not None and b"\n" not in body
+
+
+_LAYOUTS = (
+    Layout(re.compile(rb'\{\s*"(?:_event|standard_logging_object)"\s*:'), litellm_shapes.enveloped),
+    Layout(re.compile(rb'\{\s*"id"\s*:\s*"[^"\\]*"\s*,\s*"litellm_call_id"\s*:'), litellm_shapes.shipped),
+)
+
+
+def _opened(messages: Sequence[Message]) -> list[litellm_shapes.Call]:
+    """The payloads of the messages before the first of another layout than the first, or not of the usual types."""
+    layout = next((one for one in _LAYOUTS if one.has(messages[0].value)), None)
+    if layout is None:
+        return []
+    bodies = list(takewhile(layout.has, (message.value for message in messages)))
+    found: list[litellm_shapes.Call] = []
     with suppress(ValueError, RecursionError):
-        found.extend(map(litellm_shapes.decode, bodies[: screen.clean(bodies)]))  # keeps those before one that raises
-    return [envelope.standard_logging_object for envelope in found]
-
-
-def _is_envelope(message: Message) -> bool:
-    return _OPENING.match(message.value) is not None and b"\n" not in message.value
+        found.extend(map(layout.decode, bodies[: screen.clean(bodies)]))  # keeps those before the one that raises
+    return found
 
 
 class Common(NamedTuple):
@@ -133,21 +150,34 @@ def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
     return Common(values, parameters or {}, wanted(parameters or {}) is not None)
 
 
-def _read(messages: Sequence[Message], payloads: Sequence[litellm_shapes.Payload], keep: frozenset[str]) -> Part:
-    own = _columns(payloads)
-    metadata, response = _columns(own["metadata"]), _columns(own["response"])
-    common = list(map(_memo(keep).__getitem__, _keys(own, metadata)))
+def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], keep_labels: frozenset[str]) -> Part:
+    own = _columns(calls)
+    metadata = _columns(own["metadata"])
+    common = list(map(_memo(keep_labels).__getitem__, _keys(own, metadata)))
     values: Values = dict(zip(_COMMON, zip(*(found.values for found in common), strict=True), strict=True))
     values |= _timed(own, values["stream"])
     values |= _used(own, metadata)
     values["trace_id"] = [found or None for found in own["trace_id"]]
-    values["response_id"] = [found or None for found in response["id"]]
-    values["system_fingerprint"] = [found or None for found in response["system_fingerprint"]]
-    served = zip(response["model"], values["model"], strict=True)
+    responses: list[Any] = [response or _NO_RESPONSE for response in own["response"]]
+    values["response_id"] = [response.id or None for response in responses]
+    values["system_fingerprint"] = [response.system_fingerprint or None for response in responses]
+    served = zip((response.model for response in responses), values["model"], strict=True)
     values["response_model"] = [found if found and found != asked else None for found, asked in served]
-    values |= _answered([choices[0] for choices in response["choices"]], common)
+    if isinstance(calls[0], litellm_shapes.Shipped):
+        values |= _told(own["undertow"], values)
+    else:
+        values |= _answered([response.choices[0] for response in responses], common)
     known = {name: found for name, found in values.items() if found[0] is not None or found.count(None) < len(found)}
     return part_of(messages, "litellm", known, derived=known.keys() & _DERIVED)
+
+
+def _told(told: Sequence[litellm_shapes.Told], values: Values) -> Values:
+    """What Undertow's callback tells itself, before all else."""
+    found: Values = {}
+    for name, column in _columns(told).items():
+        before = values.get(name, repeat(None))
+        found[name] = [old if new is None or new == "" else new for new, old in zip(column, before, strict=False)]
+    return found
 
 
 def _columns(rows: Sequence[Any]) -> Columns:

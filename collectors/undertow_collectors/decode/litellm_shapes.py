@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw
 
-from undertow.span import Count, Id, Name
+from undertow.span import Count, FinishReason, Id, Name, Short
 
 NULL = Raw(b"null")
 
@@ -94,34 +94,72 @@ class Response(msgspec.Struct, gc=False):
     system_fingerprint: Name | None = None
 
 
-class Payload(msgspec.Struct, gc=False):
-    """`standard_logging_object`."""
+class Told(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What Undertow's own callback adds under `undertow`."""
+
+    attempt: Count | None = None
+    fallback: bool | None = None
+    response_model: Name | None = None
+    system_fingerprint: Name | None = None
+    finish_reason: FinishReason | None = None
+    response_chars: Count | None = None
+    refusal: bool | None = None
+    response_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    signals: Annotated[dict[Short, bool], Meta(max_length=64)] | None = None
+    tool_call_count: Count | None = None
+    parse_ok: bool | None = None
+    schema_fingerprint: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+
+
+class Stub(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What the callback leaves of a `response` whose text is not sent."""
+
+    id: Name | None = None
+    model: Name | None = None
+    system_fingerprint: Name | None = None
+
+
+class Call(msgspec.Struct, gc=False, kw_only=True):
+    """What a payload says of a call, apart from the answer."""
 
     id: Id
+    litellm_call_id: str | None = None
+    trace_id: Name | None = None
     call_type: str
+    cache_hit: Literal["None", ""] | bool | None = None
+    stream: bool | None = None
     status: Literal["success"]
     custom_llm_provider: str
-    startTime: int | float  # noqa: N815  LiteLLM's spelling; an int is repaired, and that is counted
-    endTime: float  # noqa: N815
-    model: str
     prompt_tokens: Annotated[int, Meta(ge=1, le=2**53)]
     completion_tokens: Count | None
-    metadata: Metadata
-    response: Response
-    trace_id: Name | None = None
-    litellm_call_id: str | None = None
-    stream: bool | None = None
-    completionStartTime: float | None = None  # noqa: N815
     response_cost: int | float | None = None
+    startTime: int | float  # noqa: N815  LiteLLM's spelling; an int is repaired, and that is counted
+    endTime: float  # noqa: N815
+    completionStartTime: float | None = None  # noqa: N815
+    model: str
     model_group: str | None = None
     model_id: str | None = None
     api_base: str | None = None
-    cache_hit: Literal["None", ""] | bool | None = None
+    metadata: Metadata
     hidden_params: Hidden | None = None
     model_parameters: Raw = NULL
     error_information: Raw = NULL
     _event: None = None
+
+
+class Payload(Call, gc=False, kw_only=True):
+    """`standard_logging_object`."""
+
+    response: Response
     undertow: None = None
+
+
+class Shipped(Call, gc=False, kw_only=True):
+    """The same from Undertow's own callback, bare and without texts."""
+
+    standard_logging_object: None = None
+    response: Stub | None = None
+    undertow: Told
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -130,4 +168,10 @@ class Envelope(msgspec.Struct, gc=False):
     standard_logging_object: Payload
 
 
-decode = msgspec.json.Decoder(Envelope).decode
+_decode = msgspec.json.Decoder(Envelope).decode
+shipped = msgspec.json.Decoder(Shipped).decode
+
+
+def enveloped(body: bytes) -> Payload:
+    """The payload in an envelope."""
+    return _decode(body).standard_logging_object

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from undertow.batch import Decoded, Message, Part
-from undertow_collectors.decode import calls
+from undertow_collectors.decode import calls, jaeger, zipkin
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
 from undertow_collectors.decode.otlp import source_of
 from undertow_collectors.decode.otlp_cells import MixedError
@@ -67,7 +67,7 @@ def _opened(messages: Sequence[Message]) -> list[Spans]:
     for message in messages:
         value = message.value
         try:
-            if value[:1] != b"\n" or looks_like_json(value) or size >= MOST:
+            if size >= MOST or not _is_otlp(value):
                 break
             spans = _spans(RawTracesData.FromString(value))
         except (DecodeError, OddError):
@@ -75,6 +75,11 @@ def _opened(messages: Sequence[Message]) -> list[Spans]:
         found.append(spans)
         size += len(spans.cores)
     return found
+
+
+def _is_otlp(value: bytes) -> bool:
+    """Whether `registry.recognise` takes a message that begins as a TracesData for one."""
+    return value[:1] == b"\n" and not (looks_like_json(value) or jaeger.is_span(value) or zipkin.is_list(value))
 
 
 def _spans(request: Any) -> Spans:

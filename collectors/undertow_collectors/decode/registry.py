@@ -109,8 +109,8 @@ commonest words, which proxies have for everything that they pass on, come last.
 """
 
 _BY_SIGN = dict(_SIGNS)
-_FIRST_KEY = re.compile(rb'\s*(?:\[\s*)?\{\s*("[A-Za-z_]+")\s*:')
-"""A sign that a message begins with says more than any that stands further behind."""
+_FIRST_KEY = re.compile(rb'\s*(?:\[\s*)?\{\s*(?:"id"\s*:\s*"[^"\\]*"\s*,\s*)?("[A-Za-z_]+")\s*:')
+"""A sign that a message begins with, after an id perhaps, says more than any that stands further behind."""
 
 _NO_MAPS: Maps = {}
 _FOREIGN = (b'"resourceMetrics"',)

@@ -77,6 +77,24 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return found
 
 
+SHIPPED: dict[str, Any] = {
+    **{key: PAYLOAD[key] for key in ("id", "litellm_call_id", *PAYLOAD) if key not in ("messages", "hidden_params")},
+    "response": {"id": "chatcmpl-9", "model": "gpt-4o", "system_fingerprint": None},
+    "undertow": {
+        "attempt": 1,
+        "fallback": True,
+        "response_model": "gpt-4o-2024-11-20",
+        "finish_reason": "stop",
+        "tool_call_count": 0,
+        "response_chars": 19,
+        "refusal": False,
+        "response_sha256": "0f" * 32,
+        "signals": {"list": False, "markdown": False, "code_fence": False},
+    },
+}
+"""The same as Undertow's own callback ships it."""
+
+
 def is_fast(bodies: Sequence[bytes]) -> bool:
     """Whether all of it went through columns; the fast way tries few messages until it has succeeded."""
     for _ in range(8):
@@ -188,6 +206,39 @@ def test_what_a_typed_parser_would_skip(number: bytes, place: bytes) -> None:
     assert place in body
     odd = body.replace(place, place + b'"unread":' + number + b",")
     check(messages([body, odd, body, body]))
+
+
+@pytest.mark.parametrize(
+    ("told", "fast"),
+    [
+        ({}, True),
+        ({"parse_ok": True, "schema_fingerprint": "x"}, True),
+        ({"attempt": None, "fallback": None, "response_model": ""}, True),
+        ({"tool_call_count": 2, "finish_reason": "tool_calls"}, True),
+        ({"signals": {}}, True),
+        ({"signals": None, "response_chars": None}, True),
+        ({"attempt": "1"}, False),
+        ({"finish_reason": "odd"}, False),
+        ({"schema_fingerprint": ""}, False),
+        ({"unheard_of": 1}, False),
+        ({"signals": {"x": 1}}, False),
+        ({"cost_usd": 1.0}, False),
+    ],
+)
+def test_what_the_callback_ships(told: dict[str, Any], fast: bool) -> None:
+    """Records of Undertow's own callback, by the fast way where they are ordinary."""
+    odd = SHIPPED | {"undertow": SHIPPED["undertow"] | told}
+    bodies = [json.dumps(payload).encode() for payload in (SHIPPED, odd, SHIPPED)]
+    assert is_fast(bodies) == fast
+    check(messages([*bodies, *sent([PAYLOAD]), *bodies]))
+
+
+@pytest.mark.parametrize("response", [None, {}, {"id": "x"}, {"output": []}, {"choices": []}, "-", {"content": "x"}])
+def test_what_the_callback_leaves_of_a_response(response: Any) -> None:
+    """Whatever is left of the response."""
+    payload = {key: value for key, value in SHIPPED.items() if key != "response"}
+    payload |= {} if response == "-" else {"response": response}
+    check(messages([json.dumps(SHIPPED).encode(), json.dumps(payload).encode()]))
 
 
 def test_other_envelopes() -> None:
