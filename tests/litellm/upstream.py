@@ -164,7 +164,10 @@ def _envelope(found: Answer, kind: str) -> dict[str, Any]:
 def serving(app: Any) -> Iterator[str]:
     """An ASGI application on a free port of the loopback address, in a thread; its base URL."""
     (port,) = free_ports(1)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="off")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="critical", lifespan="off",
+        timeout_keep_alive=3_600,  # a connection that closes while it is taken up again fails an attempt unserved
+    )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -26,7 +26,7 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
     if fields.get("model") is None:
         yield "model", _requested(answer.body(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
-    text = "text_completion" if record.name in ("Completion", "Completions") else "chat"
+    text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
     yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
