@@ -1,6 +1,7 @@
 """Series and distributions against numpy, and that rollups say what the rows say."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ def _spans() -> list[Span]:
             finish_reason=rng.choice([None, "stop", "length"]),
             parse_ok=rng.choice([None, True, False]),
             refusal=rng.choice([None, True, False]),
+            response_model=rng.choice([None, f"m{i % 2}", "m-2026-01-01"]),
         )
         for i in range(2000)
     ]
@@ -74,6 +76,7 @@ BY_HAND: dict[str, Callable[[Span], Any]] = {
     "parse_fail": lambda s: None if s.parse_ok is None or not answered(s) else not s.parse_ok,
     "refusal": lambda s: s.refusal if answered(s) else None,
     "finish_length": lambda s: None if s.finish_reason is None or not answered(s) else s.finish_reason == "length",
+    "served_snapshot": lambda s: s.response_model != s.model if s.response_model and s.status == "ok" else None,
     "error": lambda s: s.status == "error",
 }
 
@@ -123,6 +126,13 @@ def test_targets(full: Store, spans: list[Span]) -> None:
         ended_at = [span.ended_at for span in spans if span.model == model]
         assert row["target"] == {"gateway": None, "provider": "openai", "model": model, "deployment": None}
         assert (row["spans"], row["first"], row["last"]) == (1000, min(ended_at), max(ended_at))
+
+
+def test_which_model_answered_is_a_snapshot_an_alias_or_unknown(full: Store, spans: list[Span]) -> None:
+    """Answers are counted by what the log says of the model that gave them."""
+    for row, model in zip(full.targets(), ("m0", "m1"), strict=True):
+        said = Counter(s.response_model for s in spans if s.model == model and s.status == "ok")
+        assert row["served_model"] == {"snapshot": said["m-2026-01-01"], "alias": said[model], "unknown": said[None]}
 
 
 @pytest.mark.parametrize("ask", [("nonsense", 0.0, 1.0, 1.0), ("refusal", 1.0, 0.0, 1.0), ("refusal", 0.0, 1.0, 0.0)])

@@ -61,14 +61,26 @@ def released(
 
 
 def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Every target ever seen, with its counts and its first and last event time in Unix seconds."""
+    """Every target ever seen, with its counts and its first and last event time in Unix seconds.
+
+    `served_model` counts its answers by what was said of the model that gave them: a `snapshot`, no more than the
+    `alias` that was asked for, or nothing (`unknown`).
+    """
     found = rows(
         con,
         """SELECT gateway, provider, model, deployment, CAST(sum(spans) AS BIGINT) AS spans,
-           CAST(sum(late) AS BIGINT) AS late, min(first) AS first, max(last) AS last
+           CAST(sum(late) AS BIGINT) AS late, min(first) AS first, max(last) AS last,
+           CAST(coalesce(sum(served_snapshot_sum), 0) AS BIGINT) AS snapshot,
+           CAST(coalesce(sum(served_snapshot_n), 0) AS BIGINT) - snapshot AS alias,
+           CAST(coalesce(sum(spans) FILTER (status = 'ok'), 0) AS BIGINT) - snapshot - alias AS unknown
            FROM rollups GROUP BY ALL ORDER BY provider, model, gateway NULLS FIRST, deployment NULLS FIRST""",
     )
-    return [{"target": {name: row.pop(name) for name in _TARGET}} | row for row in found]
+    served = ("snapshot", "alias", "unknown")
+    return [
+        {"target": {name: row.pop(name) for name in _TARGET}, "served_model": {name: row.pop(name) for name in served}}
+        | row
+        for row in found
+    ]
 
 
 def documents(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> list[Row]:

@@ -38,9 +38,13 @@ SIGNALS: dict[str, Signal] = {
     "parse_fail": Signal("rate", "share", "NOT parse_ok", _CONTENT),
     "refusal": Signal("rate", "share", "refusal", _CONTENT),
     "finish_length": Signal("rate", "share", "finish_reason = 'length'", _CONTENT),
+    "served_snapshot": Signal("rate", "share", "response_model <> model", _SUCCESS),
     "error": Signal("rate", "share", "status = 'error'", _EVERY),
 }
-"""Name to definition; the names are those of the API."""
+"""Name to definition; the names are those of the API.
+
+`served_snapshot` is unknown where a gateway does not say which model answered, and false where it names the alias.
+"""
 
 
 def signal(name: str) -> Signal:
