@@ -8,26 +8,27 @@ import random
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.apache_kafka import MissingError, Server, jars
 
 from bench.decode import PER_MESSAGE, native_message, otlp_message
-from undertow.batch import Batch, Committed, Decoded, Message
+from undertow.batch import Batch, Committed, Decoded, Message, Part
 from undertow.config import KafkaConfig
 from undertow.demo.broker import Broker
 from undertow.store import Store
 from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.kafka import KafkaSource
-from undertow_collectors.pump import Decode, singly
+from undertow_collectors.pump import Decode
 
 PARTITIONS = 4
 CLIENTS = ("kafka-python", "confluent")
@@ -48,7 +49,7 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
 def compare(bench: str, config: KafkaConfig, spans: int, broker_name: str) -> Iterator[dict[str, Any]]:
     """One topic three times: thrown away undecoded, into DuckDB, and the rows of it inserted alone."""
     thrown = Counting(lambda _: Committed())
-    consumed = drain(config, thrown, spans, decoded=singly(undecoded))
+    consumed = drain(config, thrown, spans, decoded=undecoded)
     kept: list[Batch] = []
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "a.duckdb", clock=None) as store:
         sink = Counting(lambda batch: (kept.append(batch), store.ingest(batch))[1])
@@ -64,9 +65,12 @@ def compare(bench: str, config: KafkaConfig, spans: int, broker_name: str) -> It
         yield figure(f"{bench}.insert", stored, "inserting the same rows alone", inserted, spans, broker_name)
 
 
-def undecoded(message: Message) -> Decoded:
-    """As many things thrown away as the bench put into a message."""
-    return Decoded("none", skipped=Counter(thrown_away=1 if message.value.startswith(b"{") else PER_MESSAGE))
+def undecoded(messages: Sequence[Message]) -> list[Part]:
+    """As many spans without a field as the bench put into the messages."""
+    per_message = 1 if messages[0].value.startswith(b"{") else PER_MESSAGE
+    offsets = np.repeat([message.origin.offset for message in messages], per_message)
+    nothing = pa.table({"ended_at": np.zeros(len(offsets)), "offset": offsets})
+    return [Part(messages[0].origin, Decoded("none", columns=nothing), messages[-1].origin.offset + 1)]
 
 
 @dataclass
