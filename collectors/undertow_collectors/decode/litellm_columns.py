@@ -153,7 +153,11 @@ def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
 def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], keep_labels: frozenset[str]) -> Part:
     own = _columns(calls)
     metadata = _columns(own["metadata"])
-    common = list(map(_memo(keep_labels).__getitem__, _keys(own, metadata)))
+    common: list[Common] = []
+    try:
+        common.extend(map(_memo(keep_labels).__getitem__, _keys(own, metadata)))
+    except OddError:
+        raise OddError(len(common)) from None
     values: Values = dict(zip(_COMMON, zip(*(found.values for found in common), strict=True), strict=True))
     values |= _timed(own, values["stream"])
     values |= _used(own, metadata)
@@ -210,7 +214,9 @@ def _keys(own: Columns, metadata: Columns) -> Any:
 
 def _timed(own: Columns, streams: Sequence[Any]) -> Values:
     starts, ends, ids = own["startTime"], own["endTime"], own["id"]
-    if set(map(type, starts)) != {float} or min(starts) < 0 or max(ends) > 253402300799 or True in own["cache_hit"]:
+    if int in map(type, starts):
+        raise OddError(list(map(type, starts)).index(int))
+    if min(starts) < 0 or max(ends) > 253402300799 or True in own["cache_hit"]:
         raise OddError
     durations = [end - start for start, end in zip(starts, ends, strict=True)]
     if min(durations) < 0 or max(durations) > 1e9:
@@ -227,7 +233,9 @@ def _timed(own: Columns, streams: Sequence[Any]) -> Values:
 def _used(own: Columns, metadata: Columns) -> Values:
     usages = [usage or _NO_USAGE for usage in metadata["usage_object"]]
     costs = own["response_cost"]
-    if not set(map(type, costs)) <= {float, type(None)} or any(not 0 <= cost <= 1e12 for cost in filter(None, costs)):
+    if int in map(type, costs):
+        raise OddError(list(map(type, costs)).index(int))
+    if any(not 0 <= cost <= 1e12 for cost in filter(None, costs)):
         raise OddError
     return {
         "input_tokens": own["prompt_tokens"],

@@ -15,6 +15,7 @@ import msgspec
 
 from undertow.batch import Message, Part
 from undertow.span import Span
+from undertow_collectors.decode import reach
 from undertow_collectors.decode.native import exact
 from undertow_collectors.decode.parts import part_of
 from undertow_collectors.decode.strictjson import MAX_ITEMS
@@ -87,7 +88,7 @@ def take(messages: Sequence[Message], _: frozenset[str]) -> list[Part]:
     if not spans and (more := _learned(shape, bodies)) != shape.fields:
         _seen = shape = shape_of(more)
         spans, counts = _read(shape, bodies)
-    if not spans:
+    if len(spans) < reach.LEAST:
         return []
     values = dict(zip(shape.fields, zip(*map(msgspec.structs.astuple, spans), strict=True), strict=True))
     return [part_of(messages[: len(counts or spans)], "native", values, counts)]

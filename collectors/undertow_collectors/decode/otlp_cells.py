@@ -90,7 +90,11 @@ class Memo(dict[bytes, Any]):
 
     def read(self, cells: Sequence[bytes]) -> Said:
         """The values of cells."""
-        values = list(map(self.__getitem__, cells))
+        values: list[Any] = []
+        try:
+            values.extend(map(self.__getitem__, cells))
+        except OddError:
+            raise OddError(len(values)) from None
         return Said(values, [at for at, cell in enumerate(cells) if cell in self._repaired] if self._repaired else ())
 
 

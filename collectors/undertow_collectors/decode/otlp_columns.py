@@ -57,7 +57,11 @@ _reach = Reach()
 def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]:
     """The run at the beginning of `messages` that holds nothing but plain calls."""
     found = _opened(messages[: _reach.size])
-    return _reach.attempt(found, lambda some: _read(messages[: len(some)], some, keep_labels))
+    return _reach.attempt(found, lambda some: _read(messages[: len(some)], some, keep_labels), _size)
+
+
+def _size(spans: Spans) -> int:
+    return len(spans.cores)
 
 
 def _opened(messages: Sequence[Message]) -> list[Spans]:
@@ -126,7 +130,8 @@ def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: froz
     counts = Counts(sizes)
     *core, attributes, events, statuses = zip(*chain.from_iterable(spans.cores for spans in found), strict=True)
     if any(events) or any(map(_is_told, statuses)):
-        raise OddError
+        ends = zip(events, statuses, strict=True)
+        raise OddError(next(row for row, (event, status) in enumerate(ends) if event or _is_told(status)))
     values = _identified(*core)
     values |= _by_signature([cells[:] for cells in attributes], keep_labels, counts)
     _settle(values)
@@ -181,6 +186,9 @@ def _by_signature(cells: list[Sequence[bytes]], keep_labels: frozenset[str], cou
     rows: dict[Signature, list[int]] = {}
     for row in every:
         rows.setdefault(signature_of(cells[row]), []).append(row)
+    odd = [places[0] for signature, places in rows.items() if planned(signature) is None]
+    if odd:
+        raise OddError(min(odd))
     values: Values = {}
     for signature, places in rows.items():
         found = _alike(signature, [cells[row] for row in places], places, keep_labels, counts)
@@ -201,9 +209,12 @@ def _alike(
     """Values by field of the spans in `rows`, which all have one signature."""
     plan = planned(signature)
     if plan is None or not keep_labels.isdisjoint(plan.unread):
-        raise OddError
+        raise OddError(rows[0])
     columns = list(zip(*cells, strict=True))
-    read = [(name, *reads(columns[place])) for place, name, reads in plan.cells]
+    try:
+        read = [(name, *reads(columns[place])) for place, name, reads in plan.cells]
+    except OddError as odd:
+        raise OddError(None if odd.row is None else rows[odd.row]) from None
     for place, skims in plan.skimmed:
         skims(columns[place])
     for name, _, repaired in read:

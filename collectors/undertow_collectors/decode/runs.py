@@ -18,6 +18,9 @@ Take = Callable[[Sequence[Message], frozenset[str]], list[Part]]
 Empty where not even the first could be read.
 """
 
+MAX_WAIT = 64
+"""Messages that are read singly between two tries, where the last ones took nothing."""
+
 MAPPED = "auto, beside field maps"
 
 FAST: dict[str, tuple[Take, ...]] = {
@@ -43,11 +46,15 @@ def decode_run(
     """
     one = decode or partial(registry.decode, format=name, keep_labels=keep_labels)
     parts: list[Part] = []
-    at = 0
+    at, again, wait = 0, 0, 1
     while at < len(messages):
-        rest = messages[at:]
-        taken = next((found for take in FAST.get(name, ()) if (found := take(rest, keep_labels))), None)
-        if taken is None:
+        taken: list[Part] = []
+        if at >= again:
+            rest = messages[at:]
+            taken = next((found for take in FAST.get(name, ()) if (found := take(rest, keep_labels))), [])
+            wait = 1 if taken else min(2 * wait, MAX_WAIT)
+            again = at + wait
+        if not taken:
             origin = messages[at].origin
             taken = [Part(origin, one(messages[at]), origin.offset + 1)]
         parts += taken

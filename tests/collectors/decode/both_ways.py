@@ -2,14 +2,26 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import pytest
+
 from undertow import columns
 from undertow.batch import Decoded, Message, Origin, Part
+from undertow_collectors.decode import reach, runs
 from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
+
+
+@pytest.fixture(name="eager", scope="module")
+def eager() -> Iterator[None]:
+    """The fast ways take whatever they can, also a single message, and are asked about each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reach, "LEAST", 1)
+        patch.setattr(runs, "MAX_WAIT", 1)
+        yield
 
 
 def messages(bodies: Sequence[Any], step: int = 1) -> list[Message]:

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.collectors.decode.both_ways import check, messages
+from tests.collectors.decode.both_ways import check, eager, messages
 
 from undertow_collectors.decode import litellm_columns
+
+__all__ = ["eager"]
+pytestmark = pytest.mark.usefixtures("eager")
 
 USAGE = {"prompt_tokens_details": {"cached_tokens": 3}, "completion_tokens_details": {"reasoning_tokens": 0}}
 PAYLOAD: dict[str, Any] = {

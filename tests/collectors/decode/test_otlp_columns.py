@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-from tests.collectors.decode.both_ways import check, messages
+from tests.collectors.decode.both_ways import check, eager, messages
 
 from undertow_collectors.decode import otlp_cells
 from undertow_collectors.decode.attributes import PLAN
+
+__all__ = ["eager"]
+pytestmark = pytest.mark.usefixtures("eager")
 
 T0 = 1_790_000_000_000_000_000
 PLAIN: dict[str, Any] = {

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.collectors.decode.both_ways import check, messages
+from tests.collectors.decode.both_ways import check, eager, messages
 
 from undertow import columns
 from undertow.batch import Message, Part
 from undertow_collectors.decode import runs
 from undertow_collectors.decode.runs import decode_run
+
+__all__ = ["eager"]
+pytestmark = pytest.mark.usefixtures("eager")
 
 Capture = Callable[[str], list[Message]]
 SPAN = {"span_id": "a", "started_at": 1.79e9, "provider": "openai", "model": "gpt-4o"}
@@ -154,3 +157,17 @@ def test_a_way_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(runs.FAST, "auto", (wrong,))
     with pytest.raises(AssertionError):
         check(messages([SPAN | {"input_tokens": 7}]))
+
+
+def test_short_runs_stay_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among mistakes no table is made for a handful of spans, and they are seldom looked for."""
+    monkeypatch.setattr(runs.native_columns.reach, "LEAST", 16)
+    monkeypatch.setattr(runs, "MAX_WAIT", 64)
+    asked: list[int] = []
+    monkeypatch.setitem(
+        runs.FAST, "auto", (lambda sent, keep: asked.append(len(sent)) or runs.native_columns.take(sent, keep),)
+    )
+    parts = check(messages([SPAN, b"{"] * 100))
+    assert all(part.decoded.columns is None for part in parts)
+    assert len(asked) < 10
+    assert [part.decoded.count for part in check(messages([SPAN] * 16 + [b"{"]))] == [16, 0]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.collectors.decode.both_ways import eager
 
 from undertow.batch import Batch, Decoded, Message, Origin, Reject
 from undertow.span import Span
@@ -17,6 +18,9 @@ from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.merge import Merge, Parcel
 from undertow_collectors.pump import Decode, Pump, batches, singly
+
+__all__ = ["eager"]
+pytestmark = pytest.mark.usefixtures("eager")
 
 Times = Sequence[float]
 
