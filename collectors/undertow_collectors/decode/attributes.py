@@ -235,7 +235,7 @@ def read(record: Record, keep: frozenset[str]) -> Reading:
         name, rank = slot
         if name not in found or rank < found[name][0]:
             value = record.read(record.attributes[attribute])
-            if value is not None and value != "" and value != "None":  # so says Python of nothing
+            if says(value):
                 values[name] = value
                 found[name] = (rank, attribute)
     return Reading(
@@ -245,3 +245,8 @@ def read(record: Record, keep: frozenset[str]) -> Reading:
         unread,
         {name: record.read(record.attributes[name]) for name in keep.intersection(unread)},
     )
+
+
+def says(value: Any) -> bool:
+    """Whether there is something in an attribute."""
+    return value is not None and value != "" and value != "None"  # so says Python of nothing

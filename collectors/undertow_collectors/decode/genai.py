@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from undertow.batch import Decoded
-from undertow.span import Span, build
+from undertow.span import FinishReason, Span, build
 from undertow_collectors.decode import answer, content, names, observations, openinference
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
@@ -162,10 +162,17 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
     answered = fields.get("response_id") or (not record.failed and fields["operation"] not in names.GENERATING)
     if ".logfire" in values and not answered:
         fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
-    reasons = literal(values.get(".finish_reasons"))
+    if (reason := finish_reason(values.get(".finish_reasons"))) is not None:
+        fields.setdefault("finish_reason", reason)
+
+
+def finish_reason(value: Any) -> FinishReason | None:
+    """Why the answer ended, out of a reason or a list of them, the first of which counts."""
+    reasons = literal(value)
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
     if isinstance(reason, str) and (reason := reason.strip('"')):  # Langfuse keeps it as JSON
-        fields.setdefault("finish_reason", names.finish_reason(reason))
+        return names.finish_reason(reason)
+    return None
 
 
 def _code_in(message: str) -> str | None:

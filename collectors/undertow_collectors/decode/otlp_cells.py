@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.span import Span
-from undertow_collectors.decode import names
-from undertow_collectors.decode.coerce import BY_FIELD, literal, number, text
+from undertow_collectors.decode import genai, names
+from undertow_collectors.decode.attributes import says
+from undertow_collectors.decode.coerce import BY_FIELD, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
 from undertow_collectors.decode.reach import OddError
 
@@ -75,7 +76,7 @@ class Memo(dict[bytes, Any]):
             value = value_of(_encoded(cell, self._key))
         except (DecodeError, IndexError, RecursionError):
             raise OddError from None
-        if value is None or value == "":
+        if not says(value):
             raise OddError
         if self._name[0] != ".":
             coerce = BY_FIELD[self._name]
@@ -129,12 +130,6 @@ def _operation(name: str, value: Any) -> Any:
     return _valid(name, found)
 
 
-def _finish_reason(_: str, value: Any) -> Any:
-    reasons = literal(value)
-    reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
-    return names.finish_reason(reason) if isinstance(reason, str) and reason else None
-
-
 def _http_status(name: str, value: Any) -> Any:
     if value < 100 or names.is_disconnect(str(value)):
         raise OddError
@@ -152,7 +147,7 @@ _MEANING: dict[str, Callable[[str, Any], Any]] = {
     "provider": lambda name, value: _valid(name, names.provider(value)),
     "server_address": _server_address,
     "http_status": _http_status,
-    ".finish_reasons": _finish_reason,
+    ".finish_reasons": lambda _, value: genai.finish_reason(value),
 } | dict.fromkeys(INERT, lambda _, value: value)
 
 

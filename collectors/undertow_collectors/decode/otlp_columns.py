@@ -88,9 +88,11 @@ def _is_otlp(value: bytes) -> bool:
 
 def _spans(request: Any) -> Spans:
     found = Spans([], [], [])
+    scopes: set[str] = set()
     for group in request.resource_spans:
         for scoped in group.scope_spans:
             source = source_of(group.resource, scoped.scope)
+            scopes.add(source.scope)
             if source.scope.startswith(_OTHERS) or len(source.service or "") > 512:
                 raise OddError
             before = len(found.cores)
@@ -98,7 +100,7 @@ def _spans(request: Any) -> Spans:
             new = len(found.cores) - before
             found.gateways.extend(repeat(source.service, new))
             found.labels.extend(repeat({"gateway_version": source.version[:LABEL]} if source.version else None, new))
-    if not found.cores:
+    if not found.cores or len(scopes) > 1:  # two instrumentations may tell of one call
         raise OddError
     return found
 

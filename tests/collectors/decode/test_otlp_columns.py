@@ -148,11 +148,26 @@ def test_scopes(scope: str) -> None:
     check(messages(many([[PLAIN], [PLAIN | {"gen_ai.provider.name": "anthropic"}]], scope=scope)))
 
 
+def test_two_instrumentations_in_one_message() -> None:
+    """Calls that two scopes tell of beside each other are counted once, as always."""
+    without = {key: value for key, value in PLAIN.items() if key != "gen_ai.response.id"}
+    both = request([without], 1, scope="one")
+    other = request([without], 2, scope="two")
+    other.resource_spans[0].scope_spans[0].spans[0].start_time_unix_nano = T0 + 10**9
+    other.resource_spans[0].scope_spans[0].spans[0].end_time_unix_nano = T0 + 17 * 10**8
+    both.resource_spans[0].resource.CopyFrom(other.resource_spans[0].resource)
+    both.resource_spans[0].scope_spans.append(other.resource_spans[0].scope_spans[0])
+    (part,) = check(messages([both.SerializeToString()]))
+    assert part.decoded.skipped == {"instrumented_twice": 1}
+
+
 keys = st.sampled_from(
     [*PLAIN, *PLAIN, *PLAN, "gen_ai.prompt.0.content", "gen_ai.completion.0.content", "other", "k" * 130]
 )
 cells = st.one_of(
-    st.sampled_from(["chat", "openai", "stop", "", "gpt-4o", "True", "12", "['stop']", "x" * 600, "https://a.b/c"]),
+    st.sampled_from(
+        ["chat", "openai", "stop", '"stop"', "None", "", "gpt-4o", "True", "12", "['stop']", "x" * 600, "https://a.b/c"]
+    ),
     st.sampled_from([0, 1, 200, 499, -1, 2**53 + 1, 0.0, 1.5, float("nan"), float("inf"), -2.0, 2e9]),
     st.sampled_from([True, False, None, ["stop"], [], [1], b"raw"]),
 )
