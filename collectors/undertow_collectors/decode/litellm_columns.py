@@ -23,7 +23,7 @@ from undertow_collectors.decode.parts import part_of
 from undertow_collectors.decode.reach import OddError, Reach
 from undertow_collectors.decode.wanted import wanted
 
-MAX_COMMON = 4096
+MAX_COMMON = 1024
 """Combinations remembered; when there are more, all are forgotten."""
 
 _OF_ANSWER = ("response_chars", "refusal", "response_sha256", "signals", "tool_call_count", "parse_ok")
@@ -80,7 +80,7 @@ def _opened(messages: Sequence[Message]) -> list[litellm_shapes.Call]:
 
 
 class Common(NamedTuple):
-    """What calls have in common: the values of _COMMON, the request's parameters, and whether they ask for JSON."""
+    """What calls have in common: the values of _COMMON, and the request's parameters where they ask for JSON."""
 
     values: tuple[Any, ...]
     parameters: dict[str, Any]
@@ -147,7 +147,8 @@ def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
         values = tuple(msgspec.convert(fields.get(name), _HINTS[name]) for name in _COMMON)
     except msgspec.ValidationError:
         raise OddError from None
-    return Common(values, parameters or {}, wanted(parameters or {}) is not None)
+    asks = wanted(parameters or {}) is not None
+    return Common(values, parameters if asks else {}, asks)
 
 
 def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], keep_labels: frozenset[str]) -> Part:

@@ -20,7 +20,7 @@ from undertow_collectors.decode.coerce import BY_FIELD, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
 from undertow_collectors.decode.reach import OddError
 
-MAX_CELLS = 20_000
+MAX_CELLS = 8192
 """Cells remembered of one attribute; when there are more, all are forgotten."""
 
 INERT = (".output_type", ".schema", ".cache_write")
