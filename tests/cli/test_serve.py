@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ Stream = Callable[..., list[dict[str, object]]]
 DEADLINE_S = 30.0
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 TOKEN = "canary-token-of-the-test"
+SHIPPING = Path(__file__).parents[2] / "docs" / "shipping.md"
 
 
 def _body(spans: list[dict[str, object]]) -> bytes:
@@ -39,6 +41,16 @@ def test_spans_go_in_over_http_and_a_signal_ends_it_well(
     assert served.ended() == 0, served.log.read_text()
     with Store.open(tmp_path / "undertow.duckdb") as store:
         assert store.targets()[0]["spans"] == 300
+
+
+def test_the_guides_curl_stores_a_span(serve: Callable[..., Any]) -> None:
+    """The command of "curl, without Kafka" in docs/shipping.md answers as it says there."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl")
+    guide = SHIPPING.read_text().partition("## curl, without Kafka")[2]
+    command = guide.partition("```bash\n")[2].partition("```")[0].replace("http://127.0.0.1:8321", serve().ready())
+    answered = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert f"answers `{answered}`" in guide
 
 
 def test_readiness_names_every_part(serve: Callable[..., Any]) -> None:
