@@ -3,7 +3,7 @@
 One call counts once: an instrumentation inside of another reports the call again, and so does a model server that
 continues the caller's trace, or a second exporter. LiteLLM gives a failed attempt and its fallback answer one
 `litellm.call_id`, and in its v1 mode writes the provider's own words (`llm.<provider>.system_fingerprint`, `.model`) on
-a child span of the call, `raw_gen_ai_request`.
+a child span of the call, `raw_gen_ai_request`. An evaluation (`gen_ai.evaluation.result`) names its answer.
 """
 
 from collections import defaultdict
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.span import Span
-from undertow_collectors.decode.coerce import put
+from undertow_collectors.decode.coerce import number, put, text
+from undertow_collectors.decode.context import LABEL
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import SERVER, Record, Source
 
@@ -20,6 +21,7 @@ _RAW = "raw_gen_ai_request"
 _GATEWAYS = {"litellm", "openrouter"}
 """Scopes whose outer spans count; those of OpenRouter's Broadcast enclose attempts that used no tokens."""
 _MAX_DEPTH = 64
+MAX_SIGNALS = 64
 
 
 class Call(NamedTuple):
@@ -36,11 +38,19 @@ class Joins:
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self._skipped: list[Record] = []
+        self._evaluations: dict[str, list[tuple[str, float]]] = defaultdict(list)
         self._by_call_id: defaultdict[str, list[Span]] = defaultdict(list)
 
     def skipped(self, record: Record) -> None:
         """Take note of a span that is no call."""
         self._skipped.append(record)
+
+    def evaluation(self, record: Record, values: dict[str, Any]) -> None:
+        """Take note of what an evaluation says of an answer, known by its id or by the span that it was logged in."""
+        score, answer = number(values.get(".evaluated")), values.get("response_id")
+        if score is not None:
+            key = answer if isinstance(answer, str) else f"{record.trace_id}:{record.span_id}"
+            self._evaluations[key].append((text(values.get(".evaluation")) or "", score))
 
     def call(self, span: Span, record: Record, source: Source, call_id: Any) -> None:
         """Take note of a call, with LiteLLM's id of the client request."""
@@ -54,6 +64,8 @@ class Joins:
             if len(spans) > 1:
                 _mark_fallbacks(spans, decoded)
         self._take_raw(decoded)
+        for call in self._calls if self._evaluations else ():
+            _take_evaluations(call.span, self._evaluations, decoded)
         again = _repeated(self._calls, self._skipped) if len(self._calls) > 1 else {}
         if again:
             decoded.skipped.update(again.values())
@@ -186,6 +198,18 @@ def _mark_fallbacks(spans: list[Span], decoded: Decoded) -> None:
 def _order(span: Span) -> tuple[bool, float]:
     """An answer comes after the failures; v1 says of a streamed one that it began with the request."""
     return span.status != "error", span.started_at
+
+
+def _take_evaluations(span: Span, evaluations: dict[str, list[tuple[str, float]]], decoded: Decoded) -> None:
+    """Each evaluation becomes a signal of its name, and the first one from 0 to 1 the score."""
+    found = evaluations.get(span.response_id or "") or evaluations.get(span.span_id, [])
+    for name, score in found:
+        if span.score is None and 0 <= score <= 1:
+            span.score = score
+            decoded.derived["score"] += 1
+        signals = span.signals or {}
+        if name and len(signals) < MAX_SIGNALS:
+            span.signals = {**signals, f"evaluation.{name}"[:LABEL]: score}
 
 
 def _take_raw(span: Span, record: Record, decoded: Decoded) -> None:

@@ -35,6 +35,8 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     if reason:
         decoded.skipped[reason] += 1
         joins.skipped(record)
+        if reason == "evaluation":
+            joins.evaluation(record, reading.values)
         context.close(reason)
         return
     span = genai.span(record, reading, source, context, decoded, index)

@@ -72,3 +72,23 @@ def test_a_record_without_a_time_takes_that_of_its_message(read: Read) -> None:
     record = event_json(DETAILS, ANSWERED, timeUnixNano="0", observedTimeUnixNano="1790000003000000000")
     assert read(logs(record)).spans[0].started_at == 1_790_000_003.0
     assert read(logs(record | {"observedTimeUnixNano": "0"})).spans[0].started_at == 1_790_000_000.0
+
+
+def test_an_evaluation_scores_the_answer_that_it_names(decoded: Callable[..., Decoded]) -> None:
+    """In one message with its call an evaluation is the call's score, and a signal under its own name."""
+    answered = event_json(DETAILS, ANSWERED | {"gen_ai.response.id": "chatcmpl-1"})
+    other = event_json(DETAILS, ANSWERED | {"gen_ai.response.id": "chatcmpl-2"}, spanId="c" * 16)
+    evaluation = {"gen_ai.evaluation.name": "relevance", "gen_ai.response.id": "chatcmpl-1"}
+    found = decoded(
+        event_json("gen_ai.evaluation.result", evaluation | {"gen_ai.evaluation.score.value": 0.75}), answered, other
+    )
+    scored, unscored = found.spans
+    assert (scored.score, (scored.signals or {})["evaluation.relevance"], unscored.score) == (0.75, 0.75, None)
+    assert (found.skipped, found.derived["score"]) == (Counter(evaluation=1), 1)
+
+
+def test_an_evaluation_inside_of_a_calls_span_is_its(decoded: Callable[..., Decoded]) -> None:
+    """Without an answer's id the span says whose it is; a scale of its own is no score, but a signal."""
+    evaluation = {"gen_ai.evaluation.name": "stars", "gen_ai.evaluation.score.value": 4.0}
+    span = decoded(event_json(DETAILS, ANSWERED), event_json("gen_ai.evaluation.result", evaluation)).spans[0]
+    assert (span.score, (span.signals or {})["evaluation.stars"]) == (None, 4.0)
