@@ -83,7 +83,7 @@ def proxy(
 
     When the block ends it is asked to stop, so that it sends what it still holds. Raises TimeoutError or
     ChildProcessError where it does not start, CalledProcessError where its environment cannot be made, and
-    CrashedError: CPython 3.11 to 3.13 crash now and then where LiteLLM resets a context variable.
+    CrashedError: CPython (seen with 3.11.7) crashes now and then where LiteLLM resets a context variable.
     """
     interpreter = interpreter or python("litellm", LOCK)
     (port,) = free_ports(1)
