@@ -16,8 +16,8 @@ def python(name: str, lock: Path) -> Path:
     interpreter, stamp = place / "bin" / "python", place / "lock.copy"
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
         print(f"setting up {place.name} from {lock.name} (once)", file=sys.stderr)
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
-        subprocess.run([uv, "pip", "sync", "--quiet", "--python", interpreter, "--require-hashes", lock], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
+        pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", lock], check=True)  # as `make venv` does
         stamp.write_bytes(lock.read_bytes())
     return interpreter
