@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, field
 
-from undertow import fieldmaps
+from undertow import fieldmaps, quiet
 from undertow.fieldmaps import FieldMapConfig
 from undertow.keys import Place, Secret, nearest, overlay, read
+from undertow.quiet import MaintenanceConfig
 
 __all__ = [
     "AlertsConfig",
@@ -28,6 +29,7 @@ __all__ = [
     "DetectConfig",
     "FieldMapConfig",
     "KafkaConfig",
+    "MaintenanceConfig",
     "Secret",
     "SignalConfig",
     "StoreConfig",
@@ -158,6 +160,14 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
     lateness_s: Annotated[
         Annotated[float, Meta(ge=0, le=86400)], _says("seconds of event time that spans may arrive late and be judged")
     ] = 60.0
+    reopen_h: Annotated[
+        Annotated[float, Meta(ge=0, le=8760)],
+        _says("hours after a recovery in which the same change reopens its incident, instead of opening another"),
+    ] = 6.0
+    group_window_h: Annotated[
+        Annotated[float, Meta(ge=0, le=8760)],
+        _says("hours within which incidents of one provider's targets are one event and one alert"),
+    ] = 1.0
     baseline: BaselineConfig = BaselineConfig()
     signals: Annotated[dict[str, SignalConfig], _says("settings of single signals, by name")] = {}
     target_weights: Annotated[
@@ -187,6 +197,11 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
         list[Text], _says("hosts and networks that alerts may reach although they are private or local")
     ] = []
     dashboard_url: Annotated[str, _says("address of the dashboard, for the links in alerts")] = ""
+    repeat_interval_h: Annotated[
+        Annotated[float, Meta(ge=0, le=8760)],
+        _says("hours after which an open incident that nobody acknowledged is sent again; 0 never"),
+    ] = 24.0
+    maintenance: Annotated[list[MaintenanceConfig], _says("times in which nobody is told")] = []
 
 
 class WeightsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,6 +317,7 @@ def _check_alerts(alerts: AlertsConfig, place: Place) -> None:
         _check_webhook_secret(webhook.secret, here / "secret")
     for index, host in enumerate(alerts.allow_hosts):
         _check_host(host, place / "allow_hosts" / index)
+    quiet.check(alerts.maintenance, place / "maintenance")
     if alerts.dashboard_url:
         _check_url(alerts.dashboard_url, place / "dashboard_url")
 

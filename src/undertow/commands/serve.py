@@ -110,6 +110,7 @@ class Monitor:
             raise self._store.broken
         with suppress(_Stopping):
             self._watcher.tick(progress=self._between_slices)
+            self._watcher.remind()
 
     def _between_slices(self, _: int) -> None:
         if self._crew.stop.is_set():

@@ -12,7 +12,19 @@ import msgspec
 BODY_LIMIT_BYTES = 20_000
 """Standard Webhooks asks for bodies under 20 kB."""
 
-_CORE = ("id", "target", "cause", "lane", "severity", "status", "opened_at", "resolved_at", "change_point")
+_CORE = (
+    "id",
+    "target",
+    "cause",
+    "lane",
+    "severity",
+    "status",
+    "opened_at",
+    "resolved_at",
+    "change_point",
+    "group",
+    "reason",
+)
 _TOLD_SIGNALS = 10
 _QUERY_LIMIT = 1500
 
@@ -37,8 +49,9 @@ class Outgoing:
 
 
 def alert_id(incident: Mapping[str, Any]) -> str:
-    """The id under which webhooks and the weights feed speak of `incident`."""
-    return "al_" + str(incident["id"]).removeprefix("inc_")
+    """The id under which webhooks and the weights feed speak of `incident`: that of its group, if it is in one."""
+    group = incident.get("group")
+    return "al_" + (str(group).removeprefix("grp_") if group else str(incident["id"]).removeprefix("inc_"))
 
 
 def fingerprint(incident: Mapping[str, Any]) -> str:
@@ -96,7 +109,7 @@ def _links(incident: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
     if not dashboard_url:
         return {}
     page = (incident.get("pooled") or [incident["target"]])[0]
-    target = {name: value for name, value in page.items() if value is not None}
+    target = {name: value for name, value in (page or {}).items() if value is not None}
     queries = (urlencode({**names, "incident": incident["id"]}) for names in (target, {}))
     query = next((query for query in queries if len(query) < _QUERY_LIMIT), "")
     return {"dashboard": f"{dashboard_url.rstrip('/')}/target?{query}"}

@@ -104,6 +104,33 @@ def incident(con: duckdb.DuckDBPyConnection, incident_id: str) -> Row | None:
     return found[0] if found else None
 
 
+def alerts(con: duckdb.DuckDBPyConnection) -> dict[str, Row]:
+    """What was told of each alert."""
+    found = con.execute("SELECT id, document FROM alerts ORDER BY id").fetchall()
+    return {key: msgspec.json.decode(text) for key, text in found}
+
+
+def silences(con: duckdb.DuckDBPyConnection, after: float) -> list[Row]:
+    """Silences that end after `after`, the last to end first."""
+    sql = "SELECT document FROM silences WHERE ends_at > $after ORDER BY ends_at DESC, id"
+    return documents(con, sql, {"after": after})
+
+
+def audit(con: duckdb.DuckDBPyConnection, subject: str, limit: int) -> list[Row]:
+    """Who did what to `subject`, in order."""
+    return rows(
+        con,
+        """SELECT happened_at AS "at", recorded_at, action, reason, actor AS "by", text FROM (
+            SELECT *, rowid FROM audit WHERE subject = $subject ORDER BY rowid DESC LIMIT $limit) ORDER BY rowid""",
+        {"subject": subject, "limit": limit},
+    )
+
+
+def disabled(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Receivers that said that they are gone."""
+    return rows(con, "SELECT channel, disabled_at, detail FROM receivers ORDER BY channel")
+
+
 def notices(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
     """Notices, newest first."""
     return documents(

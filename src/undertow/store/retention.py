@@ -12,8 +12,17 @@ _DELETE = {
     "payloads": "UPDATE rejects SET payload = NULL WHERE payload IS NOT NULL AND received_at < $text",
     "outbox": "DELETE FROM outbox WHERE state <> 'pending' AND changed_at < $raw",
     "notices": "DELETE FROM notices WHERE noticed_at < $rollup",
+    "audit": "DELETE FROM audit WHERE recorded_at < $rollup",
+    "silences": "DELETE FROM silences WHERE ends_at < $rollup",
 }
-_USES = {"spans": ("raw", "cursor"), "rollups": ("rollup",), "payloads": ("text",), "notices": ("rollup",)}
+_USES = {
+    "spans": ("raw", "cursor"),
+    "rollups": ("rollup",),
+    "payloads": ("text",),
+    "notices": ("rollup",),
+    "audit": ("rollup",),
+    "silences": ("rollup",),
+}
 
 
 def retain(con: duckdb.DuckDBPyConnection, config: StoreConfig, now: float, cursor: float) -> dict[str, int]:

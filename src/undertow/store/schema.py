@@ -61,6 +61,14 @@ MIGRATIONS: tuple[str, ...] = (
         created_at DOUBLE, attempts INTEGER, next_attempt_at DOUBLE, state VARCHAR, changed_at DOUBLE, detail VARCHAR,
         PRIMARY KEY (webhook_id, channel));
     """,
+    """
+    CREATE TABLE audit (
+        happened_at DOUBLE, recorded_at DOUBLE, subject VARCHAR, action VARCHAR, reason VARCHAR, actor VARCHAR,
+        text VARCHAR);
+    CREATE TABLE alerts (id VARCHAR PRIMARY KEY, document VARCHAR);
+    CREATE TABLE silences (id VARCHAR PRIMARY KEY, ends_at DOUBLE, document VARCHAR);
+    CREATE TABLE receivers (channel VARCHAR PRIMARY KEY, disabled_at DOUBLE, detail VARCHAR);
+    """,
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 
@@ -82,8 +90,9 @@ def migrate(con: duckdb.DuckDBPyConnection, name: str, steps: Sequence[str] = MI
             con.execute(step)
         for table, columns in FOLLOWING.items():
             _add_missing(con, table, columns)
-        con.execute("DELETE FROM undertow_schema")
-        con.execute("INSERT INTO undertow_schema VALUES (?)", [len(steps)])
+        if version != len(steps):  # a file that is current, and may be damaged further on, is opened without a write
+            con.execute("DELETE FROM undertow_schema")
+            con.execute("INSERT INTO undertow_schema VALUES (?)", [len(steps)])
     return len(steps)
 
 

@@ -23,6 +23,12 @@ _OUTGOING = (
     "next_attempt_at",
 )
 
+_PUT_OUTGOING = f"""
+    INSERT INTO outbox ({", ".join(_OUTGOING)}, state, changed_at)
+    SELECT $1, $2, $3, greatest($4, (SELECT coalesce(max(sequence) + 1, $4) FROM outbox
+        WHERE incident_id = $3 AND channel = $2)), $5, $6, $7, $8, $9, 'pending', $10
+    ON CONFLICT DO NOTHING"""  # noqa: S608
+
 
 class Judgement:
     """What one round of detection came to; the store commits all of it, in the order of the calls, or nothing."""
@@ -52,20 +58,47 @@ class Judgement:
         row = (document["id"], document["status"], document["opened_at"], text)
         self._write("INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?)", *row)
 
+    def put_alert(self, key: str, document: Document) -> None:
+        """Keep what was told of an alert."""
+        text = msgspec.json.encode(document).decode()
+        self._write("INSERT OR REPLACE INTO alerts VALUES (?, ?)", key, text)
+
+    def delete_alert(self, key: str) -> None:
+        """Forget an alert that is over and told."""
+        self._write("DELETE FROM alerts WHERE id = ?", key)
+
+    def put_silence(self, document: Document) -> None:
+        """Insert the silence or replace the one with its `id`."""
+        text = msgspec.json.encode(document).decode()
+        self._write("INSERT OR REPLACE INTO silences VALUES (?, ?, ?)", document["id"], document["ends_at"], text)
+
+    def put_audit(
+        self, subject: str, action: str, reason: str, by: str, *, at: float, recorded_at: float, text: str = ""
+    ) -> None:
+        """Write down who did what to `subject` and why: `at` as it happened, `recorded_at` by the clock."""
+        row = (at, recorded_at, subject, action, reason, by, text)
+        self._write("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
+
+    def disable(self, channel: str, at: float, detail: str) -> None:
+        """Send nothing to a receiver any more."""
+        self._write("INSERT OR REPLACE INTO receivers VALUES (?, ?, ?)", channel, at, detail)
+
+    def enable(self, channel: str) -> None:
+        """Send to it again."""
+        self._write("DELETE FROM receivers WHERE channel = ?", channel)
+
     def put_notice(self, document: Document) -> None:
         """Add a notice: kind, target, at (Unix seconds), text."""
         text = msgspec.json.encode(document).decode()
         self._write("INSERT INTO notices VALUES (?, ?, ?)", document["at"], document["kind"], text)
 
     def put_outgoing(self, entry: Outgoing) -> None:
-        """Add a message to the outbox; one that is there already stays as it is."""
-        values = [getattr(entry, name) for name in _OUTGOING]
-        self._write(
-            f"""INSERT INTO outbox ({", ".join(_OUTGOING)}, state, changed_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING""",  # noqa: S608
-            *values,
-            entry.created_at,
-        )
+        """Add a message to the outbox; one that is there already stays as it is.
+
+        It goes behind what is there of its incident and channel, whatever its `sequence`: clocks are set back, and
+        several transitions happen at once.
+        """
+        self._write(_PUT_OUTGOING, *(getattr(entry, name) for name in _OUTGOING), entry.created_at)
 
     def apply(self, con: duckdb.DuckDBPyConnection, cursor: float) -> float:
         """Write everything inside the caller's transaction; returns the cursor after it."""

@@ -178,8 +178,11 @@ class Store:
         collected = Judgement()
         yield collected
         with self._writing:
+            self._failpoint("before_judgement")
             with self._written() as con:
                 moved = collected.apply(con, self._cursor)
+                self._failpoint("before_judgement_commit")
+            self._failpoint("after_judgement")
             self._cursor = moved
             self._floor = max(self._floor, moved)
 
@@ -204,6 +207,26 @@ class Store:
         """One incident, or None."""
         with self._read() as con:
             return read.incident(con, incident_id)
+
+    def alerts(self) -> dict[str, dict[str, Any]]:
+        """What was told of each alert that is not over, by its key."""
+        with self._read() as con:
+            return read.alerts(con)
+
+    def silences(self, after: float = -math.inf) -> list[dict[str, Any]]:
+        """Silences that end after `after` (Unix seconds), the last to end first."""
+        with self._read() as con:
+            return read.silences(con, after)
+
+    def audit(self, subject: str, limit: int = 1000) -> list[dict[str, Any]]:
+        """The last `limit` things that happened to `subject`, such as an incident's id, in order."""
+        with self._read() as con:
+            return read.audit(con, subject, limit)
+
+    def disabled(self) -> list[dict[str, Any]]:
+        """`{"channel", "disabled_at", "detail"}` of each receiver that said it is gone."""
+        with self._read() as con:
+            return read.disabled(con)
 
     def notices(self, limit: int = 1000) -> list[dict[str, Any]]:
         """Notices, newest first."""

@@ -21,7 +21,8 @@ from undertow.watch.attribution import Facts
 from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, Lookup, by_target
-from undertow.watch.incident import Incidents, Told
+from undertow.watch.incident import Incidents
+from undertow.watch.lifecycle import Told
 from undertow.watch.pool import Pool, akin, members, order
 from undertow.watch.shares import Fleet
 from undertow.watch.target import TargetWatch

@@ -1,27 +1,27 @@
 """Incidents: one for each change of a target, however many signals tell of it.
 
 The documents are the incident objects of CONTRACTS 2. A signal joins an open incident of its lane, or one whose change
-it overlaps in time; otherwise it opens its own. Every transition has a named reason.
+it overlaps in time; otherwise it opens its own. Every transition is one of `lifecycle.RULES`.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from undertow.config import WeightsConfig
+from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
 from undertow.watch.attribution import Attribution, Cause, Change, Facts, attribute
 from undertow.watch.events import Event, Lane
+from undertow.watch.grouping import companion, group_id, siblings_agree
+from undertow.watch.lifecycle import ITSELF, RULES, STANDING, Reason, Told, ended_by, lowered, move
 from undertow.watch.pool import Pool, akin, named, place, subject
 from undertow.watch.sizing import Sizing
-from undertow.watch.weights import STANDING, recommendation
+from undertow.watch.weights import recommendation
 
-Transition = Literal["opened", "updated", "refreshed", "resolved"]
-"""Refreshed: the numbers are better known; it is kept, and nobody is told."""
 Document = dict[str, Any]
 Measure = Callable[[Target, Event, float, float], Sizing | None]
 """(target, event, since, near_s) to what is known of the change by then; see `sizing.measure`."""
@@ -42,28 +42,27 @@ LANES: tuple[Lane, ...] = ("content", "errors", "performance", "cost", "identity
 """An incident is of the first of these that a signal of it belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A transition to be told: what happened to which incident, as it is now and as it was `before`."""
-
-    transition: Transition
-    reason: str
-    incident: Document
-    before: Document | None = None
-
-
 class Incidents:
     """The standing incidents of the fleet, and what becomes of them as events arrive in order of time."""
 
-    def __init__(self, standing: list[Document], measure: Measure, weights: WeightsConfig) -> None:
-        self.standing = {document["id"]: document for document in standing}
+    def __init__(
+        self,
+        known: list[Document],
+        measure: Measure,
+        weights: WeightsConfig,
+        detect: DetectConfig = DetectConfig(),  # noqa: B008  frozen
+    ) -> None:
+        self.standing = {document["id"]: document for document in known if document["status"] in STANDING}
+        self._ended = [document for document in known if ended_by(document) == "recovered"]
         self._measure = measure
         self._weights = weights
+        self._reopen_s, self._group_s = detect.reopen_h * 3600, detect.group_window_h * 3600
 
     def apply(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> list[Told]:
         """Open, extend or reconsider incidents after `event`, which `fleet` already knows."""
+        told: list[Told | None]
         if event.kind == "drift":
-            told = [self._drift(target, event, fleet)]
+            told = list(self._grouped(self._drift(target, event, fleet), event.at))
         elif event.kind == "recovered":
             told = [self._recovered(document, event) for document in self.of(target)]
         elif event.kind == "declared" and not isinstance(target, Pool):
@@ -83,15 +82,27 @@ class Incidents:
 
     def close(self, incident_id: str, at: float, status: str, by: str) -> Told | None:
         """A person decided: `resolved` or `accepted` ends it, `acknowledged` leaves it standing."""
+        reasons: Mapping[str, Reason] = {name: name for name in ("resolved", "accepted", "acknowledged")}
         document = self.standing.get(incident_id)
         if document is None:
             return None
+        told = move(document, reasons[status], at, by=by)
+        if status not in STANDING:
+            del self.standing[incident_id]
+        return told
+
+    def weigh(self, incident_id: str, reason: Reason, at: float, by: str, text: str = "") -> Told | None:
+        """Further evidence speaks for or against an incident: `golden_agrees`, `golden_disagrees`, `siblings_agree`.
+
+        One that was demoted is a step less severe and recommends nothing. None where it says nothing new.
+        """
+        document = self.standing.get(incident_id)
+        if document is None or document.get("confirmation") == RULES[reason].confirmation:
+            return None
         before = deepcopy(document)
-        _note(document, at, by, status)
-        if status in STANDING:
-            return Told("updated", status, document, before)
-        self._end(document, at)
-        return Told("resolved", status, document, before)
+        document["confirmation"] = RULES[reason].confirmation
+        self._rate(document)
+        return move(document, reason, at, by=by, before=before, text=text)
 
     def _recovered(self, document: Document, event: Event) -> Told | None:
         """A signal is back; with the last one that was measured the incident is over."""
@@ -101,14 +112,43 @@ class Incidents:
         before = deepcopy(document)
         mine[0]["recovered_at"] = event.at
         if any(s["lane"] != "identity" and not s.get("recovered_at") for s in document["signals"]):
-            return Told("refreshed", "signal_recovered", document, before)
-        _note(document, event.at, "undertow", "resolved", reason="recovered")
-        self._end(document, event.at)
-        return Told("resolved", "recovered", document, before)
-
-    def _end(self, document: Document, at: float) -> None:
-        document["resolved_at"] = at
+            return move(document, "signal_recovered", event.at, before=before)
         del self.standing[document["id"]]
+        self._ended = [one for one in self._ended if event.at - one["resolved_at"] <= self._reopen_s] + [document]
+        return move(document, "recovered", event.at, before=before)
+
+    def _came_back(self, target: Target, event: Event, size: Sizing | None) -> Told | None:
+        """The same change soon after its recovery is the same incident: a provider that flaps alerts once."""
+        for document in sorted(self._ended, key=lambda one: (one["resolved_at"], one["id"]), reverse=True):
+            soon = 0 <= event.at - document["resolved_at"] <= self._reopen_s
+            same = any((s["signal"], s["direction"]) == (event.subject, event.direction) for s in document["signals"])
+            if soon and same and subject(document) == target:
+                before = deepcopy(document)
+                _put_signal(document, event, size, dated=False)
+                self._ended.remove(document)
+                self.standing[document["id"]] = document
+                return move(document, "came_back", event.at, before=before)
+        return None
+
+    def _grouped(self, told: Told | None, at: float) -> Iterator[Told | None]:
+        """What opened, in the group of the event that it is part of; and which siblings it speaks for."""
+        if told is None or told.transition != "opened" or told.incident["severity"] == "info":
+            yield told
+            return
+        document = told.incident
+        others = [other for other in self.standing.values() if other is not document]
+        if first := companion(document, others, self._group_s):
+            document["group"] = first.get("group") or group_id(first)
+            if not first.get("group"):
+                first["group"] = document["group"]
+                yield move(first, "grouped", at, text=place(subject(document)))
+        fellows = [other for other in others if first and other.get("group") == document["group"]]
+        agreeing = [other for other in fellows if siblings_agree(document, other)]
+        if agreeing:
+            document["confirmation"] = "confirmed"
+        yield replace(told, then=deepcopy(document))
+        for other in agreeing:
+            yield self.weigh(other["id"], "siblings_agree", at, ITSELF, place(subject(document)))
 
     def _drift(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         document = self._joined(target, event, event.lane, fleet[target].near_s)
@@ -118,7 +158,7 @@ class Incidents:
         if document is None:
             said = attribute(Change(target, event.since, event.at, event.lane), fleet)
             size = self._measure(target, event, event.since, fleet[target].near_s)
-            return self._open(target, event, event.lane, said, size)
+            return self._came_back(target, event, size) or self._open(target, event, event.lane, said, size)
         known = next((s for s in document["signals"] if s["signal"] == event.subject), None)
         if known and known["direction"] == event.direction and not _doubled(document, known, event):
             return None
@@ -152,7 +192,8 @@ class Incidents:
             "cause": said.cause,
             "lane": lane,
             "severity": "info" if lane == "identity" else SEVERITY[said.cause],
-            "status": "open",
+            "confirmation": None,
+            "group": None,
             "opened_at": event.at,
             "opened_after_spans": event.spans,
             "resolved_at": None,
@@ -165,16 +206,16 @@ class Incidents:
         }
         _put_signal(document, event, size)
         self.standing[document["id"]] = document
-        return Told("opened", said.why[0], document)
+        return move(document, "declared" if lane == "identity" else "drifted", event.at, text=said.why[0])
 
     def _join(self, document: Document, event: Event, size: Sizing | None, fleet: Mapping[Target, Facts]) -> Told:
         before = deepcopy(document)
         replaced = _put_signal(document, event, size)
         if replaced and replaced["direction"] == event.direction:
-            return Told("refreshed", "still_there", document, before)
+            return move(document, "still_there", event.at, before=before)
         document["lane"] = min(document["lane"], event.lane, key=LANES.index)
         self._name(document, _attributed(document, fleet, event.at))
-        return Told("updated", "signal_joined", document, before)
+        return move(document, "signal_joined", event.at, before=before, text=event.subject)
 
     def _reconsider(self, document: Document, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         target = subject(document)
@@ -187,18 +228,18 @@ class Incidents:
             return None
         before = deepcopy(document)
         self._name(document, said)
-        return Told("updated", "cause_reconsidered", document, before)
+        return move(document, "cause_reconsidered", event.at, before=before, text=said.cause)
 
     def _name(self, document: Document, said: Attribution) -> None:
         document["cause"], document["why"] = said.cause, list(said.why)
-        document["recommendation"] = recommendation(said.cause, self._weights)
-        document["severity"] = SEVERITY[said.cause]
+        self._rate(document)
 
-
-def _note(document: Document, at: float, by: str, status: str, **more: str) -> None:
-    """Give it a status, and write down who did, when, and why."""
-    document["status"] = status
-    document.setdefault("history", []).append({"at": at, "by": by, "status": status, **more})
+    def _rate(self, document: Document) -> None:
+        """How severe it is and what it recommends, by its cause and by what else speaks for it."""
+        demoted = document.get("confirmation") == "demoted"
+        severity = "info" if document["lane"] == "identity" else SEVERITY[document["cause"]]
+        document["severity"] = lowered(severity, document.get("confirmation"))
+        document["recommendation"] = recommendation("unresolved" if demoted else document["cause"], self._weights)
 
 
 def _noted(document: Document, target: Target, event: Event) -> Told | None:
@@ -207,9 +248,7 @@ def _noted(document: Document, target: Target, event: Event) -> Told | None:
     text = f"{event.subject} went {event.direction or 'another way'} at {whose} too"
     if any(one.get("text") == text for one in document.get("history", ())):
         return None
-    before = deepcopy(document)
-    _note(document, event.at, "undertow", document["status"], text=text)
-    return Told("refreshed", "moved_too", document, before)
+    return move(document, "moved_too", event.at, text=text)
 
 
 def _overlaps(document: Document, event: Event, near_s: float) -> bool:
@@ -229,14 +268,18 @@ def _doubled(document: Document, signal: Document, event: Event) -> bool:
     return event.spans - last >= measured and measured < ENOUGH_ROWS
 
 
-def _put_signal(document: Document, event: Event, size: Sizing | None) -> Document | None:
-    """Take a measured signal into an incident, and what it says of the whole; returns the one that it replaces."""
+def _put_signal(document: Document, event: Event, size: Sizing | None, *, dated: bool = True) -> Document | None:
+    """Take a measured signal into an incident, and what it says of the whole; returns the one that it replaces.
+
+    `dated` False leaves the incident's own change time.
+    """
     signals = document["signals"]
     place = next((i for i, s in enumerate(signals) if s["signal"] == event.subject), len(signals))
     replaced: list[Document] = signals[place : place + 1]
     signals[place : place + 1] = [_bare_signal(event) | (size.of_signal() if size else {})]
     document["cost"] = (size and size.of_incident()) or document.get("cost")
-    _date(document)
+    if dated:
+        _date(document)
     return replaced[0] if replaced else None
 
 

@@ -8,8 +8,6 @@ import pyarrow as pa
 
 from undertow.clock import Clock
 from undertow.config import Config
-from undertow.notify.message import data_quality
-from undertow.notify.outbox import plan
 from undertow.span import Target
 from undertow.store import Store
 from undertow.watch import memory, pooling, sizing, weights
@@ -18,8 +16,10 @@ from undertow.watch.detectability import Detectability
 from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
-from undertow.watch.incident import Document, Incidents, Told
+from undertow.watch.incident import Document, Incidents
+from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
 from undertow.watch.pool import Pool, members, named, subject
+from undertow.watch.teller import Teller
 
 SLICE_S = 6 * 3600.0
 MAX_SLICES = 500
@@ -47,6 +47,7 @@ class Watcher:
         self._store, self._config, self._clock = store, config, clock
         self._lock = threading.RLock()
         self._detectability = Detectability()
+        self._teller = Teller(store, config.alerts)
         self._quiet_since: tuple[float, float] | None = None
         self._engine = self._restored()
 
@@ -93,6 +94,20 @@ class Watcher:
         """What changed is the new normal; a new baseline is collected from now on."""
         return self._decide(incident_id, "accepted", by)
 
+    def weigh(self, incident_id: str, reason: Reason, by: str = ITSELF, text: str = "") -> Document | None:
+        """Evidence from elsewhere, such as fixed prompts, confirms or demotes an incident; None where it is not new."""
+        with self._lock:
+            told = self._engine.incidents.weigh(incident_id, reason, self._clock(), by, text)
+            if told is None:
+                return None
+            self._write_or_restore([told], (), self._store.cursor())
+            return told.incident
+
+    def remind(self) -> int:
+        """Tell what time alone makes due, such as the end of a silence; returns how many alerts were told."""
+        with self._lock:
+            return self._teller.remind(self._engine.incidents.standing, self._clock())
+
     def _describe(self, row: Document, multipliers: Mapping[Target, float], now: float) -> Document:
         target, engine = _target(row), self._engine
         standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
@@ -108,10 +123,11 @@ class Watcher:
                 return None
             try:
                 judged = self._accepted(told.incident) if status == "accepted" else []
-                self._write([told, *(one for *_, some in judged for one in some)], judged, self._store.cursor())
             except BaseException:
                 self._engine = self._restored()
                 raise
+            more = (one for *_, some in judged for one in some)
+            self._write_or_restore([told, *more], judged, self._store.cursor())
             return told.incident
 
     def _accepted(self, incident: Document) -> Sequence[Judged]:
@@ -152,9 +168,15 @@ class Watcher:
             raise
         return int(table.num_rows)
 
+    def _write_or_restore(self, told: Sequence[Told], judged: Sequence[Judged], until: float | None) -> None:
+        try:
+            self._write(told, judged, until)
+        except BaseException:
+            self._engine = self._restored()
+            raise
+
     def _write(self, told: Sequence[Told], judged: Sequence[Judged], until: float | None) -> None:
         now = self._clock()
-        quality = data_quality(self._store.ingestion()) if told and self._config.alerts.webhook else None
         with self._store.judgement() as transaction:
             if until is not None:
                 transaction.advance(until)
@@ -168,15 +190,12 @@ class Watcher:
             for one in told:
                 log.info("incident %s %s (%s)", one.incident["id"], one.transition, one.reason)
                 transaction.put_incident(one.incident)
-                if one.transition == "refreshed":
-                    continue
-                kind = f"llm.drift.{one.transition}"
-                for message in plan(kind, one.incident, self._config.alerts, now, before=one.before, quality=quality):
-                    transaction.put_outgoing(message)
+            self._teller.tell(told, self._engine.incidents.standing, transaction, now)
 
     def _restored(self) -> Engine:
-        standing = [d for status in weights.STANDING for d in self._store.incidents(status=status)]
-        engine = Engine(self._config.detect, Incidents(standing, self._measure, self._config.weights), self._lookup)
+        known = [d for status in (*STANDING, "resolved") for d in self._store.incidents(status=status)]
+        incidents = Incidents(known, self._measure, self._config.weights, self._config.detect)
+        engine = Engine(self._config.detect, incidents, self._lookup)
         engine.restore(self._store.states())
         cursor = self._store.cursor()
         if cursor is not None:

@@ -12,13 +12,11 @@ import msgspec
 from undertow.config import WeightsConfig
 from undertow.notify.message import alert_id
 from undertow.span import Target
+from undertow.watch.lifecycle import STANDING as STANDING
 from undertow.watch.pool import members, subject
 
 LOWERING_CAUSES = frozenset({"provider_update"})
 """Causes that lower a weight; everything else is told, not acted upon."""
-
-STANDING = ("open", "acknowledged")
-"""Statuses of an incident that is not over."""
 
 _TIMES = ("since", "expires_at")
 

@@ -1,0 +1,104 @@
+"""Writes what `telling` decides into the transaction of the incidents: messages, what was said, and the audit trail."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from undertow.config import AlertsConfig
+from undertow.notify.message import data_quality
+from undertow.quiet import Quiet
+from undertow.store import Store
+from undertow.store.state import Judgement
+from undertow.watch import telling
+from undertow.watch.grouping import leader_id
+from undertow.watch.lifecycle import ITSELF, Told
+from undertow.watch.telling import Round, Said
+
+Document = dict[str, Any]
+ALERT = "alert "
+"""How the keys of alerts about incidents begin in the store."""
+
+
+class Teller:
+    """What people are told of the incidents of one store."""
+
+    def __init__(self, store: Store, alerts: AlertsConfig) -> None:
+        self._store, self._alerts = store, alerts
+
+    def tell(self, told: Sequence[Told], standing: Mapping[str, Document], transaction: Judgement, now: float) -> None:
+        """Record every transition of a round and send what is to be sent, at `now` by the clock."""
+        if not told:
+            return
+        said, quiet = self._said(), self._quiet(now)
+        known = dict(standing)
+        for one in reversed(told):
+            known[one.incident["id"]] = one.before or {}
+        for one in told:
+            document = one.incident
+            known[document["id"]] = one.then
+            transaction.put_audit(
+                document["id"], one.transition, one.reason, one.by, at=one.at, recorded_at=now, text=one.text
+            )
+            if one.transition == "refreshed":
+                continue
+            key = leader_id(document)
+            members = self._members(one.then, known)
+            round_ = telling.transition(one, members, said.get(key, Said()), quiet, now)
+            said[key] = round_.said
+            self._put(key, round_, members, transaction, now)
+
+    def remind(self, standing: Mapping[str, Document], now: float) -> int:
+        """Send what time alone makes due: what was owed, and what still stands. Returns how many alerts were."""
+        said = self._said()
+        if not said:
+            return 0
+        quiet, rounds = self._quiet(now), []
+        for key, one in said.items():
+            first = standing.get(key) or self._store.incident(key)
+            members = self._members(first, standing) if first else []
+            if members and (round_ := telling.due(members, one, quiet, self._alerts, now)):
+                rounds.append((key, round_, members))
+        if rounds:
+            with self._store.judgement() as transaction:
+                for key, round_, members in rounds:
+                    self._put(key, round_, members, transaction, now)
+        return len(rounds)
+
+    def _put(self, key: str, round_: Round, members: Sequence[Document], transaction: Judgement, now: float) -> None:
+        if telling.finished(round_.said, members):
+            transaction.delete_alert(ALERT + key)
+        else:
+            transaction.put_alert(ALERT + key, round_.said.as_dict())
+        message, said = round_.message, round_.said
+        if message is None:
+            if said.owed:
+                why = said.quiet or "told with the other targets of its group"
+                transaction.put_audit(key, "held_back", said.owed, ITSELF, at=now, recorded_at=now, text=why)
+            return
+        quality = data_quality(self._store.ingestion())
+        entries = telling.outgoing(message, self._alerts, now, quality)
+        for entry in entries:
+            transaction.put_outgoing(entry)
+        channels = ", ".join(entry.channel for entry in entries) or "nobody"
+        transaction.put_audit(key, "told", message.reason, ITSELF, at=now, recorded_at=now, text=channels)
+
+    def _members(self, document: Document, known: Mapping[str, Document]) -> list[Document]:
+        """The incidents of one alert, the first of its group before the others."""
+        group = document.get("group")
+        if not group:
+            return [document]
+        kept = {one["id"]: one for one in self._store.incidents() if one.get("group") == group}
+        first = leader_id(document)
+        if first not in kept and (leader := self._store.incident(first)):
+            kept[first] = leader
+        kept |= {key: one for key, one in known.items() if key in kept or one.get("group") == group}
+        kept[document["id"]] = document
+        there = (one for one in kept.values() if one)
+        return sorted(there, key=lambda one: (one["id"] != first, one["opened_at"], one["id"]))
+
+    def _said(self) -> dict[str, Said]:
+        kept = self._store.alerts().items()
+        return {key.removeprefix(ALERT): Said(**one) for key, one in kept if key.startswith(ALERT)}
+
+    def _quiet(self, now: float) -> Quiet:
+        silences: Iterable[Document] = self._store.silences(now)
+        return Quiet(silences, self._alerts.maintenance, now)

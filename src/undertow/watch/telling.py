@@ -1,0 +1,127 @@
+"""What receivers are told, and when: one alert for each incident or group, through silences and repeats.
+
+Pure: what was told of an alert is a `Said`, kept in the store in the transaction of the incident. A round gives the
+messages and the next `Said`; the outbox delivers them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from undertow.config import AlertsConfig
+from undertow.notify.message import Outgoing
+from undertow.notify.outbox import plan
+from undertow.quiet import Quiet
+from undertow.watch.grouping import together
+from undertow.watch.lifecycle import STANDING, Told
+
+Document = dict[str, Any]
+Kind = Literal["opened", "updated", "resolved"]
+Plan = Callable[..., list[Outgoing]]
+
+GROUP_INTERVAL_S = 300.0
+"""Further targets of a group are told together, at most so often: fifty of them are no fifty messages."""
+REPEATED, RELEASED = "repeated", "silence_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was told of one alert. `owed` is the reason of what is still to be told, empty where nothing is."""
+
+    said: Literal["nothing", "firing", "resolved"] = "nothing"
+    said_at: float = 0.0
+    owed: str = ""
+    quiet: str = ""
+
+    def as_dict(self) -> Document:
+        """As the store keeps it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to be planned: what is told of `view`, why, and what stood before."""
+
+    kind: Kind
+    reason: str
+    view: Document
+    before: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one decision comes to: the alert's next state, and a message or none."""
+
+    said: Said
+    message: Message | None = None
+
+
+def transition(told: Told, members: Sequence[Document], said: Said, quiet: Quiet, now: float) -> Round:
+    """What is told of one transition.
+
+    `members` are the incidents of its alert right after it, in order of opening.
+    """
+    view = together(members)
+    over = view["status"] not in STANDING
+    if keeping := quiet.over(members):
+        return Round(replace(said, owed=told.reason, quiet=keeping))
+    if told.transition == "opened" and said.said == "firing" and now - said.said_at < GROUP_INTERVAL_S:
+        return Round(replace(said, owed=told.reason, quiet=""))
+    if over and said.said != "firing" and said.owed:
+        return Round(replace(said, owed="", quiet=""))
+    message = Message(_kind(told.transition, said, over), told.reason, view, told.before)
+    return Round(_having_said(message, now), message)
+
+
+def due(members: Sequence[Document], said: Said, quiet: Quiet, alerts: AlertsConfig, now: float) -> Round | None:
+    """What is told because time has passed: what was owed, and that an incident still stands. None is nothing."""
+    view = together(members)
+    firing = view["status"] in STANDING
+    if said.owed:
+        return _owed(view, members, said, quiet, now, firing)
+    again_s = alerts.repeat_interval_h * 3600
+    if not (firing and said.said == "firing" and view["status"] == "open" and again_s):
+        return None
+    if now - said.said_at < again_s or quiet.over(members):
+        return None
+    message = Message("updated", REPEATED, view)
+    return Round(_having_said(message, now), message)
+
+
+def _owed(
+    view: Document, members: Sequence[Document], said: Said, quiet: Quiet, now: float, firing: bool
+) -> Round | None:
+    waits = not said.quiet and now - said.said_at < GROUP_INTERVAL_S
+    if waits or quiet.over(members):
+        return None
+    if not firing and said.said != "firing":
+        return Round(replace(said, owed="", quiet=""))
+    reason = RELEASED if said.quiet else said.owed
+    message = Message(_kind("updated", said, not firing), reason, view, view)
+    return Round(_having_said(message, now), message)
+
+
+def _kind(transition: str, said: Said, over: bool) -> Kind:
+    """As receivers see it: the first they hear is `opened`, the last `resolved`, whatever they were not told."""
+    if over:
+        return "resolved"
+    if said.said == "firing":
+        return "updated"
+    return "opened" if said.said == "nothing" and said.owed else "opened" if transition == "opened" else "updated"
+
+
+def _having_said(message: Message, now: float) -> Said:
+    return Said("resolved" if message.kind == "resolved" else "firing", now)
+
+
+def finished(said: Said, members: Sequence[Document]) -> bool:
+    """Whether nothing will be told of an alert any more, so that it can be forgotten."""
+    return not said.owed and all(one["status"] not in STANDING for one in members)
+
+
+def outgoing(
+    message: Message, alerts: AlertsConfig, now: float, quality: Mapping[str, Any] | None, planned: Plan = plan
+) -> list[Outgoing]:
+    """The rows of the outbox for a message."""
+    view = message.view | {"reason": message.reason}
+    return planned(f"llm.drift.{message.kind}", view, alerts, now, before=message.before, quality=quality)

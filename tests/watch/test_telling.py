@@ -1,0 +1,373 @@
+"""What receivers are told of an incident's life, through silences, maintenance, groups and repeats, on a clock."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from undertow.config import AlertsConfig, DetectConfig, MaintenanceConfig, Secret, WebhookConfig, WeightsConfig
+from undertow.span import Target
+from undertow.store import Store
+from undertow.watch.attribution import Facts
+from undertow.watch.events import Event, Kind
+from undertow.watch.incident import Incidents
+from undertow.watch.teller import Teller
+
+NOW = 1_763_635_321.0
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
+HERE, SIBLING = Target("g", "openai", "gpt-4o", "eu"), Target("g", "openai", "gpt-4o", "us")
+FLEET = [HERE, SIBLING, *(Target("g", "openai", f"model-{n}", None) for n in range(30))]
+SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+class Desk:
+    """A store, the incidents of a fleet, and what the one receiver would get."""
+
+    def __init__(self, store: Store, **alerts: Any) -> None:
+        receiver = WebhookConfig(url="https://a.example/hook", secret=Secret(SECRET), min_severity="info")
+        self.store, self.now = store, NOW
+        self.facts = {target: Facts(HOUR_S) for target in FLEET}
+        self.incidents = Incidents([], lambda *_: None, WeightsConfig(), DetectConfig())
+        self.teller = Teller(store, AlertsConfig(webhook=[receiver], **alerts))
+
+    def event(self, target: Target = HERE, kind: Kind = "drift", subject: str = "output_tokens") -> None:
+        """A fact that is known at once."""
+        event = Event(kind, self.now, self.now, 1, subject, "down", 6.0)
+        self.facts[target].add(event)
+        self._commit(self.incidents.apply(target, event, self.facts))
+
+    def close(self, status: str, target: Target = HERE) -> None:
+        """A person decides about the incident of a target."""
+        [document] = self.incidents.of(target)
+        self._commit([self.incidents.close(document["id"], self.now, status, "ada")])
+
+    def silence(self, for_s: float, **matchers: str) -> None:
+        """Nobody is told for so long."""
+        document = {"id": "sil_1", "starts_at": self.now, "ends_at": self.now + for_s, "by": "ada"}
+        with self.store.judgement() as transaction:
+            transaction.put_silence(document | {"matchers": matchers})
+
+    def wait(self, seconds: float, step_s: float = MINUTE_S) -> None:
+        """Let time pass, with a look at what is due in every step."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(end, self.now + step_s)
+            self.teller.remind(self.incidents.standing, self.now)
+
+    def heard(self) -> list[tuple[str, str]]:
+        """Type and reason of everything sent since the last call, in order."""
+        return [(one["type"].removeprefix("llm.drift."), one["data"]["reason"]) for one in self.bodies()]
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """Everything sent since the last call, in order, one row of the outbox after the other."""
+        told = []
+        while found := self.store.due(1e12, 1):
+            told.append(json.loads(found[0].body))
+            self.store.record_delivery(found[0].webhook_id, found[0].channel, "delivered", at=self.now)
+        return told
+
+    def _commit(self, told: Any) -> None:
+        with self.store.judgement() as transaction:
+            for one in told:
+                transaction.put_incident(one.incident)
+            self.teller.tell(told, self.incidents.standing, transaction, self.now)
+
+
+@pytest.fixture(name="store")
+def _store() -> Iterator[Store]:
+    with Store.open(None, clock=None) as store:
+        yield store
+
+
+@pytest.fixture(name="desk")
+def _desk(store: Store) -> Desk:
+    return Desk(store)
+
+
+def test_every_transition_is_told_once_and_recorded(desk: Desk) -> None:
+    """Opened, joined, acknowledged and recovered each send one message, and the audit trail has them with their doer."""
+    desk.event()
+    desk.event(subject="refusal")
+    desk.close("acknowledged")
+    desk.event(kind="recovered")
+    desk.event(kind="recovered", subject="refusal")
+    assert desk.heard() == [
+        ("opened", "drifted"),
+        ("updated", "signal_joined"),
+        ("updated", "acknowledged"),
+        ("resolved", "recovered"),
+    ]
+    key = desk.store.incidents()[0]["id"]
+    trail = [(one["action"], one["reason"], one["by"]) for one in desk.store.audit(key)]
+    assert [one for one in trail if one[0] != "told"] == [
+        ("opened", "drifted", "undertow"),
+        ("updated", "signal_joined", "undertow"),
+        ("updated", "acknowledged", "ada"),
+        ("refreshed", "signal_recovered", "undertow"),
+        ("resolved", "recovered", "undertow"),
+    ]
+    assert desk.store.alerts() == {}
+
+
+# Repeats
+
+
+def test_a_standing_incident_is_sent_again(desk: Desk) -> None:
+    """Once every `alerts.repeat_interval_h`, measured from what was last told, until somebody has seen it."""
+    desk.event()
+    desk.wait(DAY_S - MINUTE_S, 600)
+    assert desk.heard() == [("opened", "drifted")]
+    desk.event(subject="refusal")
+    desk.wait(DAY_S - MINUTE_S, 600)
+    assert desk.heard() == [("updated", "signal_joined")]
+    desk.wait(2 * MINUTE_S)
+    assert desk.heard() == [("updated", "repeated")]
+    desk.wait(2 * DAY_S, 600)
+    assert desk.heard() == [("updated", "repeated")] * 2
+    desk.close("acknowledged")
+    desk.wait(3 * DAY_S, 600)
+    assert desk.heard() == [("updated", "acknowledged")]
+
+
+def test_no_interval_is_no_repeat(store: Store) -> None:
+    """0 turns it off."""
+    desk = Desk(store, repeat_interval_h=0)
+    desk.event()
+    desk.wait(9 * DAY_S, HOUR_S)
+    assert desk.heard() == [("opened", "drifted")]
+
+
+def test_a_repeat_has_an_id_of_its_own(desk: Desk) -> None:
+    """A receiver that drops ids that it has seen does not drop a repeat."""
+    desk.event()
+    first = desk.store.due(1e12, 1)[0]
+    desk.store.record_delivery(first.webhook_id, first.channel, "delivered", at=NOW)
+    desk.wait(DAY_S + MINUTE_S, 600)
+    [again] = desk.store.due(1e12, 1)
+    assert again.webhook_id != first.webhook_id
+    assert again.incident_id == first.incident_id
+
+
+# Silences
+
+
+def test_a_silence_suppresses_sending_and_not_recording(desk: Desk) -> None:
+    """What happens in a silence is on record at once, with what kept it quiet, and is told when the silence ends."""
+    desk.silence(HOUR_S, provider="openai")
+    desk.event()
+    key = desk.store.incidents()[0]["id"]
+    assert desk.heard() == []
+    assert [one["action"] for one in desk.store.audit(key)] == ["opened", "held_back"]
+    assert desk.store.audit(key)[-1]["text"] == "silence sil_1"
+    desk.wait(HOUR_S - 1)
+    assert desk.heard() == []
+    desk.wait(MINUTE_S)
+    assert desk.heard() == [("opened", "silence_ended")]
+
+
+def test_what_came_and_went_in_a_silence_is_never_told(desk: Desk) -> None:
+    """Nobody heard of it, so nobody needs to hear that it is over."""
+    desk.silence(HOUR_S)
+    desk.event()
+    desk.event(kind="recovered")
+    desk.wait(2 * HOUR_S)
+    assert desk.heard() == []
+    assert desk.store.alerts() == {}
+    assert desk.store.incidents()[0]["status"] == "resolved"
+
+
+def test_an_end_in_a_silence_is_told_afterwards(desk: Desk) -> None:
+    """A receiver that holds the alert open is not left with it."""
+    desk.event()
+    desk.silence(HOUR_S)
+    desk.event(kind="recovered")
+    assert desk.heard() == [("opened", "drifted")]
+    desk.wait(2 * HOUR_S)
+    assert desk.heard() == [("resolved", "silence_ended")]
+    assert desk.store.alerts() == {}
+
+
+def test_a_silence_of_something_else_silences_nothing(desk: Desk) -> None:
+    """Matchers must all fit."""
+    desk.silence(HOUR_S, provider="openai", model="claude*")
+    desk.event()
+    assert desk.heard() == [("opened", "drifted")]
+
+
+def test_a_silenced_incident_is_not_repeated(desk: Desk) -> None:
+    """The repeat comes when the silence is over."""
+    desk.event()
+    desk.silence(2 * DAY_S)
+    desk.wait(2 * DAY_S - MINUTE_S, 600)
+    assert desk.heard() == [("opened", "drifted")]
+    desk.wait(HOUR_S)
+    assert desk.heard() == [("updated", "repeated")]
+
+
+def test_maintenance_is_a_silence_of_the_configuration(store: Store) -> None:
+    """In its window nobody is told; the audit trail names it."""
+    window = MaintenanceConfig(name="upgrade", begins="2025-11-20T10:00:00Z", ends="2025-11-20T12:00:00Z")
+    desk = Desk(store, maintenance=[window])
+    assert window.active(NOW)
+    desk.event()
+    assert store.audit(store.incidents()[0]["id"])[-1]["text"] == "maintenance upgrade"
+    desk.wait(2 * HOUR_S)
+    assert desk.heard() == [("opened", "silence_ended")]
+
+
+# Groups
+
+
+def test_an_event_of_a_provider_is_one_alert_that_lists_its_targets(desk: Desk) -> None:
+    """Thirty targets in ten minutes are a few messages of one alert, and the last of them lists all."""
+    for target in FLEET[1:]:
+        desk.event(target)
+        desk.wait(20)
+    desk.wait(10 * MINUTE_S)
+    bodies = desk.bodies()
+    assert 3 <= len(bodies) <= 5
+    assert [one["type"] for one in bodies] == ["llm.drift.opened", *["llm.drift.updated"] * (len(bodies) - 1)]
+    assert len({one["data"]["alert_id"] for one in bodies}) == len({one["data"]["fingerprint"] for one in bodies}) == 1
+    assert (len(bodies[-1]["data"]["targets"]), bodies[-1]["data"]["targets_total"]) == (20, 31)
+    assert len(desk.store.incidents()) == 31
+
+
+def test_a_group_is_over_with_the_last_of_it(desk: Desk) -> None:
+    """The alert stands while any of its incidents does, also when the first of them ends first."""
+    desk.event()
+    desk.event(SIBLING)
+    desk.heard()
+    desk.close("resolved")
+    desk.wait(HOUR_S)
+    [first] = desk.bodies()
+    assert (first["type"], first["data"]["status"]) == ("llm.drift.updated", "open")
+    assert {one["status"] for one in first["data"]["targets"]} == {"open", "resolved"}
+    desk.close("resolved", SIBLING)
+    [last] = desk.bodies()
+    assert (last["type"], last["data"]["status"], last["data"]["reason"]) == (
+        "llm.drift.resolved",
+        "resolved",
+        "resolved",
+    )
+    assert last["data"]["alert_id"] == first["data"]["alert_id"]
+    assert desk.store.alerts() == {}
+
+
+def test_a_group_is_quiet_where_all_of_it_is(desk: Desk) -> None:
+    """A silence of one model does not hide that others moved too."""
+    desk.silence(HOUR_S, model="gpt-4o")
+    desk.event()
+    desk.event(SIBLING)
+    assert desk.heard() == []
+    desk.event(FLEET[5])
+    assert desk.heard() == [("opened", "drifted")]
+
+
+# A kill at every point
+
+
+class Killed(BaseException):
+    """The process is killed here."""
+
+
+def killing(step: str, nth: int) -> Callable[[str], None]:
+    """A failpoint that ends the process the `nth` time it comes to `step`."""
+    count = iter(range(nth))
+
+    def failpoint(name: str) -> None:
+        if name == step and next(count, None) is None:
+            raise Killed
+
+    return failpoint
+
+
+class SendsApart(Teller):
+    """The broken one: the messages are written in a transaction of their own, after the incident's."""
+
+    def tell(self, told: Any, standing: Any, _transaction: Any, now: float) -> None:
+        """Keep the messages for later."""
+        self.later = (told, standing, now)
+
+    def afterwards(self) -> None:
+        """Write them."""
+        with self._store.judgement() as transaction:
+            super().tell(*self.later[:2], transaction, self.later[2])
+
+
+STEPS = ["before_judgement", "before_judgement_commit", "after_judgement"]
+STORY: tuple[tuple[Target, Kind, str], ...] = (
+    (HERE, "drift", "output_tokens"),
+    (HERE, "drift", "refusal"),
+    (HERE, "recovered", "output_tokens"),
+    (HERE, "recovered", "refusal"),
+)
+
+
+def played(path: Path, step: str, nth: int, kind: type[Teller]) -> list[str]:
+    """Play STORY, killed once at the nth `step`, and go on with a new process; what was sent."""
+    pending = list(STORY)
+    for failpoint in (killing(step, nth), lambda _: None):
+        with Store.open(path, clock=None, failpoint=failpoint) as store:
+            desk = Desk(store)
+            desk.teller = kind(store, desk.teller._alerts)
+            desk.incidents = Incidents(store.incidents(), lambda *_: None, WeightsConfig(), DetectConfig())
+            try:
+                while pending:
+                    cursor = store.cursor()
+                    done = 0 if cursor is None else round((cursor - NOW) / HOUR_S)
+                    pending = list(STORY)[done:]
+                    if pending:
+                        _step(desk, pending[0], done)
+            except Killed:
+                continue
+            return [one["type"] for one in desk.bodies()]
+    raise AssertionError("killed twice")
+
+
+def _step(desk: Desk, what: tuple[Target, Kind, str], done: int) -> None:
+    """Judge one fact: cursor, incident and messages in one transaction, as the watcher does."""
+    target, kind, subject = what
+    at = NOW + HOUR_S * (done + 1)
+    event = Event(kind, at, at, 1, subject, "down", 6.0)
+    desk.facts[target].add(event)
+    told = desk.incidents.apply(target, event, desk.facts)
+    with desk.store.judgement() as transaction:
+        transaction.advance(at)
+        for one in told:
+            transaction.put_incident(one.incident)
+        desk.teller.tell(told, desk.incidents.standing, transaction, at)
+    if isinstance(desk.teller, SendsApart):
+        desk.teller.afterwards()
+
+
+EVERYTHING = ["llm.drift.opened", "llm.drift.updated", "llm.drift.resolved"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("nth", range(4))
+def test_a_kill_between_decide_and_store_loses_no_message(tmp_path: Path, step: str, nth: int) -> None:
+    """At each step of each transaction: after a restart every transition is in the outbox, once and in order."""
+    assert played(tmp_path / "u.duckdb", step, nth, Teller) == EVERYTHING
+
+
+def test_messages_in_a_transaction_of_their_own_would_be_lost(tmp_path: Path) -> None:
+    """Negative control: with the incident committed first, a kill before the messages loses one."""
+    lost = [played(tmp_path / f"{nth}.duckdb", "before_judgement", nth, SendsApart) != EVERYTHING for nth in range(8)]
+    assert any(lost)
+
+
+def test_replay_and_live_record_the_same(desk: Desk) -> None:
+    """What is recorded does not depend on receivers: without any, incidents and their trail are the same."""
+    desk.event()
+    desk.event(kind="recovered")
+    with Store.open(None, clock=None) as other:
+        alone = Desk(other)
+        alone.teller = Teller(other, AlertsConfig())
+        alone.event()
+        alone.event(kind="recovered")
+        assert other.incidents() == desk.store.incidents()
+        key = other.incidents()[0]["id"]
+        kinds = [[one["action"] for one in store.audit(key)] for store in (other, desk.store)]
+        assert kinds[0] == kinds[1]
