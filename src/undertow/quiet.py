@@ -111,12 +111,19 @@ def _minute(text: str) -> int:
 def matches(matchers: Mapping[str, str | None], incident: Mapping[str, Any]) -> bool:
     """Whether each of MATCHERS that is given fits `incident`; `*` stands for any text.
 
-    A route fits an incident that names one, so that a matcher on a route leaves incidents of whole targets alone.
+    A route fits an incident all of whose known routes fit, so that one that shows elsewhere too is told.
     """
-    target = incident.get("target") or {}
-    told = {**target, **{key: incident.get(key) for key in ("route", "lane", "cause")}}
+    told: dict[str, list[str]] = {"route": _routes(incident)}
+    for key, value in {**(incident.get("target") or {}), "lane": incident["lane"], "cause": incident["cause"]}.items():
+        told[key] = [value] if value is not None else []
     given = {key: pattern for key in MATCHERS if (pattern := matchers.get(key))}
-    return all(told.get(key) is not None and fnmatchcase(told[key], pattern) for key, pattern in given.items())
+    return all(told.get(key) and all(fnmatchcase(v, by) for v in told[key]) for key, by in given.items())
+
+
+def _routes(incident: Mapping[str, Any]) -> list[str]:
+    """The routes that the signals were measured on; small ones are measured together, as in `chat, search`."""
+    strata = (stratum for signal in incident.get("signals") or () for stratum in signal.get("strata") or ())
+    return [route for stratum in strata if stratum.get("route") for route in stratum["route"].split(", ")]
 
 
 def in_force(silence: Mapping[str, Any], now: float) -> bool:

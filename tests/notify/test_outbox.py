@@ -232,6 +232,21 @@ def test_gone_is_the_end_of_a_channel(
     assert [notice["kind"] for notice in outbox.notices()] == ["webhook_dead", "webhook_dead"]
 
 
+def test_gone_outlives_a_restart_until_somebody_enables_it(
+    incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
+) -> None:
+    """A receiver that answered 410 is not asked again by the next process, but once it is enabled."""
+    receiver.answers = [receiver.says(410)]
+    for place in range(3):
+        put(outbox, *plan("llm.drift.opened", incident | {"id": f"inc_{place}"}, alerts, clock()))
+        Deliverer(outbox, alerts, clock, random.Random(1)).step(clock())
+        assert len(receiver.requests) == (2 if place == 2 else 1)
+        assert [one["channel"] for one in outbox.disabled()] == ([] if place == 2 else [channel(alerts.webhook[0])])
+        if place == 1:
+            with outbox.judgement() as judgement:
+                judgement.enable(channel(alerts.webhook[0]))
+
+
 def test_a_receiver_that_left_the_configuration_gets_nothing(
     incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
 ) -> None:

@@ -87,7 +87,7 @@ def _desk(store: Store) -> Desk:
 
 
 def test_every_transition_is_told_once_and_recorded(desk: Desk) -> None:
-    """Opened, joined, acknowledged and recovered each send one message, and the audit trail has them with their doer."""
+    """Opened, joined, acknowledged and recovered each send one message; the trail has them with who did it."""
     desk.event()
     desk.event(subject="refusal")
     desk.close("acknowledged")

@@ -9,7 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import undertow
-from undertow.api import detectability, docs, health, incidents, ingest, memory, reply, series, spans, targets, weights
+from undertow.api import (
+    detectability,
+    docs,
+    health,
+    incidents,
+    ingest,
+    memory,
+    receivers,
+    reply,
+    series,
+    silences,
+    spans,
+    targets,
+    weights,
+)
 from undertow.api.guard import Guard
 from undertow.api.monitor import Decode, Deliveries, Monitor, Source, Watcher
 from undertow.api.reply import Problem
@@ -19,7 +33,10 @@ from undertow.crew import Health
 from undertow.errors import StoreError, TryAgain, UndertowError, UsageError
 from undertow.store import Store
 
-FAMILIES = (health, targets, detectability, memory, incidents, series, ingest, weights, spans)
+FAMILIES = (
+    *(health, targets, detectability, memory, incidents, silences, receivers),
+    *(series, ingest, weights, spans),
+)
 
 
 def create(

@@ -68,6 +68,10 @@ def _outbox(monitor: Monitor) -> Document:
     """A receiver that is away is told and is no reason to take the monitor out of service."""
     part: dict[str, Any] = _thread(monitor, "outbox")
     failing = dict(monitor.deliverer.failing) if monitor.deliverer else {}
+    disabled = [one["channel"] for one in monitor.store.disabled()] if part["ok"] else []
+    if disabled:
+        told = f"gone and disabled until somebody enables them: {', '.join(disabled)}"
+        return part | {"state": "disabled", "detail": told}
     if part["ok"] and failing:
         told = ", ".join(f"{channel} ({reason})" for channel, reason in sorted(failing.items()))
         return part | {"state": "retrying", "detail": f"not delivered at the last attempt: {told}"}

@@ -35,9 +35,9 @@ def routes(monitor: Monitor) -> APIRouter:
     def incidents(status: Status | None = None, limit: Limit = 1000) -> Response:
         return reply.json({"incidents": monitor.store.incidents(status, limit)})
 
-    @router.get("/v1/incidents/{incident_id}", summary="One incident")
+    @router.get("/v1/incidents/{incident_id}", summary="One incident, and in `trail` who did what, when and why")
     def incident(incident_id: Id) -> Response:
-        return reply.json(_found(monitor, incident_id))
+        return reply.json(_found(monitor, incident_id) | {"trail": monitor.store.audit(incident_id)})
 
     @router.get("/v1/notices", summary="What is worth knowing and is no incident, newest first")
     def notices(limit: Limit = 1000) -> Response:

@@ -25,12 +25,14 @@ from undertow.errors import TryAgain, UndertowError
 from undertow.notify.outbox import Deliverer
 from undertow.store import Store
 from undertow.watch.loop import Watcher
+from undertow.watch.silence import Silence
 from undertow_collectors.kafka import KafkaSource
 from undertow_collectors.source import Source
 
 EXAMPLE = "undertow serve --config undertow.toml"
 
 TICK_S = 1.0
+SILENCE_S = 15.0
 RETENTION_S = 3600.0
 STOP_S = 8.0
 LAST_ANSWERS_S = 2
@@ -63,6 +65,7 @@ class Monitor:
         self._crew = Crew(on_failure=self._end)
         self._watcher = Watcher(store, config, system_clock)
         self._source = source(config, config.kafka, store) if config.kafka else None
+        self._silence = Silence(store, self._watcher.silences, self._source, config, system_clock)
         self._deliverer = Deliverer(store, config.alerts, system_clock, random.Random())  # noqa: S311  jitter
         app = create(
             store,
@@ -86,6 +89,7 @@ class Monitor:
             self._crew.start("source", partial(self._source.run, self._store))
         self._crew.repeat("detection", TICK_S, self._tick)
         self._crew.start("outbox", self._deliverer.run)
+        self._crew.repeat("silence", SILENCE_S, self._silence.tick)
         self._crew.repeat("retention", RETENTION_S, self._retain)
         with self._exported():
             self._server.run(sockets=[listener])

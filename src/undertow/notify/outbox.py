@@ -5,6 +5,7 @@ down how it went. A kill between the two sends the same message again under the 
 """
 
 import hashlib
+import http.client
 import logging
 import random
 import threading
@@ -35,6 +36,7 @@ SEVERITIES = ("info", "warning", "critical")
 _POLL_S = 1.0
 _THROTTLE_S = 60.0
 _ROUND = 1000
+_GONE = f"http_{http.client.GONE:d}"
 _ORDER = {"llm.drift.opened": 0, "llm.drift.updated": 1, "llm.drift.resolved": 2}
 
 Told = Literal["told", "below_min_severity"]
@@ -48,6 +50,10 @@ class Notices(Protocol):
 
     def put_notice(self, document: dict[str, Any]) -> None:
         """Keep a notice for the dashboard."""
+        ...
+
+    def disable(self, channel: str, at: float, detail: str) -> None:
+        """Send nothing to a receiver any more."""
         ...
 
 
@@ -73,6 +79,10 @@ class Outbox(Protocol):
 
     def judgement(self) -> AbstractContextManager[Notices]:
         """A transaction."""
+        ...
+
+    def disabled(self) -> Sequence[Mapping[str, Any]]:
+        """Receivers that said they are gone, each with its `channel`."""
         ...
 
 
@@ -121,7 +131,7 @@ class Deliverer:
     """Empties the outbox. `deliveries` counts attempts by (channel, outcome); `failing` is why the last one failed.
 
     A receiver that fails is left alone for the rest of the round, so that one that hangs delays the others once; one
-    that answers 410 is left alone until the next start.
+    that answers 410 is disabled, in the store, until somebody enables it.
     """
 
     def __init__(
@@ -159,7 +169,9 @@ class Deliverer:
         """One round at `now` (Unix seconds): one attempt for each message that is due. Returns how many were sent."""
         sent = 0
         failed: set[str] = set()
-        for entry in self._store.due(now, _ROUND):
+        entries = self._store.due(now, _ROUND)
+        self._gone = {one["channel"] for one in self._store.disabled()} if entries else set()
+        for entry in entries:
             if entry.channel in failed or now < self._not_before.get(entry.channel, now):
                 continue
             attempt = self._attempt(entry)
@@ -213,11 +225,12 @@ class Deliverer:
 
     def _bury(self, entry: Outgoing, attempt: Attempt, at: float) -> None:
         log.error("%s to %s is given up: %s", entry.kind, entry.channel, attempt.detail)
-        if attempt.outcome == "gone":
-            self._gone.add(entry.channel)
         self._store.record_delivery(entry.webhook_id, entry.channel, "dead", at=at, detail=attempt.detail)
         text = f"{entry.kind} of {entry.incident_id} was not delivered to {entry.channel}: {attempt.detail}"
         with self._store.judgement() as judgement:
+            if attempt.detail == _GONE:
+                self._gone.add(entry.channel)
+                judgement.disable(entry.channel, at, attempt.detail)
             judgement.put_notice({"kind": "webhook_dead", "target": None, "at": at, "text": text})
 
 

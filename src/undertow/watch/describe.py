@@ -78,9 +78,16 @@ def _state(watch: TargetWatch | None, standing: Sequence[dict[str, Any]], quiet_
         return "collecting", f"{_progress(watch)}{_rest(watch, quiet_s)}"
     if not any(stream.sufficient for stream in watch.streams):
         return "insufficient_data", "no signal has the 500 values in the baseline that judging needs"
-    if quiet_s > max(LEAST_QUIET_S, 3 * MISSING_SPANS * DAY_S * watch.baseline.days / watch.baseline.spans):
+    if silent(watch, quiet_s):
         return "stale", f"nothing heard for {quiet_s / 60:,.0f} minutes; in its baseline a request came far more often"
     return "ok", f"as in its baseline of {watch.baseline.ok_spans:,} answers"
+
+
+def silent(watch: TargetWatch, quiet_s: float) -> bool:
+    """Whether far more requests are missing than chance explains; False without a baseline to say so."""
+    if watch.baseline is None:
+        return False
+    return quiet_s > max(LEAST_QUIET_S, 3 * MISSING_SPANS * DAY_S * watch.baseline.days / watch.baseline.spans)
 
 
 def _progress(watch: TargetWatch | None) -> str:

@@ -11,7 +11,7 @@ from undertow.config import Config
 from undertow.span import Target
 from undertow.store import Store
 from undertow.watch import memory, pooling, sizing, weights
-from undertow.watch.describe import describe
+from undertow.watch.describe import describe, silent
 from undertow.watch.detectability import Detectability
 from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
@@ -69,6 +69,14 @@ class Watcher:
             lowered = weights.entries(standing, self._engine.targets, self._config.weights, now)
             multipliers = {_target(entry): entry["multiplier"] for entry in lowered}
             return [self._describe(row, multipliers, now) for row in self._store.targets()]
+
+    def silences(self) -> list[tuple[Document, float, bool]]:
+        """Each target that has a baseline, when it was last heard, and whether it is silent since."""
+        with self._lock:
+            now, watches = self._clock(), self._engine.targets
+            rows = [(row, watches.get(_target(row))) for row in self._store.targets()]
+            known = [(row, watch) for row, watch in rows if watch and watch.baseline]
+            return [(row["target"], row["last"], silent(watch, now - row["last"])) for row, watch in known]
 
     def memory(self, days: float) -> Document:
         """The last `days` against every baseline that a target ever had, as `GET /v1/memory` tells it."""
