@@ -186,6 +186,10 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[Text, _says("where to post; http or https")]
     secret: Annotated[Secret | None, _says("signing secret: `whsec_` and base64 of 24 to 64 bytes")] = None
     secret_file: Annotated[str | None, _says("file that holds `secret`")] = None
+    previous_secret: Annotated[
+        Secret | None, _says("the secret before it, signed with as well while the receiver changes over")
+    ] = None
+    previous_secret_file: Annotated[str | None, _says("file that holds `previous_secret`")] = None
     min_severity: Annotated[Severity, _says("least severity that is sent")] = "warning"
 
 
@@ -315,6 +319,8 @@ def _check_alerts(alerts: AlertsConfig, place: Place) -> None:
         if not webhook.secret:
             raise (here / "secret").error("is missing; set it or secret_file, alerts are always signed")
         _check_webhook_secret(webhook.secret, here / "secret")
+        if webhook.previous_secret:
+            _check_webhook_secret(webhook.previous_secret, here / "previous_secret")
     for index, host in enumerate(alerts.allow_hosts):
         _check_host(host, place / "allow_hosts" / index)
     quiet.check(alerts.maintenance, place / "maintenance")

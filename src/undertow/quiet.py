@@ -5,7 +5,7 @@ Both suppress sending, never recording. Pure: every question comes with its time
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -49,7 +49,7 @@ class MaintenanceConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is on."""
         if self.begins:
             return _moment(self.begins) <= now < _moment(self.ends)
-        local = datetime.fromtimestamp(now, ZoneInfo(self.timezone))
+        local = datetime.fromtimestamp(now, _zone(self.timezone))
         minute, start, end = local.hour * 60 + local.minute, _minute(self.start), _minute(self.end)
         today, yesterday = DAYS[local.weekday()], DAYS[local.weekday() - 1]
         length = end - start if end > start else end - start + _MINUTES_OF_DAY
@@ -88,12 +88,15 @@ def _check_weekly(window: MaintenanceConfig, here: Place) -> None:
     for key in ("start", "end"):
         if not _CLOCK.fullmatch(getattr(window, key)):
             raise (here / key).error("expected HH:MM, from 00:00 to 24:00")
-    if _minute(window.start) % _MINUTES_OF_DAY == _minute(window.end) and len(window.days) < len(DAYS) and window.days:
-        raise (here / "end").error("is start itself; a whole day is 00:00 to 24:00")
     try:
-        ZoneInfo(window.timezone)
+        _zone(window.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         raise (here / "timezone").error(f"{window.timezone!r} is not known") from None
+
+
+def _zone(name: str) -> tzinfo:
+    """UTC is known without a time zone database, which small images lack."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _moment(text: str) -> float:

@@ -80,6 +80,15 @@ def test_what_is_missing_fails(mock_kafka: Any, doctor: Doctor) -> None:
     assert SECRET not in "".join(lines)
 
 
+def test_a_receiver_that_is_gone_fails(doctor: Doctor) -> None:
+    """One that answered 410 gets nothing any more, which somebody should know."""
+    with Store.open("undertow.duckdb") as store, store.judgement() as transaction:
+        transaction.disable("webhook:hooks.example:1", 5.0, "http_410")
+    code, lines = doctor()
+    assert code == 1
+    assert any(line.startswith("FAIL webhook") and "hooks.example" in line for line in lines)
+
+
 def test_a_running_monitor_is_no_failure(doctor: Doctor, tmp_path: Path) -> None:
     """A database that a monitor holds is remarked with its process."""
     command = [sys.executable, "-c", HOLD, str(tmp_path / "undertow.duckdb")]

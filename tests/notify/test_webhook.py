@@ -29,9 +29,9 @@ def _entry() -> Outgoing:
 
 @pytest.fixture(name="deliver")
 def _deliver(receiver: Any) -> Callable[..., Any]:
-    def deliver(entry: Outgoing, key: str, now: float | None = None, deadline_s: float = 5.0) -> Any:
+    def deliver(entry: Outgoing, key: str, now: float | None = None, deadline_s: float = 5.0, **more: Any) -> Any:
         egress = Egress(Guard(["127.0.0.1"]), deadline_s=deadline_s)
-        return send(entry, WebhookConfig(url=receiver.url, secret=Secret(key)), egress, now or time.time())
+        return send(entry, WebhookConfig(url=receiver.url, secret=Secret(key), **more), egress, now or time.time())
 
     return deliver
 
@@ -77,11 +77,13 @@ def test_a_stale_timestamp_a_foreign_key_and_another_id_are_refused(entry: Outgo
 
 
 def test_while_a_secret_is_changed_both_verify(entry: Outgoing, deliver: Any, receiver: Any) -> None:
-    """Two secrets, separated by a space, sign twice; a receiver may hold either."""
+    """`secret` and `previous_secret` sign both, so that a receiver may hold either; a third one verifies nothing."""
     old, new = secret(), secret()
-    deliver(entry, f"{new} {old}")
+    deliver(entry, new, previous_secret=Secret(old))
     headers, body = receiver.requests[0]
     assert Webhook(old).verify(body, headers) == Webhook(new).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret()).verify(body, headers)
 
 
 @pytest.mark.parametrize(

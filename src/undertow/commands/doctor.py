@@ -107,6 +107,8 @@ def _store(config: StoreConfig) -> Iterator[Check]:
         with Store.open(path, config=config) as store:
             yield Check("store", True, f"{path}, newest span {store.newest()}")
             yield from _derived(store)
+            for one in store.disabled():
+                yield Check("webhook", False, f"{one['channel']} said {one['detail']}: it is disabled until enabled")
     except UndertowError as error:
         yield Check("store", None if "is in use by" in str(error) else False, str(error))
 

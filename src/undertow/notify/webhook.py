@@ -49,7 +49,7 @@ def sign(entry: Outgoing, secrets: Sequence[str], now: float) -> dict[str, str]:
 
 def send(entry: Outgoing, receiver: WebhookConfig, egress: Egress, now: float) -> Attempt:
     """One attempt to deliver `entry`; it never raises for what a receiver or the network does."""
-    secrets = receiver.secret.reveal().split() if receiver.secret else []
+    secrets = [one.reveal() for one in (receiver.secret, receiver.previous_secret) if one]
     try:
         response = egress.post(receiver.url, entry.body.encode(), sign(entry, secrets, now))
     except Refused as refusal:
