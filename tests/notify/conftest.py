@@ -3,11 +3,13 @@
 import contextlib
 import socketserver
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +114,18 @@ def _incident() -> dict[str, Any]:
         "why": ["traffic_quiet"],
         "recommendation": {"action": "down_weight", "multiplier": 0.5},
     }
+
+
+@pytest.fixture(name="certificate")
+def _certificate(tmp_path: Path) -> Path:
+    path = tmp_path / "both.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=receiver.example "
+        f"-addext subjectAltName=DNS:receiver.example -keyout {path} -out {tmp_path / 'cert.pem'}"
+    )
+    try:
+        subprocess.run(command.split(), capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"openssl makes no certificate to serve: {error}")
+    path.write_text(path.read_text() + (tmp_path / "cert.pem").read_text())
+    return path

@@ -1,6 +1,5 @@
 import ipaddress
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -179,21 +178,6 @@ def test_a_body_that_does_not_end_leaves_the_status_standing(receiver: Any) -> N
     """The status is the answer: what comes after it may be late."""
     receiver.answers = [b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nshort"]
     assert Egress(Guard(["127.0.0.1"])).post(receiver.url, b"{}", {}).status == 202
-
-
-@pytest.fixture(name="certificate")
-def _certificate(tmp_path: Path) -> Path:
-    path = tmp_path / "both.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=receiver.example "
-        f"-addext subjectAltName=DNS:receiver.example -keyout {path} -out {tmp_path / 'cert.pem'}"
-    )
-    try:
-        subprocess.run(command.split(), capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"openssl makes no certificate to serve: {error}")
-    path.write_text(path.read_text() + (tmp_path / "cert.pem").read_text())
-    return path
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from undertow.config import Secret, WebhookConfig
+from undertow.notify.attempt import classify
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing
-from undertow.notify.webhook import classify, send, sign
+from undertow.notify.webhook import send, sign
 
 
 def secret() -> str:

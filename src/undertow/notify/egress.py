@@ -7,10 +7,12 @@ the *resolved* addresses are judged and the connection goes to a judged one: no 
 import http.client
 import io
 import ipaddress
+import math
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from undertow.notify.aside import aside
 
 DEADLINE_S = 15.0
 BODY_LIMIT_BYTES = 4096
+TALK_LIMIT_BYTES = 65_536
+"""As much as the other side may say in a conversation that is not HTTP."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
@@ -101,6 +105,19 @@ class Egress:
             connection.request("POST", path, body, {**headers, "Connection": "close"})
             return _read(connection.getresponse())
 
+    @contextmanager
+    def dial(self, host: str, port: int) -> Iterator["Line"]:
+        """A connection for another protocol than HTTP, judged and bounded alike; closed at the end.
+
+        Raises Refused or OSError (also TimeoutError).
+        """
+        deadline = _Deadline(self._deadline_s)
+        line = Line(deadline.connect(self._judged(host, port, deadline), port), host, self._tls, deadline)
+        try:
+            yield line
+        finally:
+            line.sock.close()
+
     def _judged(self, host: str, port: int, deadline: "_Deadline") -> list[str]:
         addresses = deadline.within(lambda: self._resolver(host, port))
         objections = {address: self._guard.objection(host, address) for address in addresses}
@@ -109,6 +126,28 @@ class Egress:
             told = ", ".join(f"{address} is {objection}" for address, objection in objections.items())
             raise Refused(f"{host} may not be reached ({told or 'no address'}); alerts.allow_hosts opens single hosts")
         return allowed
+
+
+class Line:
+    """A connection to a judged address; `left` is how many seconds the whole conversation may still take."""
+
+    def __init__(self, sock: socket.socket, host: str, tls: ssl.SSLContext, deadline: "_Deadline") -> None:
+        self.sock = sock
+        self.host = host
+        self.tls = tls
+        self._deadline = deadline
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises TimeoutError after it."""
+        return self._deadline.left()
+
+    def secure(self) -> None:
+        """Speak TLS from now on."""
+        self.sock = self._deadline.handshake(self.tls, self.sock, self.host)
+
+    def reader(self, sock: socket.socket) -> io.RawIOBase:
+        """What the other side says on `sock`, as much as a conversation needs."""
+        return _Reader(sock, self._deadline, TALK_LIMIT_BYTES)
 
 
 class _Deadline:
@@ -164,16 +203,21 @@ class _Bounded:
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+    def __init__(self, sock: socket.socket, deadline: _Deadline, most: float = math.inf) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._left = most
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(self._deadline.left())
-        return self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise ConnectionError("the other side says more than a conversation needs")
+        return count
 
 
 def _read(response: http.client.HTTPResponse) -> Response:

@@ -27,6 +27,7 @@ _CORE = (
 )
 _TOLD_SIGNALS = 10
 _QUERY_LIMIT = 1500
+_TEXT_LIMIT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def body(
     """The Standard Webhooks body `{"type", "timestamp", "data"}` as JSON of less than 20 kB.
 
     `data` is the incident object (CONTRACTS 2) with alert_id, fingerprint, data_quality and links. One too long for the
-    limit is cut (its strata first, then to its core and first signals) and says so in `truncated`.
+    limit is cut (its strata first, then to its core and first signals, at last its names) and says so in `truncated`.
     """
     added = {
         "alert_id": alert_id(incident),
@@ -93,12 +94,19 @@ def body(
     brief = {**incident, "signals": signals, "truncated": True}
     core = {key: incident[key] for key in _CORE if key in incident} | {"signals": [], "truncated": True}
     some = core | {"signals": signals[:_TOLD_SIGNALS]}
-    texts = (_encode(kind, now, {**data, **added}) for data in (incident, brief, some, core))
+    texts = (_encode(kind, now, {**data, **added}) for data in (incident, brief, some, core, _short(core)))
     return next((text for text in texts if len(text) < BODY_LIMIT_BYTES), b"").decode()
 
 
+def _short(value: Any) -> Any:
+    """`value` with every text in it cut: names that would fill a body alone."""
+    if isinstance(value, Mapping):
+        return {key: _short(inner) for key, inner in value.items()}
+    return value[:_TEXT_LIMIT] if isinstance(value, str) else value
+
+
 def _encode(kind: str, now: float, data: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode({"type": kind, "timestamp": _rfc3339(now), "data": data})
+    return msgspec.json.encode({"type": kind, "timestamp": rfc3339(now), "data": data})
 
 
 def _links(incident: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
@@ -115,5 +123,6 @@ def _links(incident: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
     return {"dashboard": f"{dashboard_url.rstrip('/')}/target?{query}"}
 
 
-def _rfc3339(at: float) -> str:
+def rfc3339(at: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

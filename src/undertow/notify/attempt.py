@@ -1,0 +1,63 @@
+"""One attempt to deliver a message over HTTP, and what the answer means. Nothing here sleeps or tries again."""
+
+import http.client
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from undertow.notify.egress import Egress, Refused
+
+Outcome = Literal["sent", "retry", "throttled", "gone"]
+
+_THROTTLING = (429, 502, 504)
+_LONGEST_WAIT_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one attempt came to; `detail` is a short reason and holds neither URL nor secret.
+
+    `wait_s` is what the receiver asked for in Retry-After; `answer` what it said, at most 4 KiB, for the eyes of
+    whoever tests a channel: it is not logged, since a receiver may repeat what it was sent.
+    """
+
+    outcome: Outcome
+    detail: str
+    wait_s: float = 0.0
+    answer: bytes = field(default=b"", repr=False, compare=False)
+
+
+def post(egress: Egress, url: str, body: bytes, headers: Mapping[str, str], now: float) -> Attempt:
+    """One attempt to post JSON; it never raises for what a receiver or the network does."""
+    told = {"content-type": "application/json", "user-agent": "undertow", **headers}
+    try:
+        response = egress.post(url, body, told)
+    except Refused as refusal:
+        return Attempt("retry", f"refused: {refusal}")
+    except TimeoutError:
+        return Attempt("retry", "timeout")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Attempt("retry", type(error).__name__)
+    return classify(response.status, response.retry_after, now, response.body)
+
+
+def classify(status: int, retry_after: str | None, now: float, answer: bytes = b"") -> Attempt:
+    """What an HTTP status means: only 2xx is received, 410 ends the subscription, redirects are failures."""
+    detail = f"http_{status}"
+    if 200 <= status < 300:
+        return Attempt("sent", detail, answer=answer)
+    if status == http.client.GONE:
+        return Attempt("gone", detail, answer=answer)
+    wait_s = _wait_s(retry_after, now)
+    return Attempt("throttled" if status in _THROTTLING or wait_s else "retry", detail, wait_s, answer)
+
+
+def _wait_s(retry_after: str | None, now: float) -> float:
+    """Retry-After is seconds or an HTTP date (RFC 9110 10.2.3); nonsense is no wait."""
+    text = (retry_after or "").strip()
+    try:
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S)
