@@ -4,19 +4,25 @@ A key `section.key` is also the variable `UNDERTOW_SECTION__KEY`. The Structs ar
 defaults and docs/configuration.md follow from them.
 """
 
-import base64
-import binascii
 import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
-from undertow import fieldmaps, quiet
+from undertow import channels, fieldmaps, quiet
+from undertow.channels import (
+    AlertmanagerConfig,
+    EmailConfig,
+    PagerDutyConfig,
+    Receiver,
+    SlackConfig,
+    TeamsConfig,
+    WebhookConfig,
+)
 from undertow.fieldmaps import FieldMapConfig
 from undertow.keys import Place, Secret, nearest, overlay, read
 from undertow.quiet import MaintenanceConfig
@@ -67,7 +73,6 @@ Format = Literal[
     "zipkin_proto",
     "zipkin_json",
 ]
-Severity = Literal["info", "warning", "critical"]
 Scope = Literal["read", "operate", "ingest"]
 
 
@@ -180,23 +185,15 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.signals.get(name, _SIGNAL)
 
 
-class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One receiver of alerts, signed as Standard Webhooks."""
-
-    url: Annotated[Text, _says("where to post; http or https")]
-    secret: Annotated[Secret | None, _says("signing secret: `whsec_` and base64 of 24 to 64 bytes")] = None
-    secret_file: Annotated[str | None, _says("file that holds `secret`")] = None
-    previous_secret: Annotated[
-        Secret | None, _says("the secret before it, signed with as well while the receiver changes over")
-    ] = None
-    previous_secret_file: Annotated[str | None, _says("file that holds `previous_secret`")] = None
-    min_severity: Annotated[Severity, _says("least severity that is sent")] = "warning"
-
-
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told."""
 
     webhook: Annotated[list[WebhookConfig], _says("receivers")] = []
+    alertmanager: Annotated[list[AlertmanagerConfig], _says("Alertmanagers")] = []
+    slack: Annotated[list[SlackConfig], _says("Slack channels")] = []
+    pagerduty: Annotated[list[PagerDutyConfig], _says("PagerDuty services")] = []
+    teams: Annotated[list[TeamsConfig], _says("Teams channels")] = []
+    email: Annotated[list[EmailConfig], _says("mail")] = []
     allow_hosts: Annotated[
         list[Text], _says("hosts and networks that alerts may reach although they are private or local")
     ] = []
@@ -206,6 +203,10 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
         _says("hours after which an open incident that nobody acknowledged is sent again; 0 never"),
     ] = 24.0
     maintenance: Annotated[list[MaintenanceConfig], _says("times in which nobody is told")] = []
+
+    def receivers(self) -> list[Receiver]:
+        """Every receiver, whatever its channel."""
+        return [*self.webhook, *self.alertmanager, *self.slack, *self.pagerduty, *self.teams, *self.email]
 
 
 class WeightsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -313,39 +314,13 @@ def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
 
 
 def _check_alerts(alerts: AlertsConfig, place: Place) -> None:
-    for index, webhook in enumerate(alerts.webhook):
-        here = place / "webhook" / index
-        _check_url(webhook.url, here / "url")
-        if not webhook.secret:
-            raise (here / "secret").error("is missing; set it or secret_file, alerts are always signed")
-        _check_webhook_secret(webhook.secret, here / "secret")
-        if webhook.previous_secret:
-            _check_webhook_secret(webhook.previous_secret, here / "previous_secret")
+    for key in ("webhook", "alertmanager", "slack", "pagerduty", "teams", "email"):
+        channels.check(getattr(alerts, key), place / key)
     for index, host in enumerate(alerts.allow_hosts):
         _check_host(host, place / "allow_hosts" / index)
     quiet.check(alerts.maintenance, place / "maintenance")
     if alerts.dashboard_url:
-        _check_url(alerts.dashboard_url, place / "dashboard_url")
-
-
-def _check_url(url: str, place: Place) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise place.error("is not an http or https URL")
-
-
-def _check_webhook_secret(secret: Secret, place: Place) -> None:
-    text = secret.reveal()
-    try:
-        length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-    except (binascii.Error, ValueError):
-        length = 0
-    if not text.startswith("whsec_") or not 24 <= length <= 64:
-        raise place.error("expected `whsec_` followed by the base64 of 24 to 64 bytes")
+        channels.check_url(alerts.dashboard_url, place / "dashboard_url")
 
 
 def _check_host(host: str, place: Place) -> None:

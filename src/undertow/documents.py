@@ -41,7 +41,7 @@ def configuration() -> str:
 
 
 def _sections(kind: type[msgspec.Struct], name: str) -> Iterator[str]:
-    fields = msgspec.structs.fields(kind)
+    fields = _own_first(kind)
     inner = {field.name: _struct_in(field.type) for field in fields}
     rows = [field for field in fields if inner[field.name] is None]
     if rows:
@@ -50,6 +50,13 @@ def _sections(kind: type[msgspec.Struct], name: str) -> Iterator[str]:
     for key, struct in inner.items():
         if struct is not None:
             yield from _sections(struct, _table(name, key, kind))
+
+
+def _own_first(kind: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
+    """The keys of a section, those that it shares with others last."""
+    bases = [base for base in kind.__mro__[1:] if issubclass(base, msgspec.Struct) and base is not msgspec.Struct]
+    shared = {name for base in bases for name in base.__struct_fields__}
+    return sorted(msgspec.structs.fields(kind), key=lambda field: field.name in shared)
 
 
 def _table(name: str, key: str, kind: type[msgspec.Struct]) -> str:

@@ -17,7 +17,8 @@ from undertow.config import AlertsConfig, Secret, WebhookConfig
 from undertow.errors import StoreError
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing
-from undertow.notify.outbox import JITTER, SCHEDULE_S, Deliverer, channel, decide, plan
+from undertow.notify.outbox import JITTER, SCHEDULE_S, Deliverer, plan
+from undertow.notify.routing import channel, decide
 from undertow.store import Store
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from undertow import logs
+from undertow.channels import Receiver
 from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig, load
 from undertow.errors import ConfigError, UndertowError
 from undertow.notify.egress import Guard, resolve
-from undertow.notify.outbox import channel
+from undertow.notify.routing import channel
+from undertow.notify.senders import reaches
 from undertow.store import Store
 from undertow_collectors.client import UnavailableError, View
 from undertow_collectors.kafka import library
@@ -69,10 +70,10 @@ def checks(config: Config) -> Iterator[Check]:
     else:
         yield Check("broker", None, "no [kafka] section: only HTTP ingestion runs")
     yield from _store(config.store)
-    if not config.alerts.webhook:
-        yield Check("webhook", None, "none configured: nobody is told")
-    for receiver in config.alerts.webhook:
-        yield _webhook(receiver.url, channel(receiver), config.alerts)
+    if not config.alerts.receivers():
+        yield Check("webhook", None, "none configured, nor another channel: nobody is told")
+    for receiver in config.alerts.receivers():
+        yield _receiver(receiver, config.alerts)
 
 
 def _kafka(config: KafkaConfig) -> Iterator[Check]:
@@ -119,16 +120,15 @@ def _derived(store: Store) -> Iterator[Check]:
             yield Check("span_id", None, f"{one['count']} were missing, so retries by the gateway count twice")
 
 
-def _webhook(url: str, name: str, alerts: AlertsConfig) -> Check:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+def _receiver(receiver: Receiver, alerts: AlertsConfig) -> Check:
+    (host, port), name = reaches(receiver), channel(receiver)
     guard = Guard(alerts.allow_hosts)
     try:
         addresses = resolve(host, port)
         objections = [guard.objection(host, address) for address in addresses]
         if all(objections):
-            return Check("webhook", False, f"{name} is {objections[0]}: name it in alerts.allow_hosts")
+            return Check(receiver.KIND, False, f"{name} is {objections[0]}: name it in alerts.allow_hosts")
         with socket.create_connection((addresses[objections.index(None)], port), CONNECT_S):
-            return Check("webhook", True, f"{name} takes connections")
+            return Check(receiver.KIND, True, f"{name} takes connections")
     except OSError as error:
-        return Check("webhook", False, f"{name}: {error.strerror or error}")
+        return Check(receiver.KIND, False, f"{name}: {error.strerror or error}")

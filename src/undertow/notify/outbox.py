@@ -10,20 +10,21 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
 
 from undertow.clock import Clock
-from undertow.config import AlertsConfig, WebhookConfig
+from undertow.config import AlertsConfig
 from undertow.errors import TryAgain
 from undertow.notify.aside import aside
+from undertow.notify.attempt import Attempt
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing, body
-from undertow.notify.webhook import Attempt, send
+from undertow.notify.routing import channel, decide
+from undertow.notify.senders import again_s, send
 
 SCHEDULE_S = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Wait before each attempt, as Standard Webhooks recommends; after the last one a message is dead."""
@@ -31,16 +32,13 @@ SCHEDULE_S = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_
 JITTER = 0.1
 """Waits are stretched by up to this share, so that receivers that failed together do not return together."""
 
-SEVERITIES = ("info", "warning", "critical")
-
 _POLL_S = 1.0
 _THROTTLE_S = 60.0
 _ROUND = 1000
 _GONE = f"http_{http.client.GONE:d}"
 _ORDER = {"llm.drift.opened": 0, "llm.drift.updated": 1, "llm.drift.resolved": 2}
 
-Told = Literal["told", "below_min_severity"]
-Recorded = Literal["delivered", "retry", "dead"]
+Recorded = Literal["delivered", "standing", "retry", "dead"]
 
 log = logging.getLogger(__name__)
 
@@ -86,22 +84,6 @@ class Outbox(Protocol):
         ...
 
 
-def channel(receiver: WebhookConfig) -> str:
-    """The name of a receiver in rows, logs and metrics: its host and a hash, since a URL can hold a secret."""
-    digest = hashlib.sha256(receiver.url.encode()).hexdigest()[:8]
-    return f"webhook:{urlsplit(receiver.url).hostname}:{digest}"
-
-
-def decide(incident: Mapping[str, Any], receiver: WebhookConfig, before: Mapping[str, Any] | None = None) -> Told:
-    """Whether `receiver` hears of `incident`; who may have heard of it as it was `before` hears how it goes on."""
-    worst = max(_severity(incident), _severity(before or incident))
-    return "told" if worst >= SEVERITIES.index(receiver.min_severity) else "below_min_severity"
-
-
-def _severity(incident: Mapping[str, Any]) -> int:
-    return 0 if incident.get("cause") == "own_release" else SEVERITIES.index(incident["severity"])
-
-
 def plan(
     kind: str,
     incident: Mapping[str, Any],
@@ -110,21 +92,22 @@ def plan(
     *,
     before: Mapping[str, Any] | None = None,
     quality: Mapping[str, Any] | None = None,
+    heard: Collection[str] = (),
 ) -> list[Outgoing]:
     """The messages that one transition of `incident` at `now` (Unix seconds) sends, one for each receiver told.
 
     Pure, so that a transition judged again after a crash gives the same ids. `before` is the incident before the
-    transition, `quality` the `data_quality` of the body.
+    transition, `quality` the `data_quality` of the body, `heard` the channels that were told of it earlier: they hear
+    how it goes on, whatever became of it.
     """
-    told = [receiver for receiver in alerts.webhook if decide(incident, receiver, before) == "told"]
+    every = {channel(receiver): receiver for receiver in alerts.receivers()}
+    told = [name for name, to in every.items() if name in heard or decide(incident, to, before) == "told"]
     if not told:
         return []
     text = body(kind, incident, now, dashboard_url=alerts.dashboard_url, quality=quality)
     webhook_id = "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
     sequence = round(now * 1000) * len(_ORDER) + _ORDER.get(kind, 0)
-    return [
-        Outgoing(webhook_id, channel(receiver), incident["id"], sequence, kind, text, now, 0, now) for receiver in told
-    ]
+    return [Outgoing(webhook_id, name, incident["id"], sequence, kind, text, now, 0, now) for name in told]
 
 
 class Deliverer:
@@ -141,7 +124,7 @@ class Deliverer:
         self._clock = clock
         self._rng = rng
         self._egress = egress or Egress(Guard(alerts.allow_hosts))
-        self._receivers = {channel(receiver): receiver for receiver in alerts.webhook}
+        self._receivers = {channel(receiver): receiver for receiver in alerts.receivers()}
         self._not_before: dict[str, float] = {}
         self._gone: set[str] = set()
         self.deliveries: Counter[tuple[str, str]] = Counter()
@@ -202,17 +185,18 @@ class Deliverer:
     def _settle(self, entry: Outgoing, attempt: Attempt) -> None:
         """Write down what an attempt came to, and when the next one is."""
         at = self._clock()
+        again = again_s(entry, self._receivers[entry.channel]) if entry.channel in self._receivers else None
         if attempt.outcome == "sent":
-            self.failing.pop(entry.channel, None)
-            self._store.record_delivery(entry.webhook_id, entry.channel, "delivered", at=at, detail=attempt.detail)
+            self._sent(entry, attempt, at, again)
             return
         self.failing[entry.channel] = attempt.detail
         if attempt.outcome == "throttled":
             self._not_before[entry.channel] = at + (attempt.wait_s or _THROTTLE_S)
-        if attempt.outcome == "gone" or entry.attempts + 1 >= len(SCHEDULE_S):
+        if attempt.outcome == "gone" or (again is None and entry.attempts + 1 >= len(SCHEDULE_S)):
             self._bury(entry, attempt, at)
             return
-        wait_s = SCHEDULE_S[entry.attempts + 1] * (1 + JITTER * self._rng.random())
+        wait_s = SCHEDULE_S[min(entry.attempts + 1, len(SCHEDULE_S) - 1)] * (1 + JITTER * self._rng.random())
+        wait_s = wait_s if again is None else min(wait_s, again)
         log.warning("%s to %s: %s, next in %.0f s", entry.kind, entry.channel, attempt.detail, wait_s)
         self._store.record_delivery(
             entry.webhook_id,
@@ -221,6 +205,15 @@ class Deliverer:
             at=at,
             next_attempt_at=at + max(wait_s, attempt.wait_s),
             detail=attempt.detail,
+        )
+
+    def _sent(self, entry: Outgoing, attempt: Attempt, at: float, again: float | None) -> None:
+        """A message that a receiver forgets stays in the outbox until a later one of its incident takes its place."""
+        self.failing.pop(entry.channel, None)
+        outcome: Recorded = "delivered" if again is None else "standing"
+        following = None if again is None else at + again
+        self._store.record_delivery(
+            entry.webhook_id, entry.channel, outcome, at=at, next_attempt_at=following, detail=attempt.detail
         )
 
     def _bury(self, entry: Outgoing, attempt: Attempt, at: float) -> None:

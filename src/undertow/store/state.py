@@ -9,7 +9,7 @@ import msgspec
 from undertow.notify.message import Outgoing
 
 Document = dict[str, Any]
-Recorded = Literal["delivered", "retry", "dead"]
+Recorded = Literal["delivered", "standing", "retry", "dead"]
 
 _OUTGOING = (
     "webhook_id",
@@ -122,17 +122,27 @@ def states(con: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
 
 
 def due(con: duckdb.DuckDBPyConnection, now: float, limit: int) -> list[Outgoing]:
-    """Pending messages whose time has come, none before an earlier one of its incident and channel is settled."""
+    """Messages whose time has come, none before an earlier one of its incident and channel is settled.
+
+    A standing one, which arrived and is sent again, has its time until a later one takes its place.
+    """
     rows = con.execute(
         f"""SELECT {", ".join(_OUTGOING)} FROM outbox
-            WHERE state = 'pending' AND next_attempt_at <= $now AND NOT EXISTS (
-                SELECT 1 FROM outbox AS earlier
-                WHERE earlier.state = 'pending' AND earlier.incident_id = outbox.incident_id
-                AND earlier.channel = outbox.channel AND earlier.sequence < outbox.sequence)
+            WHERE state IN ('pending', 'standing') AND next_attempt_at <= $now AND NOT EXISTS (
+                SELECT 1 FROM outbox AS other
+                WHERE other.incident_id = outbox.incident_id AND other.channel = outbox.channel
+                AND CASE outbox.state WHEN 'pending' THEN other.state = 'pending' AND other.sequence < outbox.sequence
+                    ELSE other.sequence > outbox.sequence END)
             ORDER BY next_attempt_at, sequence, webhook_id LIMIT $limit""",  # noqa: S608
         {"now": now, "limit": limit},
     ).fetchall()
     return [Outgoing(*row) for row in rows]
+
+
+def heard(con: duckdb.DuckDBPyConnection, incident_id: str) -> set[str]:
+    """The channels that were told of an incident, or will be."""
+    rows = con.execute("SELECT DISTINCT channel FROM outbox WHERE incident_id = ?", [incident_id]).fetchall()
+    return {row[0] for row in rows}
 
 
 def record_delivery(
@@ -145,7 +155,8 @@ def record_delivery(
 ) -> None:
     """Count one attempt at the message with `key` (webhook_id, channel)."""
     con.execute(
-        """UPDATE outbox SET attempts = attempts + 1, state = $state, changed_at = $at, detail = $detail,
+        """UPDATE outbox SET attempts = attempts + 1, changed_at = $at, detail = $detail,
+           state = CASE WHEN $state = 'pending' AND state = 'standing' THEN state ELSE $state END,
            next_attempt_at = coalesce($next, next_attempt_at) WHERE webhook_id = $id AND channel = $channel""",
         {
             "state": "pending" if outcome == "retry" else outcome,

@@ -262,6 +262,11 @@ class Store:
         with self._read() as con:
             return state.due(con, now, limit)
 
+    def heard(self, incident_id: str) -> set[str]:
+        """The channels that were told of an incident, or will be."""
+        with self._read() as con:
+            return state.heard(con, incident_id)
+
     def record_delivery(
         self,
         webhook_id: str,
@@ -272,7 +277,7 @@ class Store:
         next_attempt_at: float | None = None,
         detail: str = "",
     ) -> None:
-        """Count one attempt: `delivered`, `retry` at `next_attempt_at`, or `dead`."""
+        """Count one attempt: `delivered`, `standing` until `next_attempt_at`, `retry` at that time, or `dead`."""
         with self._written() as con:
             state.record_delivery(con, (webhook_id, channel), outcome, at, next_attempt_at, detail)
 

@@ -75,7 +75,8 @@ class Teller:
                 transaction.put_audit(key, "held_back", said.owed, ITSELF, at=now, recorded_at=now, text=why)
             return
         quality = data_quality(self._store.ingestion())
-        entries = telling.outgoing(message, self._alerts, now, quality)
+        heard = self._store.heard(message.view["id"])
+        entries = telling.outgoing(message, self._alerts, now, quality, heard)
         for entry in entries:
             transaction.put_outgoing(entry)
         channels = ", ".join(entry.channel for entry in entries) or "nobody"

@@ -4,7 +4,7 @@ Pure: what was told of an alert is a `Said`, kept in the store in the transactio
 messages and the next `Said`; the outbox delivers them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ from undertow.watch.lifecycle import STANDING, Told
 
 Document = dict[str, Any]
 Kind = Literal["opened", "updated", "resolved"]
-Plan = Callable[..., list[Outgoing]]
 
 GROUP_INTERVAL_S = 300.0
 """Further targets of a group are told together, at most so often: fifty of them are no fifty messages."""
@@ -120,8 +119,13 @@ def finished(said: Said, members: Sequence[Document]) -> bool:
 
 
 def outgoing(
-    message: Message, alerts: AlertsConfig, now: float, quality: Mapping[str, Any] | None, planned: Plan = plan
+    message: Message,
+    alerts: AlertsConfig,
+    now: float,
+    quality: Mapping[str, Any] | None,
+    heard: Collection[str] = (),
 ) -> list[Outgoing]:
-    """The rows of the outbox for a message."""
+    """The rows of the outbox for a message; `heard` are the channels that were told of the alert before."""
     view = message.view | {"reason": message.reason}
-    return planned(f"llm.drift.{message.kind}", view, alerts, now, before=message.before, quality=quality)
+    kind = f"llm.drift.{message.kind}"
+    return plan(kind, view, alerts, now, before=message.before, quality=quality, heard=heard)

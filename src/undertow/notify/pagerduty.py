@@ -1,0 +1,54 @@
+"""PagerDuty: Events API v2. One incident is one alert, by its `dedup_key`.
+
+https://developer.pagerduty.com/docs/events-api-v2-overview; the routing key joins the payload only on its way out.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from undertow.channels import PagerDutyConfig
+from undertow.notify.attempt import Attempt, post
+from undertow.notify.egress import Egress
+from undertow.notify.message import Outgoing, rfc3339
+from undertow.notify.story import TEXTS, Story, cut, tell
+
+DEDUP_LIMIT = 255
+SUMMARY_LIMIT = 1024
+
+_SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
+
+
+def payload(story: Story) -> dict[str, Any]:
+    """The event without its routing key: trigger, acknowledge or resolve."""
+    event: dict[str, Any] = {
+        "event_action": "resolve" if story.over else "acknowledge" if story.status == "acknowledged" else "trigger",
+        "dedup_key": dedup_key(story.alert_id),
+        "client": "Undertow",
+        "payload": {
+            "summary": cut(f"{story.title}. {story.sentence}", SUMMARY_LIMIT),
+            "source": "/".join(story.target.get(key, "-") for key in ("gateway", "provider", "model", "deployment")),
+            "severity": _SEVERITIES.get(story.severity, "error"),
+            "timestamp": rfc3339(story.told_at),
+            "component": story.target.get("model", ""),
+            "group": story.target.get("provider", ""),
+            "class": story.cause or story.kind,
+            "custom_details": dict(story.facts),
+        },
+    }
+    if story.link:
+        event |= {"client_url": story.link, "links": [{"href": story.link, "text": TEXTS["labels"]["link"]}]}
+    return event
+
+
+def dedup_key(alert_id: str) -> str:
+    """The key of an incident; one too long is told by its hash."""
+    return alert_id if len(alert_id) <= DEDUP_LIMIT else hashlib.sha256(alert_id.encode()).hexdigest()
+
+
+def send(entry: Outgoing, receiver: PagerDutyConfig, egress: Egress, now: float) -> Attempt:
+    """One attempt to deliver `entry`; it never raises for what PagerDuty or the network does."""
+    key = receiver.routing_key.reveal() if receiver.routing_key else ""
+    body = msgspec.json.encode({"routing_key": key, **payload(tell(entry.body))})
+    return post(egress, receiver.url, body, {}, now)
