@@ -20,7 +20,8 @@ COMMANDS = {
     "report": "what would be noticed, and whether it is what it was",
     "decode": "normalised spans of files, as JSONL",
     "simulate": "seeded traffic with planted changes, to a file or to Kafka",
-    "doctor": "checks configuration, broker, topics, store and webhooks",
+    "alerts": "the channels that alerts go to, and a sample through one of them",
+    "doctor": "checks configuration, broker, topics, store and alert channels",
 }
 LATER = ("golden", "compare")
 INTERRUPTED = 130
