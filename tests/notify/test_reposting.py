@@ -81,6 +81,15 @@ def test_an_alert_is_posted_every_minute_until_it_ends(line: Timeline, incident:
     assert last["endsAt"] == "1970-01-01T00:33:20.000Z"
 
 
+def test_a_message_that_is_settled_when_it_arrives_is_forgotten(
+    line: Timeline, incident: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: delivered once, as to other channels, an alert would end by itself at Alertmanager."""
+    monkeypatch.setattr("undertow.notify.outbox.again_s", lambda *_: None)
+    line.tell("opened", incident)
+    assert len(line.let(600)) == 1
+
+
 def test_a_restart_goes_on_posting(line: Timeline, incident: dict[str, Any]) -> None:
     """What stands is in the store, not in the process."""
     line.tell("opened", incident)

@@ -23,6 +23,7 @@ from undertow.clock import ManualClock
 from undertow.config import AlertsConfig, Secret
 from undertow.errors import ConfigError
 from undertow.keys import Place
+from undertow.notify.attempt import Attempt
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing
 from undertow.notify.outbox import Deliverer, plan
@@ -113,6 +114,18 @@ def test_what_has_no_words_is_for_webhooks_alone(receiver: Any) -> None:
     assert sent(alerts.webhook[0], "llm.weights.changed").outcome == "sent"
 
 
+@pytest.mark.parametrize("body", ["", "[]", '{"type": 1}', '{"timestamp": "2026", "type": "llm.drift.opened"}'])
+def test_a_message_that_makes_no_sense_holds_up_nobody(body: str, receiver: Any) -> None:
+    """What cannot be put into words is a failed attempt of its channel, which the schedule ends one day."""
+    for to in everyone(receiver.url).receivers()[1:]:
+        entry = Outgoing("msg_1", channel(to), "inc_sample", 0, "llm.drift.opened", body, NOW)
+        attempt = send(entry, to, Egress(Guard(["127.0.0.1"])), NOW)
+        assert attempt.outcome == "retry"
+        assert attempt.detail.startswith("fault: ")
+        assert again_s(entry, to, attempt) is None
+    assert receiver.requests == []
+
+
 @pytest.mark.parametrize("answer", [400, 403, 404, 429, 500, 301])
 def test_what_a_vendor_refuses_is_tried_again(answer: int, receiver: Any) -> None:
     """No answer but 2xx is a delivery; what the receiver said can be looked at and is in no repr."""
@@ -129,8 +142,8 @@ def test_only_an_alert_that_stands_is_sent_again() -> None:
     for event, expected in (("opened", 60.0), ("updated", 60.0), ("resolved", None)):
         kind, body = sample(event, NOW)  # type: ignore[arg-type]
         entry = Outgoing("msg_1", "c", "inc_sample", 0, kind, body, NOW)
-        assert again_s(entry, alerts.alertmanager[0]) == expected
-        assert again_s(entry, alerts.slack[0]) is None
+        assert again_s(entry, alerts.alertmanager[0], Attempt("sent", "http_200")) == expected
+        assert again_s(entry, alerts.slack[0], Attempt("sent", "http_200")) is None
 
 
 def test_everybody_is_reached_at_host_and_port() -> None:

@@ -185,7 +185,8 @@ class Deliverer:
     def _settle(self, entry: Outgoing, attempt: Attempt) -> None:
         """Write down what an attempt came to, and when the next one is."""
         at = self._clock()
-        again = again_s(entry, self._receivers[entry.channel]) if entry.channel in self._receivers else None
+        receiver = self._receivers.get(entry.channel)
+        again = again_s(entry, receiver, attempt) if receiver else None
         if attempt.outcome == "sent":
             self._sent(entry, attempt, at, again)
             return

@@ -36,7 +36,7 @@ def decide(incident: Mapping[str, Any], receiver: Routing, before: Mapping[str, 
 
 
 def _decide(incident: Mapping[str, Any], receiver: Routing) -> Told:
-    severity = "info" if incident.get("cause") == "own_release" else str(incident["severity"])
+    severity = "info" if incident.get("cause") == "own_release" else incident["severity"]
     target: Mapping[str, Any] = incident.get("target") or {}
     if SEVERITIES.index(severity) < SEVERITIES.index(receiver.min_severity):
         return "below_min_severity"

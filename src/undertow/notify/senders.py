@@ -1,5 +1,6 @@
 """The channels: which module sends what is meant for a receiver. Adding one is described in README.md."""
 
+import logging
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -18,17 +19,28 @@ from undertow.notify.egress import Egress
 from undertow.notify.message import Outgoing
 from undertow.notify.story import tells
 
+log = logging.getLogger(__name__)
+
 
 def send(entry: Outgoing, receiver: Receiver, egress: Egress, now: float) -> Attempt:
-    """One attempt to deliver `entry`; it never raises for what a receiver or the network does.
+    """One attempt to deliver `entry`; it never raises for what a receiver, the network or a message does.
 
-    Webhooks get every type of message, the others those that there are words for.
+    Webhooks get every type of message, the others those that there are words for. A message that a channel cannot make
+    its payload of is one that failed, so that it holds up nobody else's.
     """
-    if isinstance(receiver, WebhookConfig):
-        return webhook.send(entry, receiver, egress, now)
-    if not tells(entry.kind):
+    if not isinstance(receiver, WebhookConfig) and not tells(entry.kind):
         return Attempt("sent", "not_for_this_channel")
+    try:
+        return _send(entry, receiver, egress, now)
+    except Exception as error:
+        log.exception("%s could not be put into words for %s", entry.kind, entry.channel)
+        return Attempt("retry", f"fault: {type(error).__name__}")
+
+
+def _send(entry: Outgoing, receiver: Receiver, egress: Egress, now: float) -> Attempt:
     match receiver:
+        case WebhookConfig():
+            return webhook.send(entry, receiver, egress, now)
         case AlertmanagerConfig():
             return alertmanager.send(entry, receiver, egress, now)
         case SlackConfig():
@@ -43,9 +55,9 @@ def send(entry: Outgoing, receiver: Receiver, egress: Egress, now: float) -> Att
             assert_never(receiver)
 
 
-def again_s(entry: Outgoing, receiver: Receiver) -> float | None:
+def again_s(entry: Outgoing, receiver: Receiver, attempt: Attempt) -> float | None:
     """In how many seconds `entry` is sent again although it arrived, None for never: only Alertmanager forgets."""
-    if isinstance(receiver, AlertmanagerConfig) and tells(entry.kind):
+    if isinstance(receiver, AlertmanagerConfig) and tells(entry.kind) and not attempt.detail.startswith("fault"):
         return alertmanager.again_s(entry, receiver)
     return None
 
