@@ -18,7 +18,8 @@ from undertow.keys import Place, Secret
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Severity = Literal["info", "warning", "critical"]
-Lane = Literal["content", "identity", "traffic", "performance", "errors", "cost", "golden"]
+Lane = Literal["content", "identity", "traffic", "performance", "errors", "cost", "golden", "data"]
+"""Lanes of the detection, and `data` for what went silent."""
 Address = Annotated[str, Meta(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$", max_length=254)]
 
 IDENTITY_LABELS = ("alertname", "alert_id", "gateway", "provider", "model", "deployment")
@@ -131,14 +132,19 @@ class EmailConfig(Routing, frozen=True, kw_only=True):
 Receiver = WebhookConfig | AlertmanagerConfig | SlackConfig | PagerDutyConfig | TeamsConfig | EmailConfig
 
 
-def check(receivers: Sequence[Receiver], place: Place) -> None:
-    """Raise ConfigError for what no single type can say of the receivers of one channel."""
+def check(receivers: Sequence[Receiver], allow_hosts: Sequence[str], place: Place) -> None:
+    """Raise ConfigError for what no single type can say of the receivers of one channel.
+
+    Where the address or the body is the secret, http is for the hosts that `allow_hosts` names.
+    """
     names: set[str] = set()
     for index, receiver in enumerate(receivers):
         if receiver.name in names:
             raise (place / index / "name").error(f"{receiver.name!r} names two receivers; choose another")
         names |= {receiver.name} if receiver.name else set()
         _check(receiver, place / index)
+        if isinstance(receiver, SlackConfig | TeamsConfig | PagerDutyConfig):
+            _check_hidden(receiver, allow_hosts, place / index / "url")
 
 
 def _check(receiver: Receiver, place: Place) -> None:
@@ -154,6 +160,13 @@ def _check(receiver: Receiver, place: Place) -> None:
             _check_email(receiver, place)
         case _:
             check_url(_check_given(receiver.url, "url", place).reveal(), place / "url")
+
+
+def _check_hidden(receiver: SlackConfig | TeamsConfig | PagerDutyConfig, opened: Sequence[str], place: Place) -> None:
+    url = receiver.url.reveal() if isinstance(receiver.url, Secret) else receiver.url or ""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in opened:
+        raise place.error("is http, which shows its secret on the way; use https, or name the host in allow_hosts")
 
 
 def _check_given(secret: Secret | None, key: str, place: Place) -> Secret:

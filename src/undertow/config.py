@@ -315,7 +315,7 @@ def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
 
 def _check_alerts(alerts: AlertsConfig, place: Place) -> None:
     for key in ("webhook", "alertmanager", "slack", "pagerduty", "teams", "email"):
-        channels.check(getattr(alerts, key), place / key)
+        channels.check(getattr(alerts, key), alerts.allow_hosts, place / key)
     for index, host in enumerate(alerts.allow_hosts):
         _check_host(host, place / "allow_hosts" / index)
     quiet.check(alerts.maintenance, place / "maintenance")

@@ -87,7 +87,7 @@ def test_a_receiver_that_refuses_is_an_answer_of_no(alerts: Alerts, receiver: Re
 def test_a_private_address_is_refused(alerts: Alerts, tmp_path: Path) -> None:
     """The sample takes the way of real alerts, guard and all."""
     other = tmp_path / "other.toml"
-    other.write_text('[[alerts.slack]]\nname = "ops"\nurl = "http://127.0.0.1:9/x"\n')
+    other.write_text('[[alerts.slack]]\nname = "ops"\nurl = "https://127.0.0.1:9/x"\n')
     code, out, _ = alerts("test", "slack:ops", of=other)
     assert code == 1
     assert "refused: 127.0.0.1 may not be reached" in out

@@ -152,6 +152,16 @@ def test_what_an_incident_lacks_is_not_made_up() -> None:
     assert "cost: not known yet" in sentence
 
 
+def test_data_that_come_again_end_their_alert() -> None:
+    """A silence that is over is told as such, and ends at the pager and at Alertmanager."""
+    stale = {"id": "stale_1", "target": {}, "cause": "data_stale", "opened_at": NOW - 60, "severity": "critical"}
+    story = tell(body("llm.data.stale", stale | {"status": "resolved", "resolved_at": NOW}, NOW))
+    assert story.sentence == "Data of all targets are coming again, and are judged again; recommended: no action."
+    assert pagerduty.payload(story)["event_action"] == "resolve"
+    (alert,) = alertmanager.payload(story, NOW, 60.0, {})
+    assert (alert["labels"]["alertname"], alert["endsAt"]) == ("UndertowDataStale", "2025-11-20T10:42:01.250Z")
+
+
 def test_a_group_of_targets_is_told_as_one(incident: dict[str, Any]) -> None:
     """One event at many targets names the first and counts the others."""
     story = tell(body("llm.drift.opened", incident | {"targets_total": 12}, NOW))

@@ -64,5 +64,12 @@ def test_no_name_and_no_pattern_makes_a_decision_fail(target: dict[str, str], pa
 
 
 def test_the_lanes_that_can_be_named_are_those_there_are() -> None:
-    """The configuration knows every lane of the detection."""
-    assert set(get_args(Configured)) == set(get_args(Lane))
+    """The configuration knows every lane of the detection, and one for missing data."""
+    assert set(get_args(Configured)) == {*get_args(Lane), "data"}
+
+
+@pytest.mark.parametrize("unknown", [None, ""])
+def test_a_silent_topic_is_told_to_every_provider(unknown: Any, incident: dict[str, Any]) -> None:
+    """What is of no single provider passes the filters of all."""
+    told = incident | {"target": {"gateway": None, "provider": unknown, "model": unknown, "deployment": None}}
+    assert decide(told, Routing(providers=["openai"], models=["gpt-*"])) == "told"

@@ -183,5 +183,5 @@ def test_configured_secrets_are_not_in_error_messages() -> None:
     """An address that is none is not repeated, since it is a secret."""
     bad = SlackConfig(name="s", url=Secret(f"hooks.slack.com/{CANARIES[0]}"))
     with pytest.raises(ConfigError) as caught:
-        channels.check([bad], Place("undertow.toml") / "alerts" / "slack")
+        channels.check([bad], [], Place("undertow.toml") / "alerts" / "slack")
     assert str(caught.value) == "undertow.toml: alerts.slack[0].url: is not an http or https URL"

@@ -54,7 +54,7 @@ def _decide(incident: Mapping[str, Any], receiver: Routing) -> Told:
 
 def _fits(patterns: Sequence[str], values: Sequence[str | None]) -> bool:
     """Whether one of the values is wanted; nothing is wanted in particular, or the value is not known: it is."""
-    return not patterns or None in values or any(fnmatchcase(v, p) for v in values if v for p in patterns)
+    return not patterns or not all(values) or any(fnmatchcase(value or "", p) for value in values for p in patterns)
 
 
 def _routes(incident: Mapping[str, Any]) -> list[str] | None:

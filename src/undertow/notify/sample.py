@@ -63,9 +63,13 @@ def _stale(now: float) -> dict[str, Any]:
     return {
         "id": "inc_sample_stale",
         "target": _target(),
+        "cause": "data_stale",
+        "lane": "data",
         "severity": "warning",
         "status": "open",
         "opened_at": now,
         "resolved_at": None,
         "change_point": now - BEGAN_S,
+        "signals": [],
+        "text": "openai/gpt-4 was not heard for 22 minutes; in its baseline it came far more often",
     }

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 NAME_LIMIT = 80
+TEXT_LIMIT = 400
 _SIGNALS = 3
 
 Texts = Mapping[str, Mapping[str, str]]
@@ -100,6 +101,7 @@ def _words(kind: str, data: Mapping[str, Any], told_at: float) -> dict[str, str]
         "cause": TEXTS["cause"].get(cause) or clean(cause) or TEXTS["cause"]["unresolved"],
         "target": _target(data),
         "what": _what(data),
+        "silent": clean(data.get("text") or "", TEXT_LIMIT) or TEXTS["silent"]["unknown"].format(target=_target(data)),
         "since": _since(data, told_at),
         "sure": _sure(data),
         "cost": _cost(data.get("cost")),
