@@ -369,5 +369,5 @@ def test_replay_and_live_record_the_same(desk: Desk) -> None:
         alone.event(kind="recovered")
         assert other.incidents() == desk.store.incidents()
         key = other.incidents()[0]["id"]
-        kinds = [[one["action"] for one in store.audit(key)] for store in (other, desk.store)]
+        kinds = [[o["action"] for o in s.audit(key) if o["action"] != "told"] for s in (other, desk.store)]
         assert kinds[0] == kinds[1]

@@ -278,8 +278,10 @@ class Store:
         detail: str = "",
     ) -> None:
         """Count one attempt: `delivered`, `standing` until `next_attempt_at`, `retry` at that time, or `dead`."""
+        self._failpoint("before_record")
         with self._written() as con:
             state.record_delivery(con, (webhook_id, channel), outcome, at, next_attempt_at, detail)
+        self._failpoint("after_record")
 
     def retain(self, now: float) -> dict[str, int]:
         """Delete what is older at `now` than the configuration keeps; how many rows of each kind."""

@@ -90,7 +90,8 @@ class Silence:
 
     def _send(self, document: Document, transaction: Judgement, now: float) -> None:
         quality = data_quality(self._store.ingestion())
-        for entry in plan(KIND, document, self._config.alerts, now, quality=quality):
+        heard = self._store.heard(document["id"])
+        for entry in plan(KIND, document, self._config.alerts, now, quality=quality, heard=heard):
             transaction.put_outgoing(entry)
 
     def _settle(self, now: float) -> bool:

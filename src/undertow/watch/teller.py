@@ -74,9 +74,10 @@ class Teller:
                 why = said.quiet or "told with the other targets of its group"
                 transaction.put_audit(key, "held_back", said.owed, ITSELF, at=now, recorded_at=now, text=why)
             return
-        quality = data_quality(self._store.ingestion())
-        heard = self._store.heard(message.view["id"])
-        entries = telling.outgoing(message, self._alerts, now, quality, heard)
+        if not self._alerts.receivers():
+            return
+        quality, heard = data_quality(self._store.ingestion()), self._store.heard(key)
+        entries = telling.outgoing(message, members, self._alerts, now, quality=quality, heard=heard)
         for entry in entries:
             transaction.put_outgoing(entry)
         channels = ", ".join(entry.channel for entry in entries) or "nobody"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from undertow.config import AlertsConfig
 from undertow.notify.message import Outgoing
 from undertow.notify.outbox import plan
+from undertow.notify.routing import channel, decide
 from undertow.quiet import Quiet
 from undertow.watch.grouping import together
 from undertow.watch.lifecycle import STANDING, Told
@@ -120,12 +121,15 @@ def finished(said: Said, members: Sequence[Document]) -> bool:
 
 def outgoing(
     message: Message,
+    members: Sequence[Document],
     alerts: AlertsConfig,
     now: float,
+    *,
     quality: Mapping[str, Any] | None,
     heard: Collection[str] = (),
 ) -> list[Outgoing]:
-    """The rows of the outbox for a message; `heard` are the channels that were told of the alert before."""
+    """The rows of the outbox for a message: for channels that `heard` of its alert, or want to hear of a member."""
+    wanted = {channel(to) for to in alerts.receivers() if any(decide(one, to) == "told" for one in members)}
     view = message.view | {"reason": message.reason}
     kind = f"llm.drift.{message.kind}"
-    return plan(kind, view, alerts, now, before=message.before, quality=quality, heard=heard)
+    return plan(kind, view, alerts, now, before=message.before, quality=quality, heard={*heard, *wanted})
