@@ -43,10 +43,29 @@ def to(*addresses: str) -> Callable[[str, int], Sequence[str]]:
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+def test_an_address_that_is_not_public_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Private, local, shared, multicast and translated addresses are refused before anything is connected."""
+    monkeypatch.setattr(module.socket, "create_connection", lambda *_: pytest.fail("connected"))
     with pytest.raises(Refused, match="may not be reached"):
         Egress(Guard(), resolver=to(address)).post("http://receiver.example/", b"{}", {})
+
+
+def test_a_name_that_rebinds_is_reached_where_it_was_judged_and_then_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection goes to the address that was judged; when the name points home, it is refused unconnected."""
+    connected: list[str] = []
+
+    def connect(address: tuple[str, int], _timeout: float) -> None:
+        connected.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(module.socket, "create_connection", connect)
+    answers = iter([["8.8.8.8"], ["127.0.0.1"]])
+    egress = Egress(Guard(), resolver=lambda _host, _port: next(answers))
+    with pytest.raises(ConnectionRefusedError):
+        egress.post("http://rebinding.example/", b"{}", {})
+    with pytest.raises(Refused, match="may not be reached"):
+        egress.post("http://rebinding.example/", b"{}", {})
+    assert connected == ["8.8.8.8"]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
