@@ -135,6 +135,17 @@ def test_a_private_mail_server_is_refused_unless_opened(plain: MailServer) -> No
     assert plain.seen == []
 
 
+def test_a_password_that_smtp_cannot_carry_is_not_told(
+    server_tls: ssl.SSLContext, egress: Egress, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error of the standard library holds the password, so only its name is told."""
+    with serving(server_tls) as server:
+        receiver = configured(server, username="u", password=Secret("canary-pässword"))
+        attempt = send(entry(), receiver, egress, 0.0)
+    assert (attempt.outcome, attempt.detail) == ("retry", "UnicodeEncodeError")
+    assert "canary" not in repr(attempt) + caplog.text
+
+
 @pytest.mark.parametrize(("tls", "expected"), [("starttls", 587), ("implicit", 465), ("none", 25)])
 def test_each_security_has_its_usual_port(tls: Any, expected: int) -> None:
     """Submission, submissions and relay."""

@@ -9,6 +9,7 @@ from undertow.channels import Routing, SlackConfig
 from undertow.config import AlertsConfig, Secret
 from undertow.notify.outbox import plan
 from undertow.notify.routing import decide
+from undertow.store import Store
 from undertow.watch.events import Lane
 
 STRATA = [{"route": "chat, search"}, {"route": "summary"}]
@@ -54,6 +55,22 @@ def test_who_heard_hears_the_end_whatever_became_of_it(incident: dict[str, Any])
     assert plan("llm.drift.resolved", incident, alerts, 0.0, before=incident) == []
     told = plan("llm.drift.resolved", incident, alerts, 0.0, before=incident, heard={"slack:s"})
     assert [entry.channel for entry in told] == ["slack:s"]
+
+
+def test_the_store_knows_who_heard(incident: dict[str, Any]) -> None:
+    """Delivered or not: who has a message of an incident will hear of it, others and other incidents apart."""
+    alerts = AlertsConfig(
+        slack=[
+            SlackConfig(name="a", url=Secret("https://x.example/")),
+            SlackConfig(name="b", url=Secret("https://x.example/"), lanes=["errors"]),
+        ]
+    )
+    with Store.open(None) as store:
+        with store.judgement() as judgement:
+            for entry in plan("llm.drift.opened", incident, alerts, 0.0):
+                judgement.put_outgoing(entry)
+        assert store.heard(incident["id"]) == {"slack:a"}
+        assert store.heard("inc_other") == set()
 
 
 @given(st.dictionaries(st.sampled_from(["gateway", "provider", "model"]), st.text()), st.text(min_size=1))

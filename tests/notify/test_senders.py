@@ -146,6 +146,17 @@ def test_only_an_alert_that_stands_is_sent_again() -> None:
         assert again_s(entry, alerts.slack[0], Attempt("sent", "http_200")) is None
 
 
+def test_no_channel_reaches_a_private_address_that_nobody_opened(receiver: Any) -> None:
+    """Every channel leaves through the same guard, mail too, and says which setting opens a host."""
+    kind, body = sample("opened", NOW)
+    for to in everyone(receiver.url).receivers():
+        entry = Outgoing("msg_1", channel(to), "inc_sample", 0, kind, body, NOW)
+        attempt = send(entry, to, Egress(Guard()), NOW)
+        assert attempt.outcome == "retry"
+        assert attempt.detail.startswith("refused: 127.0.0.1 may not be reached")
+    assert receiver.requests == []
+
+
 def test_everybody_is_reached_at_host_and_port() -> None:
     """What `doctor` and `alerts list` name is what an attempt connects to."""
     alerts = everyone("http://127.0.0.1:81/x", 2525)

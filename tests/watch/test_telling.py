@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from undertow.channels import SlackConfig
 from undertow.config import AlertsConfig, DetectConfig, MaintenanceConfig, Secret, WebhookConfig, WeightsConfig
 from undertow.span import Target
 from undertow.store import Store
@@ -19,6 +20,7 @@ NOW = 1_763_635_321.0
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
 HERE, SIBLING = Target("g", "openai", "gpt-4o", "eu"), Target("g", "openai", "gpt-4o", "us")
 FLEET = [HERE, SIBLING, *(Target("g", "openai", f"model-{n}", None) for n in range(30))]
+URL = Secret("https://hooks.slack.com/services/T0/B0/x")
 SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -371,3 +373,16 @@ def test_replay_and_live_record_the_same(desk: Desk) -> None:
         key = other.incidents()[0]["id"]
         kinds = [[o["action"] for o in s.audit(key) if o["action"] != "told"] for s in (other, desk.store)]
         assert kinds[0] == kinds[1]
+
+
+def test_a_pager_that_was_called_hears_the_end_of_what_became_a_trifle(store: Store) -> None:
+    """An incident that left a channel's filters one transition before its end is still ended there."""
+    desk = Desk(store)
+    desk.teller = Teller(store, AlertsConfig(slack=[SlackConfig(name="pager", url=URL, min_severity="critical")]))
+    desk.event()
+    [document] = desk.incidents.of(HERE)
+    assert document["severity"] == "critical"
+    desk._commit([desk.incidents.weigh(document["id"], "golden_disagrees", desk.now, "undertow")])
+    assert document["severity"] != "critical"
+    desk.close("resolved")
+    assert [transition for transition, _ in desk.heard()] == ["opened", "updated", "resolved"]

@@ -18,6 +18,8 @@ import msgspec
 NAME_LIMIT = 80
 TEXT_LIMIT = 400
 _SIGNALS = 3
+_UNITS = {"ratio": (1, 100, " %"), "rate_difference": (0, 100, " points")}
+"""By the name of an effect: its value without a change, and what it is told in."""
 
 Texts = Mapping[str, Mapping[str, str]]
 TEXTS: Texts = tomllib.loads(resources.files("undertow.notify").joinpath("texts.toml").read_text(encoding="utf-8"))
@@ -149,16 +151,13 @@ def _size(effect: Mapping[str, Any]) -> str:
     value, ends = effect.get("value"), effect.get("ci95") or ()
     if value is None or None in ends:
         return ""
-    if effect.get("name") == "ratio":
-        told, unit = [abs(end - 1) * 100 for end in (value, *ends)], " %"
-    elif effect.get("name") == "rate_difference":
-        told, unit = [abs(end) * 100 for end in (value, *ends)], " points"
-    else:
-        told, unit = [abs(end) for end in (value, *ends)], ""
-    if any((end < 1) != (value < 1) for end in ends) if unit == " %" else any((end < 0) != (value < 0) for end in ends):
-        return f" {_number(told[0])}{unit}"  # the interval holds no change: without signs it would mislead
-    low_high = f" ({' to '.join(_number(end) for end in sorted(told[1:]))}{unit})" if ends else ""
-    return f" {_number(told[0])}{unit}{low_high}"
+    nothing, scale, unit = _UNITS.get(str(effect.get("name")), (0, 1, ""))
+    moved, *around = [(end - nothing) * scale for end in (value, *ends)]
+    told = f" {_number(abs(moved))}{unit}"
+    if not around or min(around) < 0 < max(around):
+        return told  # an interval on both sides of no change would mislead without signs
+    low, high = sorted(map(abs, around))
+    return f"{told} ({_number(low)} to {_number(high)}{unit})"
 
 
 def _number(value: float) -> str:
