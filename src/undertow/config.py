@@ -7,6 +7,7 @@ defaults and docs/configuration.md follow from them.
 import ipaddress
 import tomllib
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -53,6 +54,8 @@ Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(gt=0, le=1e6)]
+Wait = Annotated[float, Meta(ge=1, le=31_536_000)]
+Lowers = Literal["provider_update", "declared_update", "availability", "infrastructure"]
 Format = Literal[
     "auto",
     "native",
@@ -214,7 +217,20 @@ class WeightsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: Annotated[Literal["advisory", "enforce"], _says("in `advisory` consumers apply nothing")] = "advisory"
     floor: Annotated[Share, _says("least multiplier, so that recovery can be seen")] = 0.05
-    multiplier: Annotated[Share, _says("multiplier while a provider's update is open")] = 0.5
+    ladder: Annotated[
+        list[Share], _says("multipliers, step by step while an incident stands, the first at once")
+    ] = field(default_factory=lambda: [0.5, 0.25, 0.05])
+    dwell_s: Annotated[Wait, _says("least seconds on each step before the next one down")] = 1800.0
+    recovery_s: Annotated[
+        Wait, _says("seconds of calm before each step up; at least `dwell_s`, so that it is slower than down")
+    ] = 3600.0
+    cap: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        _says("largest share of the traffic that is moved at once; a step that would take more waits"),
+    ] = 0.5
+    causes: Annotated[list[Lowers], _says("causes of incidents that lower a weight")] = field(
+        default_factory=lambda: ["provider_update"]
+    )
     ttl_s: Annotated[Annotated[float, Meta(ge=1, le=86400)], _says("seconds that a fetched feed is good for")] = 600.0
 
 
@@ -292,8 +308,7 @@ def _check(config: Config, place: Place) -> None:
         _check_kafka(config.kafka, place / "kafka")
     _check_alerts(config.alerts, place / "alerts")
     _check_api(config.api, place / "api")
-    if config.weights.multiplier < config.weights.floor:
-        raise (place / "weights" / "multiplier").error(f"is below weights.floor, {config.weights.floor}")
+    _check_weights(config.weights, place / "weights")
 
 
 def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
@@ -329,6 +344,15 @@ def _check_host(host: str, place: Place) -> None:
             ipaddress.ip_network(host, strict=False)
         except ValueError:
             raise place.error(f"expected a host or a network such as 10.0.0.0/8, got {host!r}") from None
+
+
+def _check_weights(weights: WeightsConfig, place: Place) -> None:
+    if not weights.ladder:
+        raise (place / "ladder").error("has no step")
+    if any(below >= above for above, below in pairwise([1.0, *weights.ladder])):
+        raise (place / "ladder").error("expected multipliers that fall from step to step, the first below 1")
+    if weights.recovery_s < weights.dwell_s:
+        raise (place / "recovery_s").error(f"is shorter than weights.dwell_s, {weights.dwell_s:g}: up is never faster")
 
 
 def _check_api(api: ApiConfig, place: Place) -> None:

@@ -11,10 +11,13 @@ import pytest
 from undertow.api.app import create
 from undertow.batch import Batch, Decoded, Origin
 from undertow.clock import ManualClock
-from undertow.config import Config
+from undertow.config import Config, WeightsConfig
 from undertow.crew import Health
-from undertow.span import Span
+from undertow.span import Span, Target
 from undertow.store import Store
+from undertow.watch.override import Override
+from undertow.watch.routing import Routing
+from undertow.watch.weights import Published
 from undertow_collectors.decode.registry import decode
 from undertow_collectors.source import PartitionStatus, SourceStatus
 
@@ -30,6 +33,7 @@ class FakeWatcher:
     decisions: list[tuple[str, str, str]] = field(default_factory=list)
     known: list[dict[str, Any]] = field(default_factory=list)
     noticeable: dict[str, Any] = field(default_factory=dict)
+    routing: Routing = field(default_factory=lambda: Routing(WeightsConfig()))
 
     def targets(self) -> list[dict[str, Any]]:
         """As given."""
@@ -54,6 +58,25 @@ class FakeWatcher:
     def resolve(self, incident_id: str, by: str) -> dict[str, Any] | None:
         """Remember who decided."""
         return self._decide("resolve", incident_id, by)
+
+    def weights(self) -> Published:
+        """Of the real policy."""
+        return self.routing.published
+
+    def overrides(self) -> list[dict[str, Any]]:
+        """Of the real policy."""
+        return [override.as_dict() for override in self.routing.overrides()]
+
+    def override(self, target: Target, multiplier: float, until: float, by: str, reason: str) -> dict[str, Any]:
+        """By the real policy."""
+        made = Override(target, multiplier, self.routing.at, until, by, reason)
+        self.routing.override(made)
+        return made.as_dict()
+
+    def withdraw(self, override_id: str, by: str) -> dict[str, Any] | None:
+        """By the real policy."""
+        ended = self.routing.withdraw(override_id, by, self.routing.at)
+        return ended.as_dict() if ended else None
 
     def _decide(self, decision: str, incident_id: str, by: str) -> dict[str, Any] | None:
         self.decisions.append((decision, incident_id, by))
@@ -99,6 +122,10 @@ class Api:
         """Put the API together, with parts changed."""
         for name, value in changed.items():
             setattr(self, name, value)
+        routing = self.watcher.routing
+        rates = {Target(**row["target"]): 1.0 for row in self.store.targets()}
+        self.watcher.routing = Routing.restored(routing.dump(), self.config.weights, lambda: rates)
+        self.watcher.routing.advance(self.clock())
         self.app = create(
             self.store,
             self.watcher,
@@ -163,6 +190,7 @@ class Api:
         } | changed
         with self.store.judgement() as judgement:
             judgement.put_incident(document)
+        self.watcher.routing.learn(self.clock(), self.store.incidents())
         return document
 
 

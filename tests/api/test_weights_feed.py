@@ -1,12 +1,15 @@
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.api.conftest import NOW, TARGET
 
 from undertow.config import Config, WeightsConfig
 
 
 def test_the_feed_follows_the_open_incidents(api: Any, ok: Any) -> None:
-    """Half while a provider_update is open, nothing after; the version grows with each change and no more often."""
+    """Half while a provider_update is open and until it was calm; the version grows with each change, not more often."""
     empty = ok(api.get("/v1/weights"))
     assert (empty["weights"], empty["mode"], empty["expires_at"] - empty["generated_at"]) == ([], "advisory", 600.0)
     api.put_incident()
@@ -17,7 +20,8 @@ def test_the_feed_follows_the_open_incidents(api: Any, ok: Any) -> None:
     assert ok(api.get("/v1/weights"))["version"] == lowered["version"]
     api.put_incident(status="resolved")
     after = ok(api.get("/v1/weights"))
-    assert (after["weights"], after["version"]) == ([], lowered["version"] + 1)
+    assert [entry["reason"] for entry in after["weights"]] == ["recovering"]
+    assert after["version"] == lowered["version"] + 1
 
 
 def test_what_did_not_change_is_304(api: Any) -> None:
@@ -53,10 +57,70 @@ def test_both_modes_serve_the_same_entries(mode: Any, api: Any, ok: Any) -> None
     assert (found["mode"], found["weights"][0]["multiplier"]) == (mode, 0.5)
 
 
-def test_siblings_that_were_seen_make_a_group(api: Any, ok: Any) -> None:
-    """The feed knows every target of the store, and keeps one of a group whole."""
+def test_siblings_make_a_group(api: Any, ok: Any) -> None:
+    """One of a group keeps all of its weight."""
     for number, deployment in enumerate("ab"):
         target = {"gateway": "g", "provider": "openai", "model": "gpt-4", "deployment": deployment}
         api.put_incident(id=f"inc_{deployment}", target=target, opened_at=float(number))
     found = ok(api.get("/v1/weights"))["weights"]
     assert {entry["target"]["deployment"]: entry["multiplier"] for entry in found} == {"a": 0.5, "b": 1.0}
+
+
+def wanted(**changed: Any) -> bytes:
+    """The body of an override of the one target that was seen."""
+    body = {"target": TARGET, "multiplier": 0.2, "until": NOW + 600.0, "by": "kim", "reason": "they called"}
+    return json.dumps(body | changed).encode()
+
+
+def test_a_person_sets_a_weight_until_then(api: Any, ok: Any) -> None:
+    """It is in the feed with its end, listed with its author, and gone when it is withdrawn."""
+    api.fill()
+    made = api.post("/v1/weights/overrides", wanted())
+    assert made.status_code == 201
+    (entry,) = ok(api.get("/v1/weights"))["weights"]
+    assert (entry["multiplier"], entry["reason"], entry["expires_at"]) == (0.2, "override", NOW + 600.0)
+    assert ok(api.get("/v1/weights/overrides"))["overrides"] == [made.json()]
+    assert made.json()["by"] == "kim"
+    assert ok(api.ask("DELETE", f"/v1/weights/overrides?id={made.json()['id']}")) == made.json()
+    assert ok(api.get("/v1/weights"))["weights"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{", 400, "expected"),
+        (wanted(multiplier=1.5), 422, "multiplier"),
+        (wanted(until=NOW), 422, "until"),
+        (wanted(until=NOW + 1e9), 422, "until"),
+        (wanted(by=" "), 400, "by"),
+        (wanted(untl=1), 422, "untl"),
+        (wanted(target={"provider": "openai", "model": "gpt-5"}), 404, "never seen"),
+    ],
+)
+def test_an_override_that_cannot_be_is_refused(
+    body: bytes, status: int, said: str, api: Any, problem: Callable[..., str]
+) -> None:
+    """It needs a target that was seen, a share, an end and an author."""
+    api.fill()
+    assert said in problem(api.post("/v1/weights/overrides", body), status)
+
+
+def test_a_group_is_not_emptied_by_hand(api: Any, problem: Callable[..., str]) -> None:
+    """Where the sibling is lowered already, the answer is 409 and says so."""
+    api.fill()
+    api.put_incident(target=TARGET | {"deployment": "b"})
+    assert "put back to 1" in problem(api.post("/v1/weights/overrides", wanted()), 409)
+
+
+def test_what_does_not_stand_cannot_be_withdrawn(api: Any, problem: Callable[..., str]) -> None:
+    """Nor can the same one twice."""
+    assert "ov_1" in problem(api.ask("DELETE", "/v1/weights/overrides?id=ov_1"), 404)
+
+
+def test_the_audit_trail_is_newest_first(api: Any, ok: Any) -> None:
+    """As it was written."""
+    with api.store.judgement() as judgement:
+        for at in (1.0, 2.0):
+            judgement.put_weight_change({"at": at, "target": TARGET, "before": 1.0, "after": 0.5})
+    assert [one["at"] for one in ok(api.get("/v1/weights/changes"))["changes"]] == [2.0, 1.0]
+    assert len(ok(api.get("/v1/weights/changes?limit=1"))["changes"]) == 1

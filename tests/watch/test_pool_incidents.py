@@ -7,7 +7,7 @@ import pytest
 
 from undertow.config import BaselineConfig, DetectConfig, WeightsConfig
 from undertow.span import Target
-from undertow.watch import shares, strata, weights
+from undertow.watch import shares, strata
 from undertow.watch.attribution import Facts
 from undertow.watch.describe import describe
 from undertow.watch.events import Event, Kind, Lane
@@ -15,6 +15,7 @@ from undertow.watch.frame import Names
 from undertow.watch.incident import Incidents
 from undertow.watch.lifecycle import Told
 from undertow.watch.pool import ANY, Pool, named, subject
+from undertow.watch.routing import Routing
 from undertow.watch.target import TargetWatch
 
 ONE, TWO, OTHER = (Target("gw", "openai", "gpt-4o", name) for name in ("one", "two", "other"))
@@ -118,8 +119,9 @@ def test_an_update_of_a_pool_lowers_its_members() -> None:
     fleet.event(POOL, 1000.0)
 
     def lowered(*targets: Target) -> dict[str | None, float]:
-        entries = weights.entries(fleet.standing, targets, WeightsConfig(), 0.0)
-        return {entry["target"]["deployment"]: entry["multiplier"] for entry in entries}
+        routing = Routing(WeightsConfig(), lambda: dict.fromkeys(targets, 1.0))
+        routing.learn(1000.0, fleet.standing)
+        return {entry["target"]["deployment"]: entry["multiplier"] for entry in routing.published.weights}
 
     assert lowered(ONE, TWO, OTHER) == {"one": 0.5, "two": 0.5}
     assert sorted(lowered(ONE, TWO).values()) == [0.5, 1.0]

@@ -12,7 +12,6 @@ from undertow.api.reply import Problem
 
 LATER = {
     "/v1/golden": ("GET",),
-    "/v1/weights/overrides": ("POST", "DELETE"),
 }
 """Routes of the contract that have nothing to say yet."""
 

@@ -8,7 +8,9 @@ from undertow.batch import Decoded, Message
 from undertow.clock import Clock
 from undertow.config import Config
 from undertow.crew import Health
+from undertow.span import Target
 from undertow.store import Store
+from undertow.watch.weights import Published
 
 Document = dict[str, Any]
 Decode = Callable[[Message, str], Decoded]
@@ -40,6 +42,22 @@ class Watcher(Protocol):
 
     def resolve(self, incident_id: str, by: str) -> Document | None:
         """It is over; None where it is not open."""
+        ...
+
+    def weights(self) -> Published:
+        """The weights feed."""
+        ...
+
+    def overrides(self) -> Sequence[Document]:
+        """The overrides of weights that stand."""
+        ...
+
+    def override(self, target: Target, multiplier: float, until: float, by: str, reason: str) -> Document:
+        """A person sets a weight until then; UsageError where no target of its group would keep 1."""
+        ...
+
+    def withdraw(self, override_id: str, by: str) -> Document | None:
+        """End an override early; None where it does not stand."""
         ...
 
 

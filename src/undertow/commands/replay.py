@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         Store.open(args.db, config=config.store, lateness_s=config.detect.lateness_s, clock=None) as store,
         progress.bar(args.progress, "spans") as bar,
     ):
-        watcher = Watcher(store, config, _EventTime(store))
+        watcher = Watcher(store, config, _EventTime(store), replayed=True)
         for batch in pump.batches(opened(args.paths), run_decoder(args.format, config)):
             _tally(tally, batch)
             committed += store.ingest(batch)

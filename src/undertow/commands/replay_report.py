@@ -8,9 +8,8 @@ from typing import Any
 from undertow.batch import Committed
 from undertow.commands.inputs import Tally
 from undertow.config import Config
-from undertow.span import Target
 from undertow.store import Store
-from undertow.watch import weights
+from undertow.watch.ladder import multiplier
 from undertow.watch.loop import Watcher
 from undertow.watch.weights import STANDING
 
@@ -42,18 +41,18 @@ def report(store: Store, watcher: Watcher, config: Config, tally: Tally, committ
         "targets": [_target(row) for row in watcher.targets()],
         "incidents": incidents,
         "notices": store.notices(limit=EVERY)[::-1],
-        "weights": [
-            {"target": entry["target"], "multiplier": entry["multiplier"], "at": entry["since"]}
-            for entry in weights.entries(
-                incidents, [Target(**row["target"]) for row in seen], config.weights, newest or 0.0
-            )
-        ],
+        "weights": [_first_step(entry, config) for entry in watcher.weights().weights if entry["multiplier"] < 1],
     }
 
 
 def is_open(incident: Mapping[str, Any]) -> bool:
     """Whether the incident still stands."""
     return incident["status"] in STANDING
+
+
+def _first_step(entry: Mapping[str, Any], config: Config) -> Document:
+    """How it was lowered at first: in a back-test nobody obeys, so that deeper steps are in the audit trail alone."""
+    return {"target": entry["target"], "multiplier": multiplier(1, config.weights), "at": entry["since"]}
 
 
 def _counts(counts: Counter[str]) -> list[Document]:

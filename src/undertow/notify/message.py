@@ -94,7 +94,7 @@ def body(
     brief = {**incident, "signals": signals, "truncated": True}
     core = {key: incident[key] for key in _CORE if key in incident} | {"signals": [], "truncated": True}
     some = core | {"signals": signals[:_TOLD_SIGNALS]}
-    texts = (_encode(kind, now, {**data, **added}) for data in (incident, brief, some, core, _short(core)))
+    texts = (encode(kind, now, {**data, **added}) for data in (incident, brief, some, core, _short(core)))
     return next((text for text in texts if len(text) < BODY_LIMIT_BYTES), b"").decode()
 
 
@@ -105,7 +105,8 @@ def _short(value: Any) -> Any:
     return value[:_TEXT_LIMIT] if isinstance(value, str) else value
 
 
-def _encode(kind: str, now: float, data: Mapping[str, Any]) -> bytes:
+def encode(kind: str, now: float, data: Mapping[str, Any]) -> bytes:
+    """A Standard Webhooks body of one event at `now`, in Unix seconds."""
     return msgspec.json.encode({"type": kind, "timestamp": rfc3339(now), "data": data})
 
 

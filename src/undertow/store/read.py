@@ -138,6 +138,12 @@ def notices(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
     )
 
 
+def weight_changes(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
+    """Changes of weights, newest first."""
+    sql = "SELECT document FROM weight_changes ORDER BY changed_at DESC, rowid DESC LIMIT $limit"
+    return documents(con, sql, {"limit": limit})
+
+
 def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
     """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped."""
     counts: dict[str, dict[str, int]] = {}

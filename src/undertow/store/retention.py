@@ -14,6 +14,7 @@ _DELETE = {
     "notices": "DELETE FROM notices WHERE noticed_at < $rollup",
     "audit": "DELETE FROM audit WHERE recorded_at < $rollup",
     "silences": "DELETE FROM silences WHERE ends_at < $rollup",
+    "weight_changes": "DELETE FROM weight_changes WHERE changed_at < $rollup",
 }
 _USES = {
     "spans": ("raw", "cursor"),
@@ -22,6 +23,7 @@ _USES = {
     "notices": ("rollup",),
     "audit": ("rollup",),
     "silences": ("rollup",),
+    "weight_changes": ("rollup",),
 }
 
 

@@ -69,6 +69,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE silences (id VARCHAR PRIMARY KEY, ends_at DOUBLE, document VARCHAR);
     CREATE TABLE receivers (channel VARCHAR PRIMARY KEY, disabled_at DOUBLE, detail VARCHAR);
     """,
+    "CREATE TABLE weight_changes (changed_at DOUBLE, document VARCHAR);",
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 

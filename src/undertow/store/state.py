@@ -92,6 +92,11 @@ class Judgement:
         text = msgspec.json.encode(document).decode()
         self._write("INSERT INTO notices VALUES (?, ?, ?)", document["at"], document["kind"], text)
 
+    def put_weight_change(self, document: Document) -> None:
+        """Add a change of a weight to the audit trail: at (Unix seconds), target, before, after, reason, by."""
+        text = msgspec.json.encode(document).decode()
+        self._write("INSERT INTO weight_changes VALUES (?, ?)", document["at"], text)
+
     def put_outgoing(self, entry: Outgoing) -> None:
         """Add a message to the outbox; one that is there already stays as it is.
 

@@ -233,6 +233,11 @@ class Store:
         with self._read() as con:
             return read.notices(con, limit)
 
+    def weight_changes(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Changes of weights, newest first."""
+        with self._read() as con:
+            return read.weight_changes(con, limit)
+
     def ingestion(self) -> dict[str, Any]:
         """Offsets and counts, as /v1/ingest gives them."""
         with self._read() as con:

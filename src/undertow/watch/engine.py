@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from undertow.config import DetectConfig
+from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
 from undertow.watch import baseline as baselines
 from undertow.watch import pooling, snapshot
@@ -24,6 +24,7 @@ from undertow.watch.frame import Frame, Lookup, by_target
 from undertow.watch.incident import Incidents
 from undertow.watch.lifecycle import Told
 from undertow.watch.pool import Pool, akin, members, order
+from undertow.watch.routing import Routing
 from undertow.watch.shares import Fleet
 from undertow.watch.target import TargetWatch
 
@@ -36,11 +37,14 @@ KEPT_BASELINES = 12
 
 
 class Engine:
-    """All targets and pools, what is known of each, and the standing incidents."""
+    """All targets and pools, what is known of each, the standing incidents, and the weights that follow from them."""
 
-    def __init__(self, config: DetectConfig, incidents: Incidents, lookup: Lookup) -> None:
+    def __init__(
+        self, config: DetectConfig, incidents: Incidents, lookup: Lookup, routing: Routing | None = None
+    ) -> None:
         self.config = config
         self.incidents = incidents
+        self.routing = routing or Routing(WeightsConfig())
         self._lookup = lookup
         self.targets: dict[Target, TargetWatch] = {}
         self.pools: dict[Pool, TargetWatch] = {}
@@ -121,6 +125,11 @@ class Engine:
 
     def _explained(self, target: Target, event: Event) -> Iterator[Event]:
         """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
+        if event.kind == "traffic" and self.routing.explains(
+            target, event.since - self.facts[target].near_s, event.at
+        ):
+            yield replace(event, kind="rerouted", text=f"{event.text}: weights were changed")
+            return
         if event.kind != "drift" or event.lane != "content":
             yield event
             return
@@ -158,7 +167,19 @@ class Engine:
 
     def _learn(self, target: Target, event: Event) -> list[Told]:
         self.facts[target].add(event)
-        return self.incidents.apply(target, event, self.facts)
+        told = self.incidents.apply(target, event, self.facts)
+        if told:
+            self.routing.learn(event.at, self.incidents.standing.values())
+        return told
+
+    def rates(self) -> dict[Target, float]:
+        """Spans a day of each target by its baseline, or by that of its pool; 0 where neither is known."""
+        found = dict.fromkeys(self.targets, 0.0)
+        for watch in (*self.pools.values(), *self.targets.values()):
+            if watch.baseline is not None:
+                share = watch.baseline.spans / watch.baseline.days / len(members(watch.target))
+                found |= dict.fromkeys(members(watch.target), share)
+        return found
 
     def accept(self, target: Target, at: float, until: float) -> list[Judged]:
         """What came after `at` is the new normal: the next baseline is collected from there, and the rest judged anew.

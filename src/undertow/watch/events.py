@@ -16,6 +16,7 @@ Kind = Literal[
     "one_route",
     "many_routes",
     "traffic",
+    "rerouted",
     "declared",
     "new_snapshot",
     "new_fingerprint",
@@ -23,7 +24,8 @@ Kind = Literal[
     "baseline",
 ]
 """`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it.
-`one_tenant`, `one_route`: one of them accounts for a drift. `many_tenants`, `many_routes`: surely none does."""
+`one_tenant`, `one_route`: one of them accounts for a drift. `many_tenants`, `many_routes`: surely none does.
+`rerouted`: traffic that moved because our own weights did."""
 
 
 @dataclass(frozen=True, slots=True)

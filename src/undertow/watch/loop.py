@@ -2,14 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 
 from undertow.clock import Clock
 from undertow.config import Config
+from undertow.errors import UsageError
+from undertow.notify.weights import announce
 from undertow.span import Target
 from undertow.store import Store
+from undertow.store.state import Judgement
 from undertow.watch import memory, pooling, sizing, weights
 from undertow.watch.describe import describe, silent
 from undertow.watch.detectability import Detectability
@@ -18,8 +22,11 @@ from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
 from undertow.watch.incident import Document, Incidents
 from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
+from undertow.watch.override import Override
 from undertow.watch.pool import Pool, members, named, subject
+from undertow.watch.routing import Routing
 from undertow.watch.teller import Teller
+from undertow.watch.weights import Published
 
 SLICE_S = 6 * 3600.0
 MAX_SLICES = 500
@@ -34,17 +41,23 @@ NOTICES = {
 OF_POOLS = ("baseline", "users")
 """Kinds of events of a pool that are noticed; its members are there for the rest."""
 
+WEIGHTS = '["weights"]'
+"""The key of the policy's state, among those of the detectors."""
+
+Changed = TypeVar("Changed")
+
 log = logging.getLogger(__name__)
 
 
 class Watcher:
     """Owns the engine; safe from any thread.
 
-    A tick that fails leaves the store as it was, and the engine is read from it again.
+    A tick that fails leaves the store as it was, and the engine is read from it again. Weights follow the clock, but in
+    event time where the past is replayed.
     """
 
-    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
-        self._store, self._config, self._clock = store, config, clock
+    def __init__(self, store: Store, config: Config, clock: Clock, *, replayed: bool = False) -> None:
+        self._store, self._config, self._clock, self._replayed = store, config, clock, replayed
         self._lock = threading.RLock()
         self._detectability = Detectability()
         self._teller = Teller(store, config.alerts)
@@ -59,16 +72,35 @@ class Watcher:
                 judged += self._commit(after, until)
             if progress:
                 progress(judged)
+        if not self._replayed:
+            self._change_weights(lambda routing: routing.advance(self._clock()))
         return judged
 
     def targets(self) -> list[Document]:
         """The state of each target, as `GET /v1/targets` tells it."""
         with self._lock:
             now = self._clock()
-            standing = self._engine.incidents.standing.values()
-            lowered = weights.entries(standing, self._engine.targets, self._config.weights, now)
-            multipliers = {_target(entry): entry["multiplier"] for entry in lowered}
-            return [self._describe(row, multipliers, now) for row in self._store.targets()]
+            return [self._describe(row, now) for row in self._store.targets()]
+
+    def weights(self) -> Published:
+        """The weights feed as of the last commit; never waits for a tick."""
+        return self._published
+
+    def overrides(self) -> list[Document]:
+        """The overrides of weights that stand."""
+        with self._lock:
+            return [override.as_dict() for override in self._engine.routing.overrides()]
+
+    def override(self, target: Target, multiplier: float, until: float, by: str, reason: str) -> Document:
+        """A person sets a weight until then. Raises UsageError where no target of the group would keep 1."""
+        made = Override(target, multiplier, self._clock(), until, by, reason)
+        self._change_weights(lambda routing: routing.override(made))
+        return made.as_dict()
+
+    def withdraw(self, override_id: str, by: str) -> Document | None:
+        """End an override early; None where it does not stand."""
+        ended = self._change_weights(lambda routing: routing.withdraw(override_id, by, self._clock()))
+        return ended.as_dict() if ended else None
 
     def silences(self) -> list[tuple[Document, float, bool]]:
         """Each target that has a baseline, when it was last heard, and whether it is silent since."""
@@ -105,9 +137,11 @@ class Watcher:
     def weigh(self, incident_id: str, reason: Reason, by: str = ITSELF, text: str = "") -> Document | None:
         """Evidence from elsewhere, such as fixed prompts, confirms or demotes an incident; None where it is not new."""
         with self._lock:
-            told = self._engine.incidents.weigh(incident_id, reason, self._clock(), by, text)
+            now = self._clock()
+            told = self._engine.incidents.weigh(incident_id, reason, now, by, text)
             if told is None:
                 return None
+            self._engine.routing.learn(now, self._engine.incidents.standing.values())
             self._write_or_restore([told], (), self._store.cursor())
             return told.incident
 
@@ -116,12 +150,26 @@ class Watcher:
         with self._lock:
             return self._teller.remind(self._engine.incidents.standing, self._clock())
 
-    def _describe(self, row: Document, multipliers: Mapping[Target, float], now: float) -> Document:
+    def _change_weights(self, change: Callable[[Routing], Changed]) -> Changed:
+        """Commit what `change` does, if that is anything; all of it is taken back where it fails."""
+        with self._lock:
+            try:
+                changed = change(self._engine.routing)
+                if self._engine.routing.published != self._published:
+                    self._write([], [], self._store.cursor())
+            except UsageError:  # nothing was changed
+                raise
+            except BaseException:
+                self._engine = self._restored()
+                raise
+            return changed
+
+    def _describe(self, row: Document, now: float) -> Document:
         target, engine = _target(row), self._engine
         standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
         watch, pool = engine.targets.get(target), engine.pool_of(target)
         told = describe(watch, standing, engine.fleet, now - row["last"], pool)
-        return row | told | {"multiplier": multipliers.get(target, 1.0)}
+        return row | told | {"multiplier": engine.routing.multiplier(target)}
 
     def _decide(self, incident_id: str, status: str, by: str) -> Document | None:
         with self._lock:
@@ -130,6 +178,7 @@ class Watcher:
             if told is None:
                 return None
             try:
+                self._engine.routing.learn(now, self._engine.incidents.standing.values())
                 judged = self._accepted(told.incident) if status == "accepted" else []
             except BaseException:
                 self._engine = self._restored()
@@ -170,6 +219,7 @@ class Watcher:
         table = self._store.released(after, until, columns=COLUMNS)
         try:
             judged = self._engine.judge(table)
+            self._engine.routing.advance(until if self._replayed else self._clock())
             self._write([told for *_, some in judged for told in some], judged, until)
         except BaseException:
             self._engine = self._restored()
@@ -199,16 +249,48 @@ class Watcher:
                 log.info("incident %s %s (%s)", one.incident["id"], one.transition, one.reason)
                 transaction.put_incident(one.incident)
             self._teller.tell(told, self._engine.incidents.standing, transaction, now)
+            self._put_weights(transaction, now)
+        self._published = self._engine.routing.published
+
+    def _put_weights(self, transaction: Judgement, now: float) -> None:
+        """The policy, its changes, and who hears of them."""
+        routing, config = self._engine.routing, self._config
+        changes = routing.drain()
+        if not changes and routing.published == self._published:
+            return
+        transaction.put_state(WEIGHTS, routing.dump())
+        for change in changes:
+            log.info("weight of %s: %g (%s)", change["target"], change["after"], change["reason"])
+            transaction.put_weight_change(change)
+        published = routing.published
+        feed = weights.feed(published.version, published.weights, config.weights, now)
+        for message in announce(feed, changes, config.alerts, now):
+            transaction.put_outgoing(message)
 
     def _restored(self) -> Engine:
         known = [d for status in (*STANDING, "resolved") for d in self._store.incidents(status=status)]
         incidents = Incidents(known, self._measure, self._config.weights, self._config.detect)
-        engine = Engine(self._config.detect, incidents, self._lookup)
-        engine.restore(self._store.states())
+        states = self._store.states()
+        routing = self._routing(states.get(WEIGHTS))
+        engine = Engine(self._config.detect, incidents, self._lookup, routing)
+        engine.restore(states)
+        routing.rates = engine.rates
         cursor = self._store.cursor()
         if cursor is not None:
             engine.recollect(cursor)
+        self._published = routing.published
+        if incidents.standing:
+            routing.learn(routing.at if self._replayed else self._clock(), incidents.standing.values())
         return engine
+
+    def _routing(self, saved: bytes | None) -> Routing:
+        if saved is None:
+            version, _, _ = (self._store.meta("weights_version") or "0").partition(" ")  # as older versions kept it
+            return Routing(self._config.weights, version=int(version))
+        routing = Routing.restored(saved, self._config.weights)
+        if not self._replayed:
+            routing.resume(self._clock())
+        return routing
 
     def _measure(self, target: Target, event: Event, since: float, near_s: float) -> sizing.Sizing | None:
         return sizing.measure(self._engine.watches[target], event, since, near_s, self._lookup)

@@ -1,10 +1,11 @@
-"""Which share of its own weight a target should get until its incident is looked at (CONTRACTS 6).
+"""The weights feed as it is read (CONTRACTS 6), and which causes lower a weight.
 
-Everything here is pure: the same incidents, targets and configuration give the same feed.
+Everything here is pure. `routing` decides which multiplier a target has.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,39 +13,44 @@ import msgspec
 from undertow.config import WeightsConfig
 from undertow.notify.message import alert_id
 from undertow.span import Target
+from undertow.watch.ladder import Lowering, multiplier
 from undertow.watch.lifecycle import STANDING as STANDING
 from undertow.watch.pool import members, subject
-
-LOWERING_CAUSES = frozenset({"provider_update"})
-"""Causes that lower a weight; everything else is told, not acted upon."""
 
 _TIMES = ("since", "expires_at")
 
 Entry = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the feed says: a version that grows with every change, its ETag, and the entries in a fixed order."""
+
+    version: int
+    etag: str
+    weights: tuple[Entry, ...]
+
+    @staticmethod
+    def of(version: int, mode: str, weights: Sequence[Entry]) -> "Published":
+        """Under the ETag that belongs to it."""
+        return Published(version, etag(version, mode, weights), tuple(weights))
+
+
 def recommendation(cause: str, config: WeightsConfig) -> dict[str, Any]:
-    """What an incident of `cause` recommends: the policy of this module, as the incident object carries it."""
-    if cause not in LOWERING_CAUSES:
+    """What an incident of `cause` recommends: the first step of the ladder, as the incident object carries it."""
+    if cause not in config.causes:
         return {"action": "none", "multiplier": 1.0}
-    return {"action": "down_weight", "multiplier": max(config.multiplier, config.floor)}
+    return {"action": "down_weight", "multiplier": multiplier(1, config)}
 
 
-def entries(
-    incidents: Iterable[Mapping[str, Any]], targets: Iterable[Target], config: WeightsConfig, now: float
-) -> list[Entry]:
-    """The targets whose weight is not their own, in a fixed order; `now` in Unix seconds ends what has expired.
-
-    A target gets `config.multiplier`, never less than `config.floor`, while an incident of a lowering cause stands, of
-    itself or of a pool that it is in. Of a group, the targets with one (gateway, model), at least one keeps 1; a group
-    of one carries its multiplier.
-    """
-    standing: dict[Target, list[Mapping[str, Any]]] = {}
+def lowering(incidents: Iterable[Mapping[str, Any]], config: WeightsConfig) -> dict[Target, Lowering]:
+    """What lowers each target: the standing incidents of itself, or of a pool that it is in, as one."""
+    found: dict[Target, list[Mapping[str, Any]]] = {}
     for incident in incidents:
-        for target in members(subject(incident)) if _lowers(incident, now) else ():
-            standing.setdefault(target, []).append(incident)
-    spared = _spared(standing, set(targets) | set(standing))
-    return [_entry(target, standing[target], config, target in spared) for target in sorted(standing, key=_order)]
+        if incident["cause"] in config.causes and incident["status"] in STANDING:
+            for target in members(subject(incident)):
+                found.setdefault(target, []).append(incident)
+    return {target: _as_one(found[target]) for target in sorted(found, key=order)}
 
 
 def etag(version: int, mode: str, weights: Sequence[Entry]) -> str:
@@ -69,49 +75,13 @@ def feed(version: int, weights: Sequence[Entry], config: WeightsConfig, now: flo
     }
 
 
-def _lowers(incident: Mapping[str, Any], now: float) -> bool:
-    expires_at = _expires_at(incident)
-    return (
-        incident["cause"] in LOWERING_CAUSES
-        and incident["status"] in STANDING
-        and (expires_at is None or now < expires_at)
-    )
+def order(target: Target) -> tuple[str, str, str, str]:
+    """Sorts targets, group by group."""
+    return target.gateway or "", target.model, target.provider, target.deployment or ""
 
 
-def _expires_at(incident: Mapping[str, Any]) -> float | None:
-    at: float | None = (incident.get("recommendation") or {}).get("expires_at")
-    return at
-
-
-def _spared(standing: Mapping[Target, Sequence[Mapping[str, Any]]], known: Iterable[Target]) -> set[Target]:
-    """Where a whole group of two or more is lowered, the one lowered last: its siblings' traffic is already there."""
-    groups: dict[tuple[str | None, str], list[Target]] = {}
-    for target in known:
-        groups.setdefault((target.gateway, target.model), []).append(target)
-    return {
-        max(group, key=lambda target: (_since(standing[target]), _order(target)))
-        for group in groups.values()
-        if len(group) > 1 and all(target in standing for target in group)
-    }
-
-
-def _since(incidents: Sequence[Mapping[str, Any]]) -> float:
-    return min(float(incident["opened_at"]) for incident in incidents)
-
-
-def _order(target: Target) -> tuple[str, str, str, str]:
-    return target.gateway or "", target.provider, target.model, target.deployment or ""
-
-
-def _entry(target: Target, incidents: Sequence[Mapping[str, Any]], config: WeightsConfig, spared: bool) -> Entry:
-    ends = [_expires_at(incident) for incident in incidents]
-    return {
-        "target": target.as_dict(),
-        "multiplier": 1.0 if spared else max(config.multiplier, config.floor),
-        "floor": config.floor,
-        "reason": "last_of_group" if spared else incidents[0]["cause"],
-        "alert_ids": sorted(alert_id(incident) for incident in incidents),
-        "since": _since(incidents),
-        "expires_at": None if None in ends else max(end for end in ends if end is not None),
-        "step": 0 if spared else 1,
-    }
+def _as_one(incidents: Sequence[Mapping[str, Any]]) -> Lowering:
+    first = min(incidents, key=lambda incident: (float(incident["opened_at"]), str(incident["id"])))
+    held = all(incident["status"] == "acknowledged" for incident in incidents)
+    ids = tuple(sorted(alert_id(incident) for incident in incidents))
+    return Lowering(str(first["cause"]), float(first["opened_at"]), ids, held)

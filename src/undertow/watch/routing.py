@@ -1,0 +1,250 @@
+"""The policy of the weights: which multiplier each target has, and what was changed when, why and by whom.
+
+A state machine over the whole fleet, pure but for the times that it is given: the same incidents, overrides and times
+give the same changes, however often it is asked in between. Steps are dated when they are due.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from undertow.config import WeightsConfig
+from undertow.errors import UsageError
+from undertow.span import Target
+from undertow.watch.ladder import Rung, dump, load, multiplier, step_of
+from undertow.watch.override import Override
+from undertow.watch.pool import members
+from undertow.watch.weights import Entry, Published, lowering, order
+
+KEPT_MOVES = 256
+"""So many changes are remembered for the detectors; the store keeps all."""
+
+Document = dict[str, Any]
+Rates = Callable[[], Mapping[Target, float]]
+"""Every known target to its usual number of spans a day, 0 where that is not known."""
+
+
+class Routing:
+    """Multipliers of the fleet, as of `at` in Unix seconds, which never goes back."""
+
+    def __init__(self, config: WeightsConfig, rates: Rates = dict, version: int = 0) -> None:
+        self._config = config
+        self.rates = rates
+        self._rungs: dict[Target, Rung] = {}
+        self._overrides: dict[Target, Override] = {}
+        self._moves: list[Document] = []
+        self._changes: list[Document] = []
+        self._told: list[Entry] = []
+        self.at = float("-inf")
+        self.published = Published.of(version + 1, config.mode, ())
+
+    # ------------------------------------------------------------------- what happens
+
+    def learn(self, at: float, incidents: Iterable[Mapping[str, Any]]) -> None:
+        """Follow the standing `incidents`, which are so since `at`."""
+        self.advance(at)
+        lowered = lowering(incidents, self._config)
+        for target in sorted({*self._rungs, *lowered}, key=order):
+            rung = self._rungs.get(target) or Rung(lowered[target])
+            self._rungs[target] = rung.lowered(lowered.get(target), self.at)
+        self.advance(at)
+
+    def advance(self, at: float) -> None:
+        """Take each step that is due by `at`, in order of time; those that the group or the cap forbids wait."""
+        while due := min(self._due(at), key=lambda one: one[0], default=None):
+            self._step_to(due[0], due[1])
+        self.at = max(self.at, at)
+        self._publish("undertow")
+
+    def override(self, override: Override) -> None:
+        """A person's word, from its own `since` on. Raises UsageError where it leaves no target of a group at 1."""
+        self.advance(override.since)
+        self._check_group(override)
+        self._overrides[override.target] = override
+        if rung := self._rungs.get(override.target):
+            self._rungs[override.target] = rung.moved(step_of(override.multiplier, self._config), self.at)
+        self._publish(override.by)
+
+    def withdraw(self, override_id: str, by: str, at: float) -> Override | None:
+        """End an override early; None where it does not stand."""
+        self.advance(at)
+        found = next((one for one in self._overrides.values() if one.id == override_id), None)
+        if found is not None:
+            self._end(found.target)
+            self._publish(by)
+            self.advance(at)
+        return found
+
+    def resume(self, at: float) -> None:
+        """After a pause in which the feed was stale, so that everything had its own weight: steps dwell anew."""
+        self.at = max(self.at, at)
+        self._rungs = {target: rung.rested(self.at) for target, rung in self._rungs.items()}
+
+    # --------------------------------------------------------------------- what is so
+
+    def multiplier(self, target: Target) -> float:
+        """What the operator's own weight is multiplied by."""
+        if override := self._overrides.get(target):
+            return override.multiplier
+        rung = self._rungs.get(target)
+        return multiplier(rung.step, self._config) if rung else 1.0
+
+    def overrides(self) -> list[Override]:
+        """Those that stand, in a fixed order."""
+        return [self._overrides[target] for target in sorted(self._overrides, key=order)]
+
+    def explains(self, target: Target, since: float, until: float) -> bool:
+        """Whether consumers obeyed a change between two times that moved traffic of, or to, `target` or its pool."""
+        groups = {_group(member) for member in members(target)}
+        return any(
+            move["mode"] == "enforce" and since <= move["at"] <= until and _group(Target(**move["target"])) in groups
+            for move in self._moves
+        )
+
+    def drain(self) -> list[Document]:
+        """The changes since the last call, each with its reason and its author, for the audit trail."""
+        drained, self._changes = self._changes, []
+        return drained
+
+    # ------------------------------------------------------------------------ keeping
+
+    def dump(self) -> bytes:
+        """JSON from which `restored` goes on."""
+        kept = {
+            "version": self.published.version,
+            "mode": self._config.mode,
+            "at": self.at,
+            "rungs": [[target.as_dict(), dump(rung)] for target, rung in self._rungs.items()],
+            "overrides": [override.as_dict() for override in self._overrides.values()],
+            "moves": self._moves,
+            "told": self._told,
+        }
+        return json.dumps(kept).encode()
+
+    @staticmethod
+    def restored(blob: bytes, config: WeightsConfig, rates: Rates = dict) -> "Routing":
+        """Go on from where `dump` was taken, perhaps under another configuration."""
+        kept = json.loads(blob)
+        routing = Routing(config, rates, kept["version"] - 1)
+        routing.at, routing._moves, routing._told = kept["at"], kept["moves"], kept["told"]
+        routing._rungs = {Target(**target): load(rung) for target, rung in kept["rungs"]}
+        routing._overrides = {one.target: one for one in map(Override.of, kept["overrides"])}
+        version = kept["version"] + (kept["mode"] != config.mode)
+        routing.published = Published.of(version, config.mode, routing._told)
+        return routing
+
+    # ------------------------------------------------------------------------- inside
+
+    def _due(self, at: float) -> Iterator[tuple[float, Target]]:
+        """What may happen by `at`: overrides that end, and steps that nothing forbids."""
+        for target in sorted({*self._rungs, *self._overrides}, key=order):
+            if override := self._overrides.get(target):
+                if override.until <= at:
+                    yield override.until, target
+                continue
+            due, step = self._rungs[target].due(self._config)
+            if due <= at and not self._forbidden(target, step):
+                yield due, target
+
+    def _step_to(self, due: float, target: Target) -> None:
+        self.at = max(self.at, due)
+        if target in self._overrides:
+            self._end(target)
+        else:
+            rung = self._rungs[target]
+            self._rungs[target] = rung.moved(rung.due(self._config)[1], self.at)
+        self._publish("undertow")
+
+    def _end(self, target: Target) -> None:
+        del self._overrides[target]
+        if rung := self._rungs.get(target):
+            self._rungs[target] = replace(rung, moved_at=self.at)
+
+    def _forbidden(self, target: Target, step: int) -> str:
+        """Why `target` may not go down to `step`: `last_of_group`, `cap`, or nothing."""
+        if multiplier(step, self._config) >= self.multiplier(target):
+            return ""
+        group = [other for other in self._known() if _group(other) == _group(target) and other != target]
+        if group and all(self.multiplier(other) < 1 for other in group):
+            return "last_of_group"
+        return "cap" if group and self._moved_with(target, step) > self._config.cap else ""
+
+    def _moved_with(self, target: Target, step: int) -> float:
+        """The share of all traffic that is moved once `target` is at `step`; alone in its group it moves nothing."""
+        rates = self.rates()
+        total = sum(rates.values())
+        moved = 0.0
+        for _, group in groupby(sorted(self._known(), key=order), key=_group):
+            targets = list(group)
+            for one in targets if len(targets) > 1 else ():
+                kept = multiplier(step, self._config) if one == target else self.multiplier(one)
+                moved += (1 - kept) * rates.get(one, 0.0)
+        return moved / total if total else 0.0
+
+    def _known(self) -> set[Target]:
+        return {*self.rates(), *self._rungs, *self._overrides}
+
+    def _check_group(self, override: Override) -> None:
+        others = [one for one in self._known() if _group(one) == _group(override.target) and one != override.target]
+        if override.multiplier < 1 and others and all(self.multiplier(other) < 1 for other in others):
+            raise UsageError("every other target of this group is lowered: one of them has to be put back to 1 first")
+
+    def _publish(self, by: str) -> None:
+        """Make the feed anew where it changed, and note each change of a multiplier or of its reason."""
+        self._rungs = {t: rung for t, rung in self._rungs.items() if not rung.over or t in self._overrides}
+        entries = [self._entry(target) for target in sorted({*self._rungs, *self._overrides}, key=order)]
+        if entries == self._told:
+            return
+        before, after = ({Target(**e["target"]): e for e in some} for some in (self._told, entries))
+        self._told = entries
+        self.published = Published.of(self.published.version + 1, self._config.mode, entries)
+        for target in sorted({*before, *after}, key=order):
+            self._note(target, before.get(target), after.get(target), by)
+
+    def _note(self, target: Target, before: Entry | None, after: Entry | None, by: str) -> None:
+        was, now = (one["multiplier"] if one else 1.0 for one in (before, after))
+        ended = "override_ended" if before and before["reason"] == "override" else "recovered"
+        reason = after["reason"] if after else ended
+        if was == now and before and after and before["reason"] == reason:
+            return
+        change = {
+            "at": self.at,
+            "target": target.as_dict(),
+            "before": was,
+            "after": now,
+            "step": after["step"] if after else 0,
+            "reason": reason,
+            "alert_ids": (after or before or {})["alert_ids"],
+            "mode": self._config.mode,
+            "by": by,
+        }
+        self._changes.append(change)
+        if was != now:
+            self._moves = [*self._moves[1 - KEPT_MOVES :], change]
+
+    def _entry(self, target: Target) -> Entry:
+        rung, override = self._rungs.get(target), self._overrides.get(target)
+        since = override.since if override else rung.last.since if rung else self.at
+        return {
+            "target": target.as_dict(),
+            "multiplier": self.multiplier(target),
+            "floor": self._config.floor,
+            "reason": self._reason(target, rung, override),
+            "alert_ids": list(rung.last.alert_ids) if rung else [],
+            "since": since,
+            "expires_at": override.until if override else None,
+            "step": rung.step if rung else 0,
+        }
+
+    def _reason(self, target: Target, rung: Rung | None, override: Override | None) -> str:
+        if override:
+            return "override"
+        if rung is None or rung.calm:
+            return "recovering"
+        return rung.last.cause if rung.step else self._forbidden(target, 1) or rung.last.cause
+
+
+def _group(target: Target) -> tuple[str, str]:
+    return target.gateway or "", target.model
