@@ -77,9 +77,15 @@ class CrashedError(Exception):
 
 @contextmanager
 def proxy(
-    directory: Path, upstream: str, logging: str, environ: Mapping[str, str], interpreter: Path | None = None
+    directory: Path,
+    upstream: str | Mapping[str, Any],
+    logging: str,
+    environ: Mapping[str, str],
+    interpreter: Path | None = None,
 ) -> Iterator[str]:
     """A running proxy's base URL; `logging` is the YAML of its litellm_settings. Its output is in `directory`.
+
+    `upstream` is where GROUPS are served, or the configuration in full but for `logging`.
 
     When the block ends it is asked to stop, so that it sends what it still holds. Raises TimeoutError or
     ChildProcessError where it does not start, CalledProcessError where its environment cannot be made, and
@@ -88,7 +94,8 @@ def proxy(
     interpreter = interpreter or python("litellm", LOCK)
     (port,) = free_ports(1)
     config = directory / "config.yaml"
-    parts = [f"{name}: {json.dumps(value)}\n" for name, value in settings(upstream).items()]
+    configured = settings(upstream) if isinstance(upstream, str) else upstream
+    parts = [f"{name}: {json.dumps(value)}\n" for name, value in configured.items()]
     config.write_text("".join(parts) + logging)
     paths = os.pathsep.join(str(ROOT / part) for part in ("src", "collectors"))
     command = [interpreter.with_name("litellm"), "--config", config, "--host", "127.0.0.1", "--port", str(port)]

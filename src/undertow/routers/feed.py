@@ -1,0 +1,65 @@
+"""The weights feed as a consumer has it: whom it speaks of, and how long it may be believed (CONTRACTS 6).
+
+The standard library alone, so that it can be imported into any gateway.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Feed = Mapping[str, Any]
+"""The body of `GET /v1/weights`."""
+
+
+class Deployment(NamedTuple):
+    """What a gateway knows of one of its targets; None matches whatever the feed says, as null does the other way."""
+
+    gateway: str | None
+    provider: str | None
+    model: str
+    deployment: str | None = None
+
+
+class Followed:
+    """The last feed, believed until it is stale by the consumer's own clock, whose seconds `now` are."""
+
+    def __init__(self) -> None:
+        self.etag: str | None = None
+        self._feed: Feed = {}
+        self._good_until = 0.0
+
+    def take(self, feed: Feed, etag: str | None, now: float) -> None:
+        """A 200. Raises KeyError, TypeError or ValueError where it is no feed; the last one stays then."""
+        for entry in feed["weights"]:
+            multiplier(entry)
+        float(feed["expires_at"] - feed["generated_at"])
+        self._feed, self.etag = feed, etag
+        self.renew(now)
+
+    def renew(self, now: float) -> None:
+        """A 304: it is good for its whole time again."""
+        if self._feed:
+            self._good_until = now + self._feed["expires_at"] - self._feed["generated_at"]
+
+    def weights(self, now: float, unix_s: float) -> list[Mapping[str, Any]]:
+        """The entries to obey now, none where the feed is stale or advisory; `unix_s` ends those that expire."""
+        if now >= self._good_until or self._feed["mode"] != "enforce":
+            return []
+        return [e for e in self._feed["weights"] if e["expires_at"] is None or unix_s < e["expires_at"]]
+
+
+def multiplier(entry: Mapping[str, Any]) -> float:
+    """Of one entry, from 0 to 1. Raises KeyError, TypeError or ValueError where it is no entry."""
+    value = float(entry["multiplier"])
+    if not 0 <= value <= 1 or not isinstance(entry["target"], Mapping):
+        raise ValueError("no entry of a weights feed")
+    return value
+
+
+def of(deployment: Deployment, weights: list[Mapping[str, Any]]) -> float:
+    """What the deployment's own weight is multiplied by: 1 where nothing speaks of it."""
+    return min((multiplier(entry) for entry in weights if _speaks(entry["target"], deployment)), default=1.0)
+
+
+def _speaks(target: Mapping[str, Any], deployment: Deployment) -> bool:
+    pairs = ((target.get(name), getattr(deployment, name)) for name in ("gateway", "provider", "deployment"))
+    return target.get("model") == deployment.model and all(a is None or b is None or a == b for a, b in pairs)
