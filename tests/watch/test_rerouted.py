@@ -34,6 +34,7 @@ def _judged(monitor: Make, log: list[Span]) -> Callable[..., Any]:
         detect = DetectConfig(baseline=BaselineConfig(min_spans=1000))
         one = monitor(Config(detect=detect, weights=WeightsConfig(mode=mode)))
         one.clock.advance(MOVED - one.clock())
+        one.restart()
         one.take([span for span in log if span.started_at < MOVED])
         for deployment in LED_AWAY:
             target = Target(GPT_4O.gateway, GPT_4O.provider, GPT_4O.model, deployment)

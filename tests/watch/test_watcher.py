@@ -137,8 +137,8 @@ def test_the_message_is_written_with_the_incident(monitor: Make, traffic: Traffi
     receiver = WebhookConfig(url="https://example.com/hook", secret=Secret(SECRET))
     one = monitor(Config(alerts=AlertsConfig(webhook=[receiver]))).finish(traffic("silent-update"))
     messages = one.store.due(3e9, 100)
-    assert [m.kind for m in messages] == ["llm.drift.opened"]
-    assert messages[0].incident_id == one.store.incidents()[0]["id"]
+    assert [m.kind for m in messages] == ["llm.weights.changed", "llm.drift.opened"]
+    assert messages[1].incident_id == one.store.incidents()[0]["id"]
 
 
 def test_accepting_the_new_normal_collects_a_new_baseline(monitor: Make, traffic: Traffic) -> None:

@@ -218,8 +218,11 @@ class Watcher:
     def _commit(self, after: float | None, until: float) -> int:
         table = self._store.released(after, until, columns=COLUMNS)
         try:
+            if not self._replayed:
+                self._engine.routing.advance(self._clock())
             judged = self._engine.judge(table)
-            self._engine.routing.advance(until if self._replayed else self._clock())
+            if self._replayed:
+                self._engine.routing.advance(until)
             self._write([told for *_, some in judged for told in some], judged, until)
         except BaseException:
             self._engine = self._restored()
@@ -286,8 +289,9 @@ class Watcher:
     def _routing(self, saved: bytes | None) -> Routing:
         if saved is None:
             version, _, _ = (self._store.meta("weights_version") or "0").partition(" ")  # as older versions kept it
-            return Routing(self._config.weights, version=int(version))
-        routing = Routing.restored(saved, self._config.weights)
+            routing = Routing(self._config.weights, version=int(version))
+        else:
+            routing = Routing.restored(saved, self._config.weights)
         if not self._replayed:
             routing.resume(self._clock())
         return routing
