@@ -22,6 +22,8 @@ COMMANDS = {
     "simulate": "seeded traffic with planted changes, to a file or to Kafka",
     "alerts": "the channels that alerts go to, and a sample through one of them",
     "doctor": "checks configuration, broker, topics, store and alert channels",
+    "weights": "carries the weights feed into the configuration of a gateway",
+    "doctor": "checks configuration, broker, topics, store and webhooks",
 }
 LATER = ("golden", "compare")
 INTERRUPTED = 130

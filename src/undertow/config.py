@@ -217,9 +217,9 @@ class WeightsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: Annotated[Literal["advisory", "enforce"], _says("in `advisory` consumers apply nothing")] = "advisory"
     floor: Annotated[Share, _says("least multiplier, so that recovery can be seen")] = 0.05
-    ladder: Annotated[
-        list[Share], _says("multipliers, step by step while an incident stands, the first at once")
-    ] = field(default_factory=lambda: [0.5, 0.25, 0.05])
+    ladder: Annotated[list[Share], _says("multipliers, step by step while an incident stands, the first at once")] = (
+        field(default_factory=lambda: [0.5, 0.25, 0.05])
+    )
     dwell_s: Annotated[Wait, _says("least seconds on each step before the next one down")] = 1800.0
     recovery_s: Annotated[
         Wait, _says("seconds of calm before each step up; at least `dwell_s`, so that it is slower than down")

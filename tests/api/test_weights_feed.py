@@ -9,7 +9,7 @@ from undertow.config import Config, WeightsConfig
 
 
 def test_the_feed_follows_the_open_incidents(api: Any, ok: Any) -> None:
-    """Half while a provider_update is open and until it was calm; the version grows with each change, not more often."""
+    """Half while a provider_update is open and until it was calm; the version grows with each change."""
     empty = ok(api.get("/v1/weights"))
     assert (empty["weights"], empty["mode"], empty["expires_at"] - empty["generated_at"]) == ([], "advisory", 600.0)
     api.put_incident()

@@ -165,12 +165,13 @@ def test_traffic_is_led_away_from_a_silent_update_and_back(
         try:
             with running(apache_kafka, tmp_path_factory.mktemp("litellm")) as scene:
                 play(scene, eventually)
-            return
         except CrashedError:
             if not left:
                 raise
         except CalledProcessError as error:
             without(f"the environment of LiteLLM cannot be made: {error}")
+        else:
+            return
 
 
 def play(scene: Scene, eventually: Any) -> None:

@@ -66,7 +66,9 @@ def test_unknown_parts_of_a_target_match(target: dict[str, Any], multiplier: flo
     assert of(HERE, followed(feed(**target)).weights(0.0, 0.0)) == multiplier
 
 
-@pytest.mark.parametrize("document", [{}, [], None, {"weights": 1}, feed(2.0), feed("x"), feed(float("nan")), feed(None)])
+@pytest.mark.parametrize(
+    "document", [{}, [], None, {"weights": 1}, feed(2.0), feed("x"), feed(float("nan")), feed(None)]
+)
 def test_what_is_no_feed_leaves_the_last_one(document: Any) -> None:
     """It is refused as a whole."""
     one = followed(feed())

@@ -35,7 +35,5 @@ def announce(
 def body(feed: Mapping[str, Any], changes: Sequence[Mapping[str, Any]], now: float) -> str:
     """The message as JSON of less than 20 kB; one too long leaves out changes, then weights, and says `truncated`."""
     short = {**feed, "changes": [], "truncated": True}
-    texts = (
-        encode(KIND, now, data) for data in ({**feed, "changes": list(changes)}, short, {**short, "weights": []})
-    )
+    texts = (encode(KIND, now, data) for data in ({**feed, "changes": list(changes)}, short, {**short, "weights": []}))
     return next(text for text in texts if len(text) < BODY_LIMIT_BYTES).decode()

@@ -15,7 +15,7 @@ class Deployment(NamedTuple):
 
     gateway: str | None
     provider: str | None
-    model: str
+    model: str | None
     deployment: str | None = None
 
 
@@ -25,7 +25,7 @@ class Followed:
     def __init__(self) -> None:
         self.etag: str | None = None
         self._feed: Feed = {}
-        self._good_until = 0.0
+        self.good_until = 0.0
 
     def take(self, feed: Feed, etag: str | None, now: float) -> None:
         """A 200. Raises KeyError, TypeError or ValueError where it is no feed; the last one stays then."""
@@ -38,11 +38,11 @@ class Followed:
     def renew(self, now: float) -> None:
         """A 304: it is good for its whole time again."""
         if self._feed:
-            self._good_until = now + self._feed["expires_at"] - self._feed["generated_at"]
+            self.good_until = now + self._feed["expires_at"] - self._feed["generated_at"]
 
     def weights(self, now: float, unix_s: float) -> list[Mapping[str, Any]]:
         """The entries to obey now, none where the feed is stale or advisory; `unix_s` ends those that expire."""
-        if now >= self._good_until or self._feed["mode"] != "enforce":
+        if now >= self.good_until or self._feed["mode"] != "enforce":
             return []
         return [e for e in self._feed["weights"] if e["expires_at"] is None or unix_s < e["expires_at"]]
 
@@ -61,5 +61,5 @@ def of(deployment: Deployment, weights: list[Mapping[str, Any]]) -> float:
 
 
 def _speaks(target: Mapping[str, Any], deployment: Deployment) -> bool:
-    pairs = ((target.get(name), getattr(deployment, name)) for name in ("gateway", "provider", "deployment"))
-    return target.get("model") == deployment.model and all(a is None or b is None or a == b for a, b in pairs)
+    pairs = ((target.get(name), getattr(deployment, name)) for name in Deployment._fields)
+    return all(a is None or b is None or a == b for a, b in pairs)

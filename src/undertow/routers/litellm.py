@@ -51,7 +51,7 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
         request_kwargs: Any = None,
         parent_otel_span: Any = None,
     ) -> Sequence[dict[str, Any]]:
-        """All of them, with the weights of those that the feed speaks of scaled; as they are where none has a weight."""
+        """All of them, the weights of those that the feed speaks of scaled; as they are where none would be left."""
         try:
             self._follow()
             return self._scaled(healthy_deployments)

@@ -125,9 +125,7 @@ class Engine:
 
     def _explained(self, target: Target, event: Event) -> Iterator[Event]:
         """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
-        if event.kind == "traffic" and self.routing.explains(
-            target, event.since - self.facts[target].near_s, event.at
-        ):
+        if event.kind == "traffic" and self.routing.explains(target, event.since - self.facts[target].near_s, event.at):
             yield replace(event, kind="rerouted", text=f"{event.text}: weights were changed")
             return
         if event.kind != "drift" or event.lane != "content":

@@ -1,0 +1,36 @@
+"""Kong: the targets of the plug-in `ai-proxy-advanced`, by the Admin API.
+
+`GET /plugins/{id}` gives the document; `PATCH /plugins/{id}` takes the whole array of targets. Weights count with
+`balancer.algorithm` round-robin. A target is known by provider and by model, its alias or its name, since Kong's log
+says no more of it; two of one model cannot be told apart and keep their proportion.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from undertow.routers.feed import Deployment
+from undertow.routers.scale import Adapter, Slot
+
+USUAL = 100
+
+
+def groups(plugin: dict[str, Any]) -> Iterator[list[Slot]]:
+    """The targets of one plug-in are one group."""
+    yield [_slot(n, target) for n, target in enumerate(plugin["config"].get("targets") or ())]
+
+
+def patch(plugin: dict[str, Any]) -> dict[str, Any]:
+    """The body of the PATCH."""
+    return {"config": {"targets": plugin["config"]["targets"]}}
+
+
+def _slot(number: int, target: dict[str, Any]) -> Slot:
+    model = target.get("model") or {}
+    provider = model.get("provider")
+    names = dict.fromkeys(filter(None, (model.get("model_alias"), model.get("name"))))
+    known = tuple(Deployment("kong", provider, name) for name in names)
+    key = f"{number} {provider} {model.get('name')}"
+    return Slot(key, known or (Deployment("kong", provider, None),), target, "weight", USUAL)
+
+
+ADAPTER = Adapter(groups, least=1, most=65_535)

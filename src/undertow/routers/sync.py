@@ -1,0 +1,97 @@
+"""Carries the weights feed into a document of a gateway, round after round, and fails open.
+
+What the operator had is kept in a file between rounds, with how long the feed may be believed: when it is stale the
+operator's own weights are put back, also by a process that was started meanwhile.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from undertow.clock import Clock, system_clock
+from undertow.errors import TryAgain
+from undertow.routers.feed import Followed
+from undertow.routers.places import Place, read_json, text, write_atomically
+from undertow.routers.scale import Adapter, Memory, applied
+
+log = logging.getLogger(__name__)
+
+Transform = Callable[[Any, list[Any], Any], tuple[Any, Any]]
+"""(document, entries, memory) to both anew."""
+
+
+def scaling(adapter: Adapter) -> Transform:
+    """What `scale.applied` makes of a gateway's document."""
+    return lambda document, weights, memory: applied(adapter, document, weights, memory or {})
+
+
+def entries(_: Any, weights: list[Any], memory: Any) -> tuple[Any, Any]:
+    """The entries to obey as they are, for a reader of our own making: `{"weights": [...]}`."""
+    return {"weights": weights}, memory or {}
+
+
+@dataclass
+class Sync:
+    """One document that follows one feed. `client` asks Undertow; `state` is the file between rounds."""
+
+    client: httpx.Client
+    place: Place
+    transform: Transform
+    state: Path
+    dry_run: bool = False
+    clock: Clock = system_clock
+    _followed: Followed = field(default_factory=Followed)
+
+    def run(self, every_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Round after round until interrupted; a round that fails is logged and the next one tries again."""
+        while True:
+            try:
+                self.step()
+            except TryAgain as error:
+                log.warning("%s", error)
+            sleep(every_s)
+
+    def step(self) -> bool:
+        """One round; whether anything was written. Raises TryAgain where the feed or the gateway does not answer.
+
+        An unanswered feed changes nothing before it is stale, and then puts the operator's own weights back.
+        """
+        kept, now = read_json(self.state) or {}, self.clock()
+        try:
+            self._ask(now)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            if now < max(kept.get("good_until", 0.0), self._followed.good_until):
+                raise TryAgain(f"the weights feed: {type(error).__name__}; the weights stay as they are") from None
+            log.warning("the weights feed: %s; the operator's own weights hold", type(error).__name__)
+        weights = self._followed.weights(now, now)
+        current = self.place.read()
+        made, memory = self.transform(current, weights, kept.get("memory"))
+        changed = bool(made != current)
+        keeping = {"good_until": self._followed.good_until, "memory": _either(kept.get("memory") or {}, memory)}
+        if self.dry_run:
+            return changed
+        write_atomically(self.state, text(keeping))  # before and after, so that a kill in between loses no own weight
+        if changed:
+            self.place.write(made)
+            log.info("wrote %d weights that are not the operator's own", len(weights))
+        write_atomically(self.state, text(keeping | {"memory": memory}))
+        return changed
+
+    def _ask(self, now: float) -> None:
+        known = self._followed.etag
+        answer = self.client.get("/v1/weights", headers={"if-none-match": known} if known else {})
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            self._followed.renew(now)
+            return
+        answer.raise_for_status()
+        self._followed.take(answer.json(), answer.headers.get("etag"), now)
+
+
+def _either(before: Memory, after: Memory) -> Memory:
+    """What to remember while it is not known which of the two documents stands."""
+    return before | {key: [*values, *before.get(key, [])[1:]] for key, values in after.items()}
