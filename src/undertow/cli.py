@@ -21,9 +21,8 @@ COMMANDS = {
     "decode": "normalised spans of files, as JSONL",
     "simulate": "seeded traffic with planted changes, to a file or to Kafka",
     "alerts": "the channels that alerts go to, and a sample through one of them",
-    "doctor": "checks configuration, broker, topics, store and alert channels",
     "weights": "carries the weights feed into the configuration of a gateway",
-    "doctor": "checks configuration, broker, topics, store and webhooks",
+    "doctor": "checks configuration, broker, topics, store and alert channels",
 }
 LATER = ("golden", "compare")
 INTERRUPTED = 130

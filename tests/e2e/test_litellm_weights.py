@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bench.environments import ROOT
 from tests.apache_kafka import free_ports
 from tests.litellm.proxy import KEY, CrashedError, deployment, proxy
 from tests.litellm.upstream import Upstream, serving
@@ -27,10 +28,7 @@ TRIES = 4
 BASELINE = 700
 LOWERED = 0.2
 WITHIN_S = 30.0
-CALLBACKS = """\
-litellm_settings:
-  callbacks: [undertow_collectors.litellm_callback.logger, undertow.routers.litellm.weights]
-"""
+CALLBACKS = ROOT / "docs" / "examples" / "litellm-weights.yaml"
 CONFIG = f"""\
 [kafka]
 bootstrap_servers = "{{broker}}"
@@ -150,7 +148,7 @@ def running(broker: Any, directory: Path) -> Iterator[Scene]:
         values = {"broker": broker.bootstrap, "topic": topic, "directory": directory}
         config.write_text(CONFIG.format(**values, webhook=receiver.url, port=port))
         monitor = stack.enter_context(Monitor(config, port))
-        url = stack.enter_context(proxy(directory, configured, CALLBACKS, environ))
+        url = stack.enter_context(proxy(directory, configured, CALLBACKS.read_text(), environ))
         yield Scene(provider, monitor, receiver, stack.enter_context(Clients(url)))
 
 
