@@ -1,5 +1,6 @@
 """The detectors know when our own weights moved traffic, and do not read it as a change of what is asked."""
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,3 +67,14 @@ def test_the_same_traffic_moved_by_others_is_one(judged: Callable[..., Any]) -> 
     assert "traffic" in kinds(monitor)
     [incident] = monitor.store.incidents()
     assert (incident["cause"], incident["why"][0]) == ("unresolved", "traffic_moved")
+
+
+def test_the_answers_are_judged_without_caution_after_it(judged: Callable[..., Any]) -> None:
+    """Only traffic that others moved makes a change of the answers have to be larger for a week."""
+    moved_at = {
+        mode: [watch.traffic.moved_at for watch in judged(mode).watcher._engine.pools.values()]
+        for mode in ("enforce", "advisory")
+    }
+    assert all(map(math.isnan, moved_at["enforce"]))
+    assert moved_at["enforce"]
+    assert not any(map(math.isnan, moved_at["advisory"]))

@@ -27,6 +27,7 @@ from undertow.watch.pool import Pool, akin, members, order
 from undertow.watch.routing import Routing
 from undertow.watch.shares import Fleet
 from undertow.watch.target import TargetWatch
+from undertow.watch.traffic import Ours
 
 Judged = tuple[Target, Event, list[Told]]
 STATES = ("baseline", "traffic", "facts", "now")
@@ -116,18 +117,20 @@ class Engine:
         found: list[tuple[Target, Event]] = []
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
             watch = watches[target]
-            found += ((target, event) for event in watch.feed(frame, fleet.share(target)))
+            found += ((target, event) for event in watch.feed(frame, fleet.share(target), self._ours(target)))
             self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
             self._touched[target] = None
         found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
         explained = ((target, fact) for target, event in found for fact in self._explained(target, event))
         return [(target, event, self._learn(target, event)) for target, event in explained]
 
+    def _ours(self, target: Target) -> Ours:
+        """Changes of our weights that are as near as a release may be to what it explains."""
+        near_s = self.watches[target].near_s
+        return lambda since, at: self.routing.explains(target, since - near_s, at)
+
     def _explained(self, target: Target, event: Event) -> Iterator[Event]:
         """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
-        if event.kind == "traffic" and self.routing.explains(target, event.since - self.facts[target].near_s, event.at):
-            yield replace(event, kind="rerouted", text=f"{event.text}: weights were changed")
-            return
         if event.kind != "drift" or event.lane != "content":
             yield event
             return

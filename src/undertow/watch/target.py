@@ -20,7 +20,7 @@ from undertow.watch.shares import of_signal
 from undertow.watch.signals import Signal
 from undertow.watch.stream import MIN_VALUES, Budget, Return, Stream
 from undertow.watch.tenants import Tenants
-from undertow.watch.traffic import Traffic
+from undertow.watch.traffic import Ours, Traffic
 from undertow_detectors import crowding, pit
 from undertow_detectors.esr import Alarm
 
@@ -58,8 +58,8 @@ class TargetWatch:
         """How long NEAR_REQUESTS take at the rate of the baseline, in seconds; 0 before there is one."""
         return NEAR_REQUESTS / self.baseline.spans * self.baseline.days * DAY_S if self.baseline else 0.0
 
-    def feed(self, frame: Frame, shared: Budget) -> list[Event]:
-        """Judge a frame; what became known, in order of time."""
+    def feed(self, frame: Frame, shared: Budget, ours: Ours = lambda *_: False) -> list[Event]:
+        """Judge a frame; what became known, in order of time. Traffic that is `ours` moved because our weights did."""
         events: list[Event] = []
         if self.baseline is None:
             taken = self.collector.feed(frame)
@@ -69,7 +69,7 @@ class TargetWatch:
                 events += self.begin(self.collector.freeze(self.number))
         for begin in range(0, len(frame), ROWS_AT_ONCE) if self.baseline is not None else ():
             part = frame[begin : begin + ROWS_AT_ONCE]
-            events += self._judge(part, shared)
+            events += self._judge(part, shared, ours)
             self.spans += len(part)
         return sorted(events, key=lambda event: event.at)
 
@@ -105,16 +105,16 @@ class TargetWatch:
     def _judges(self, signal: Signal) -> bool:
         return signal.lane == "content" or not isinstance(self.target, Pool)
 
-    def _judge(self, frame: Frame, shared: Budget) -> list[Event]:
+    def _judge(self, frame: Frame, shared: Budget, ours: Ours) -> list[Event]:
         assert self.traffic is not None  # noqa: S101  adopted with the baseline
         events = [e for one in self.declared for e in one.feed(frame, self.spans)]
         seeds = pit.seeds(frame.span_id.tolist())
         before = self.traffic.moved_at
-        moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds)
+        moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds, ours)
         events += moved
         unsettled = np.zeros(len(frame), np.bool_)
         unlike = np.isin(week.kind(frame.at), self.unlike)
-        for at in (before, *(event.at for event in moved)):
+        for at in (before, *(event.at for event in moved if event.kind == "traffic")):
             unsettled |= (frame.at > at) & (unlike | (frame.at <= at + TRAFFIC_MEMORY_S))
         weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:

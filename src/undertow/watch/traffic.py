@@ -7,6 +7,7 @@ says nothing of Monday, so of the other kind of day it keeps what it knew.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -27,6 +28,9 @@ EXTRA_SLACK = 0.02
 SHARE_TOLERANCE = 0.15
 MAX_BLOCKS = 12
 MAX_ROUTES = 8
+
+Ours = Callable[[float, float], bool]
+"""Whether our own weights explain that traffic moved between two times, in Unix seconds."""
 
 
 @dataclass(slots=True)
@@ -104,8 +108,13 @@ class Traffic:
         self.state = esr.State.start(len(reference.directions))
         self.collecting_from = None
 
-    def feed(self, frame: Frame, judged: int, shared: Budget, seeds: SeedArray | None = None) -> list[Event]:
-        """Judge a frame; `judged` spans came before it. `seeds` (n,) are those of the ids, where known already."""
+    def feed(
+        self, frame: Frame, judged: int, shared: Budget, seeds: SeedArray | None = None, ours: Ours = lambda *_: False
+    ) -> list[Event]:
+        """Judge a frame; `judged` spans came before it. `seeds` (n,) are those of the ids, where known already.
+
+        What is `ours` is told as `rerouted`, and no reason for caution: nobody asks otherwise than before.
+        """
         seeds = pit.seeds(frame.span_id.tolist()) if seeds is None else seeds
         events: list[Event] = []
         begin = 0
@@ -118,8 +127,12 @@ class Traffic:
             if alarm is None:
                 break
             begin += alarm.index + 1
-            events.append(_moved(alarm, judged + begin))
-            self.moved_at = alarm.at
+            event = _moved(alarm, judged + begin)
+            if ours(event.since, event.at):
+                event = replace(event, kind="rerouted", text=f"{event.text}: weights were changed")
+            else:
+                self.moved_at = alarm.at
+            events.append(event)
             self.collecting_from, self._collector = alarm.at, Collector(self._config)
         return events
 
