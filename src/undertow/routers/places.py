@@ -132,10 +132,11 @@ def _write(client: httpx.Client, method: str, path: str, **more: Any) -> None:
 
 def _sent(client: httpx.Client, method: str, path: str, or_else: tuple[int, ...] = (), **more: Any) -> httpx.Response:
     """The answer, where it is good or its status one of `or_else`. Raises TryAgain with place and status, no body."""
+    where = f"{method} {client.base_url.host}{path}"  # no more of the address, which may hold a password
     try:
         answer = client.request(method, path, **more)
     except httpx.HTTPError as error:
-        raise TryAgain(f"{method} {client.base_url}{path}: {type(error).__name__}") from None
+        raise TryAgain(f"{where}: {type(error).__name__}") from None
     if not answer.is_success and answer.status_code not in or_else:
-        raise TryAgain(f"{method} {client.base_url}{path}: HTTP {answer.status_code}")
+        raise TryAgain(f"{where}: HTTP {answer.status_code}")
     return answer
