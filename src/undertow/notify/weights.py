@@ -6,7 +6,7 @@ from typing import Any
 
 from undertow.config import AlertsConfig
 from undertow.notify.message import BODY_LIMIT_BYTES, Outgoing, encode
-from undertow.notify.outbox import channel
+from undertow.notify.routing import channel
 
 KIND = "llm.weights.changed"
 ORDERED_AS = "weights"

@@ -47,7 +47,7 @@ def lowering(incidents: Iterable[Mapping[str, Any]], config: WeightsConfig) -> d
     """What lowers each target: the standing incidents of itself, or of a pool that it is in, as one."""
     found: dict[Target, list[Mapping[str, Any]]] = {}
     for incident in incidents:
-        if incident["cause"] in config.causes and incident["status"] in STANDING:
+        if _lowers(incident, config):
             for target in members(subject(incident)):
                 found.setdefault(target, []).append(incident)
     return {target: _as_one(found[target]) for target in sorted(found, key=order)}
@@ -78,6 +78,12 @@ def feed(version: int, weights: Sequence[Entry], config: WeightsConfig, now: flo
 def order(target: Target) -> tuple[str, str, str, str]:
     """Sorts targets, group by group."""
     return target.gateway or "", target.model, target.provider, target.deployment or ""
+
+
+def _lowers(incident: Mapping[str, Any], config: WeightsConfig) -> bool:
+    """One whose evidence was demoted recommends nothing."""
+    standing = incident["status"] in STANDING and incident.get("confirmation") != "demoted"
+    return standing and incident["cause"] in config.causes
 
 
 def _as_one(incidents: Sequence[Mapping[str, Any]]) -> Lowering:
