@@ -404,6 +404,26 @@ def test_no_secret_reaches_a_log_or_a_notice(
     assert "/hook" not in caplog.text + repr(outbox.notices())
 
 
+def test_neither_of_two_secrets_reaches_a_log_a_row_or_a_metric(
+    incident: dict[str, Any], outbox: Store, receiver: Any, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While a secret is changed both are canaries: nothing that is kept, logged or measured holds either."""
+    caplog.set_level(logging.DEBUG)
+    keys = [KEY, "whsec_" + "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"]
+    hook = WebhookConfig(url=receiver.url, secret=Secret(keys[0]), previous_secret=Secret(keys[1]))
+    alerts = AlertsConfig(webhook=[hook], allow_hosts=["127.0.0.1"])
+    receiver.answers = [receiver.says(500), receiver.says(410)]
+    put(outbox, *plan("llm.drift.opened", incident, alerts, NOW))
+    deliverer = Deliverer(outbox, alerts, clock, random.Random(1))
+    deliverer.step(clock())
+    deliverer.step(clock() + 10)
+    assert all(len(headers["webhook-signature"].split()) == 2 for headers, _ in receiver.requests)
+    kept = [outbox.notices(), outbox.disabled(), outbox.alerts(), outbox.audit(channel(hook)), deliverer.deliveries]
+    told = caplog.text + repr(kept) + repr(deliverer.failing) + repr(alerts) + str(alerts)
+    assert "http_410" in told
+    assert not [key for key in keys if key.removeprefix("whsec_") in told]
+
+
 def test_a_fault_in_an_attempt_is_a_failed_round(
     incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
