@@ -49,6 +49,12 @@ def test_an_open_provider_update_halves_the_weight() -> None:
     ]
 
 
+def test_an_incident_whose_evidence_was_demoted_moves_no_traffic() -> None:
+    """Fixed prompts that are answered as ever speak against lowering a weight."""
+    assert entries(incident(A, confirmation="demoted")) == []
+    assert len(entries(incident(A, confirmation="confirmed"))) == 1
+
+
 @pytest.mark.parametrize(
     "cause", ["declared_update", "infrastructure", "availability", "own_release", "unresolved", "traffic"]
 )
