@@ -17,6 +17,7 @@ from undertow_collectors.decode.coerce import count, literal, mapping, number
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.fieldmap import FieldMap, always, at
 from undertow_collectors.decode.jsonlog import Call, JsonLog
+from undertow_collectors.decode.usage import of_parts
 
 _OPERATIONS = {"generation": "chat", "embedding": "embeddings"}
 _SKIPPED = {"tool": "tool", "agent": "agent"}
@@ -101,35 +102,13 @@ def _adjust(fields: dict[str, Any], body: dict[str, Any]) -> Iterable[str]:
 def _tokens(body: dict[str, Any]) -> dict[str, int]:
     details, usage = mapping(body.get("usageDetails")), mapping(body.get("usage"))
     if details:
-        return _of_parts(details)
+        return of_parts(details)
     if str(usage.get("unit")) in _NOT_TOKENS:
         return {}
     names = {"promptTokens": "input_tokens", "completionTokens": "output_tokens"}
     names |= {"input": "input_tokens", "output": "output_tokens"}
     found = {field: count(usage[name]) for name, field in names.items() if name in usage}
     return {field: value for field, value in found.items() if value is not None} or answer.usage({"usage": usage})
-
-
-def _of_parts(details: dict[str, Any]) -> dict[str, int]:
-    """Langfuse counts the parts of usage apart, whatever they are called; OpenAI's own words are taken as they are.
-
-    Langfuse's JavaScript client has parts within the sums, which the total shows.
-    """
-    if "prompt_tokens" in details or any(isinstance(value, dict) for value in details.values()):
-        return answer.usage({"usage": details})
-    parts = {name: number for name, value in details.items() if (number := count(value)) is not None}
-    sums = {
-        "input_tokens": [n for name, n in parts.items() if "input" in name],
-        "output_tokens": [n for name, n in parts.items() if "output" in name],
-        "cached_input_tokens": [
-            n for name, n in parts.items() if "input" in name and ("cached" in name or "read" in name)
-        ],
-        "reasoning_tokens": [n for name, n in parts.items() if "output" in name and "reasoning" in name],
-    }
-    found = {field: sum(values) for field, values in sums.items() if values}
-    if "input" in parts and "output" in parts and parts["input"] + parts["output"] == parts.get("total"):
-        found |= {"input_tokens": parts["input"], "output_tokens": parts["output"]}
-    return found
 
 
 def _message(output: Any) -> dict[str, Any] | None:

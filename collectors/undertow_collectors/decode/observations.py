@@ -10,9 +10,7 @@ from typing import Any
 from undertow_collectors.decode import answer
 from undertow_collectors.decode.coerce import mapping
 from undertow_collectors.decode.context import MAX_TOKENS
-
-_CACHED = ("input_cached_tokens", "cache_read_input_tokens", "input_cached", "input_cache_read")
-_REASONING = ("output_reasoning_tokens", "output_reasoning")
+from undertow_collectors.decode.usage import of_parts
 
 
 def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -23,8 +21,8 @@ def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
-    for name, value in usage(mapping(values.get(".usage"))).items():
-        yield name, value, ".usage"
+    for name, tokens in of_parts(mapping(values.get(".usage"))).items():
+        yield name, tokens, ".usage"
     yield "cost_usd", mapping(values.get(".cost")).get("total"), ".cost"
     yield "response_id", str(values.get(".metadata_id", "")).strip('"') or None, ".metadata_id"
     body = answer.body(values.get(".response"))
@@ -42,22 +40,3 @@ def first_chunk_s(values: dict[str, Any], started_at: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return waited if waited is not None and waited >= 0 else None
-
-
-def usage(details: dict[str, Any]) -> dict[str, Any]:
-    """Tokens out of `usageDetails`: Langfuse's own keys are disjoint parts, a provider's are its own."""
-    cached = next((details[name] for name in _CACHED if isinstance(details.get(name), int)), None)
-    given = details.get("input")
-    if isinstance(given, int):
-        parts = (n for name, n in details.items() if name.startswith("input_") or "cache" in name)
-        given += sum(n for n in parts if isinstance(n, int))
-    told = answer.usage({"usage": details})
-    own = {
-        "input_tokens": given,
-        "output_tokens": details.get("output"),
-        "cached_input_tokens": cached,
-        "reasoning_tokens": next((details[name] for name in _REASONING if details.get(name) is not None), None),
-    }
-    if isinstance(own["output_tokens"], int) and isinstance(own["reasoning_tokens"], int):
-        own["output_tokens"] += own["reasoning_tokens"]
-    return told | {name: value for name, value in own.items() if value is not None}

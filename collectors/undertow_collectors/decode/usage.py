@@ -50,6 +50,30 @@ def usage(response: Any) -> dict[str, int]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def of_parts(details: dict[str, Any]) -> dict[str, int]:
+    """The same out of Langfuse's `usageDetails`.
+
+    Langfuse counts the parts of usage apart, whatever they are called; OpenAI's own words are taken as they are.
+
+    Langfuse's JavaScript client has parts within the sums, which the total shows.
+    """
+    if "prompt_tokens" in details or any(isinstance(value, dict) for value in details.values()):
+        return usage({"usage": details})
+    parts = {name: number for name, value in details.items() if (number := count(value)) is not None}
+    sums = {
+        "input_tokens": [n for name, n in parts.items() if "input" in name],
+        "output_tokens": [n for name, n in parts.items() if "output" in name],
+        "cached_input_tokens": [
+            n for name, n in parts.items() if "input" in name and ("cached" in name or "read" in name)
+        ],
+        "reasoning_tokens": [n for name, n in parts.items() if "output" in name and "reasoning" in name],
+    }
+    found = {field: sum(values) for field, values in sums.items() if values}
+    if "input" in parts and "output" in parts and parts["input"] + parts["output"] == parts.get("total"):
+        found |= {"input_tokens": parts["input"], "output_tokens": parts["output"]}
+    return found
+
+
 def identity(response: Any) -> dict[str, str]:
     """`response_id`, `response_model` and `system_fingerprint` of a response body, those that it tells."""
     if not isinstance(response, dict):

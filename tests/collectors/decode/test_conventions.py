@@ -135,6 +135,13 @@ def test_langfuse(read: Read) -> None:
     assert (span.stream, span.ttft_s) == (True, 1.25)
 
 
+def test_langfuse_parts_that_are_within_the_sums_count_once(read: Read) -> None:
+    """Where input and output make the total, what was cached is part of the input, as in the JavaScript client."""
+    details = '{"input": 30, "input_cached_tokens": 10, "output": 20, "total": 50}'
+    span = one(read, LANGFUSE | {"langfuse.observation.usage_details": details})
+    assert (span.input_tokens, span.cached_input_tokens, span.output_tokens) == (30, 10, 20)
+
+
 def test_langfuse_error_level_is_a_failure(read: Read) -> None:
     """An observation of level ERROR failed, though its span's status is unset."""
     assert one(read, LANGFUSE | {"langfuse.observation.level": "ERROR"}).status == "error"
