@@ -1,6 +1,6 @@
 """A monitor's API as canned JSON on a real loopback port.
 
-`python tests/dashboards/fixtures.py PORT` serves it, to look at the dashboard without a monitor.
+`python -m tests.dashboards.fixtures PORT` serves it, to look at the dashboard without a monitor.
 """
 
 import json
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from . import answers as newer
 
 HOUR = 3600.0
 HOSTILE = (
@@ -137,7 +139,14 @@ def world(now: float | None = None) -> dict[str, Any]:
     """What a monitor with five targets and one incident answers, by path."""
     now = time.time() if now is None else now
     moved = target("gpt-4o")
-    return {
+    known = [
+        moved,
+        target("gpt-4o-mini"),
+        target("claude-sonnet-4-5", "anthropic", "otel-gateway"),
+        target("gpt-4o", "azure.ai.openai", deployment="eu-1"),
+        target("mistral-large", "mistral_ai"),
+    ]
+    return newer.routes(known, now, now - 2.5 * HOUR) | {
         "/v1/targets": {
             "targets": [
                 target_state(moved, "alert", now=now, open_incidents=["inc_01"], multiplier=0.5),
@@ -148,7 +157,7 @@ def world(now: float | None = None) -> dict[str, Any]:
             ]
         },
         "/v1/incidents": {"incidents": [incident(moved, now=now)]},
-        "/v1/incidents/inc_01": incident(moved, now=now),
+        "/v1/incidents/inc_01": incident(moved, now=now) | newer.incident_details(now),
         "/v1/notices": {
             "notices": [
                 {
@@ -247,7 +256,7 @@ class FakeApi:
         if path not in self.answers:
             return 404, {"title": "Not Found", "detail": f"no {path}", "status": 404}
         body = self.answers[path]
-        return self.status.get(path, 200), body
+        return self.status.get(path, 200), body(query) if callable(body) else body
 
 
 @contextmanager
@@ -264,6 +273,10 @@ def serving(port: int = 0) -> Iterator[FakeApi]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             api.posted.append((self.path, json.loads(body)))
             self._reply(api.status.get(self.path, 200), {})
+
+        def do_DELETE(self) -> None:
+            api.posted.append((self.path, None))
+            self._reply(200, {})
 
         def _reply(self, status: int, body: Any) -> None:
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()

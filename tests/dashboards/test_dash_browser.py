@@ -96,7 +96,7 @@ def test_sentence_link_and_decision(api: FakeApi, dashboard: str, page: Page) ->
     browser.get_by_label("Your name").fill("Ada")
     browser.get_by_role("button", name="Acknowledge").click()
     browser.get_by_text("Acknowledge: done.").wait_for(timeout=10_000)
-    assert api.posted == [("/v1/incidents/inc_01/acknowledge", {"by": "Ada"})]
+    assert api.posted == [("/v1/incidents/inc_01/acknowledge", {"by": "Ada", "reason": ""})]
     assert page.hosts <= {"127.0.0.1", ""}
 
 

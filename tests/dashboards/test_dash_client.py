@@ -166,6 +166,6 @@ def test_dripping_server_cannot_hold_a_page() -> None:
 
 def test_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the limit is not read into memory."""
-    monkeypatch.setattr("undertow_dashboards.client.MAX_BYTES", 1000)
+    monkeypatch.setattr("undertow_dashboards.connection.MAX_BYTES", 1000)
     with pytest.raises(ApiError, match="sends too much"):
         answering(lambda _: httpx.Response(200, content=b" " * 5000)).targets()

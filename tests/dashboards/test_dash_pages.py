@@ -254,7 +254,7 @@ def test_decision_is_sent_with_its_name(api: FakeApi, open_page: Open, button: i
     app = open_page("target", **GPT)
     app.text_input[0].input(" Ada ")
     app.button[button].click().run()
-    assert api.posted == [(f"/v1/incidents/inc_01/{path}", {"by": "Ada"})]
+    assert api.posted == [(f"/v1/incidents/inc_01/{path}", {"by": "Ada", "reason": ""})]
 
 
 def test_decision_without_a_name_is_not_sent(api: FakeApi, open_page: Open) -> None:
