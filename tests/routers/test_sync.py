@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
-from tests.routers.test_adapters import CONFIG, FLAGS, KONG, ROUTE
+from tests.routers.test_adapters import CONFIG, FLAGS, KONG, ROUTE, SCHEMAS
 from tests.routers.test_router_feed import feed
 
 from undertow.clock import ManualClock
@@ -163,6 +164,7 @@ def test_kong_is_patched_with_the_admin_token() -> None:
     sent = server.requests[-1]
     assert (sent.method, sent.url.path, sent.headers["kong-admin-token"]) == ("PATCH", "/plugins/b8f5", "t")
     assert json.loads(sent.content) == kong.patch(KONG)
+    jsonschema.validate(json.loads(sent.content), SCHEMAS["kong"])
 
 
 def test_portkey_gets_the_config_under_its_slug() -> None:
@@ -173,6 +175,7 @@ def test_portkey_gets_the_config_under_its_slug() -> None:
     sent = server.requests[-1]
     assert (sent.method, sent.url.path, sent.headers["x-portkey-api-key"]) == ("PUT", "/v1/configs/pc-1", "t")
     assert json.loads(sent.content) == {"config": CONFIG}
+    jsonschema.validate(json.loads(sent.content), SCHEMAS["portkey"])
 
 
 def test_an_envoy_route_is_applied_by_the_server() -> None:
@@ -186,6 +189,7 @@ def test_an_envoy_route_is_applied_by_the_server() -> None:
     assert dict(sent.url.params) == {"fieldManager": "undertow", "force": "true"}
     assert sent.headers["content-type"] == "application/apply-patch+yaml"
     assert json.loads(sent.content)["spec"]["rules"] == ROUTE["spec"]["rules"]
+    jsonschema.validate(json.loads(sent.content), SCHEMAS["envoy"])
 
 
 @pytest.mark.parametrize("found", [None, {"data": None}, {"data": {"weights.json": '{"weights": []}'}}])
@@ -197,6 +201,8 @@ def test_a_config_map_holds_the_entries(found: Any) -> None:
     place.write({"weights": [1]})
     sent = json.loads(server.requests[-1].content)
     assert (sent["kind"], json.loads(sent["data"]["weights.json"])) == ("ConfigMap", {"weights": [1]})
+    jsonschema.validate(sent, SCHEMAS["configmap"])
+    assert server.requests[-1].headers["content-type"] == "application/apply-patch+yaml"
 
 
 def test_what_the_gateway_answers_is_not_repeated() -> None:

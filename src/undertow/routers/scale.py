@@ -20,7 +20,8 @@ FINENESS = 100
 class Slot(NamedTuple):
     """One place for a weight: `holder[place]`, 1 or `usual` where nothing stands there.
 
-    `key` tells it from the others of its document, for the memory; `names` are what the feed may call its target.
+    `key` tells it from the others of its document, for the memory; `names` are what the feed may call its target, and
+    none where the weight must stay the operator's own.
     """
 
     key: str
@@ -39,12 +40,13 @@ class Slot(NamedTuple):
 class Adapter(NamedTuple):
     """How one kind of document holds weights: groups of slots, and between which whole numbers they must lie.
 
-    `most` is None where weights may be fractions.
+    `most` is None where weights may be fractions; `most_together` bounds the sum of a group, None where nothing does.
     """
 
     groups: Callable[[Document], Iterator[list[Slot]]]
     least: int = 0
     most: int | None = None
+    most_together: int | None = None
 
 
 def applied(
@@ -57,7 +59,7 @@ def applied(
     made, remembered = deepcopy(document), Memory()
     for group in adapter.groups(made):
         own = [_own(slot, memory) for slot in group]
-        found = [min(of(name, list(weights)) for name in slot.names) for slot in group]
+        found = [min((of(name, list(weights)) for name in slot.names), default=1.0) for slot in group]
         scaled = [weight * multiplier for weight, multiplier in zip(own, found, strict=True)]
         written = own if found == [1] * len(found) or not any(scaled) else _fitting(scaled, adapter)
         for slot, before, after in zip(group, own, written, strict=True):
@@ -74,10 +76,12 @@ def _own(slot: Slot, memory: Memory) -> float:
 
 
 def _fitting(scaled: Sequence[float], adapter: Adapter) -> list[float]:
-    """Whole numbers in the same proportion, where the document needs them."""
+    """Whole numbers in the same proportion, where the document needs them; only nothing becomes nothing."""
     if adapter.most is None:
         return list(scaled)
     exact = all(weight == int(weight) and weight >= adapter.least for weight in scaled)
     factor = 1.0 if exact else float(FINENESS)
     factor = min(factor, adapter.most / max(scaled))
-    return [max(adapter.least, min(adapter.most, round(weight * factor))) for weight in scaled]
+    if adapter.most_together:
+        factor = min(factor, (adapter.most_together - len(scaled)) / sum(scaled))  # rounding adds less than 1 to each
+    return [max(adapter.least, int(weight > 0), min(adapter.most, round(weight * factor))) for weight in scaled]
