@@ -1,4 +1,4 @@
-"""The OpenTelemetry Collector of docker/collector as a program, built from its Go modules into the user's cache."""
+"""Programs in Go that tests run, the OpenTelemetry Collector first, built from Go modules into the user's cache."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.apache_kafka import CACHE, MissingError
@@ -19,7 +19,7 @@ FILES = ("go.mod", "go.sum", "main.go")
 GO_HOME = Path("/usr/local/go/bin")
 BUILD_S = 1_500.0
 NEEDED = (1, 25)
-"""The oldest Go that builds it, which go.mod says too."""
+"""The oldest Go that builds them, which the go.mod say too."""
 
 TOOLCHAIN = "v0.0.1-go1.26.8"
 SUMS = {
@@ -36,21 +36,29 @@ def program(say: Say) -> Path:
 
     Raises MissingError where there is no Go, or where it cannot build.
     """
-    digest = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in FILES)).hexdigest()
-    built = CACHE / f"otelcol-{digest[:16]}"
-    if not built.exists():
+    return built("otelcol", "the OpenTelemetry Collector", SOURCE, FILES, ".", say)
+
+
+def built(name: str, title: str, source: Path, files: Sequence[str], package: str, say: Say) -> Path:
+    """The program of a Go package as `source` pins it: a build for each content of its `files`, in the cache.
+
+    Raises MissingError as `program` does.
+    """
+    digest = hashlib.sha256(b"".join((source / file).read_bytes() for file in files)).hexdigest()
+    place = CACHE / f"{name}-{digest[:16]}"
+    if not place.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-            unfinished = Path(scratch) / "otelcol"
-            _build(find_go(say), unfinished, say)
-            unfinished.replace(built)
-    return built
+            unfinished = Path(scratch) / name
+            _build(find_go(say), source, package, unfinished, title, say)
+            unfinished.replace(place)
+    return place
 
 
-def _build(go: Path, target: Path, say: Say) -> None:
-    say("building the OpenTelemetry Collector from its Go modules; this is done once and takes two minutes or more")
-    command = [str(go), "build", "-v", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", str(target), "."]
-    with subprocess.Popen(command, cwd=SOURCE, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
+def _build(go: Path, source: Path, package: str, target: Path, title: str, say: Say) -> None:
+    say(f"building {title} from its Go modules; this is done once and takes two minutes or more")
+    command = [str(go), "build", "-v", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", str(target), package]
+    with subprocess.Popen(command, cwd=source, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         limit = threading.Timer(BUILD_S, process.kill)
         limit.start()
@@ -58,17 +66,17 @@ def _build(go: Path, target: Path, say: Say) -> None:
         for count, line in enumerate(process.stderr, 1):
             last.append(line)
             if count % 200 == 0:
-                say(f"building the OpenTelemetry Collector: {count} steps done, of about 1,200")
+                say(f"building {title}: {count} steps done")
         limit.cancel()
     if process.returncode:
-        raise MissingError(f"Go could not build the OpenTelemetry Collector: {''.join(last).strip()[-500:]}")
+        raise MissingError(f"Go could not build {title}: {''.join(last).strip()[-500:]}")
 
 
 def find_go(say: Say) -> Path:
     """A Go that is new enough, fetched by an older one if need be; MissingError where that cannot be."""
     found = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{GO_HOME}")
     if found is None:
-        raise MissingError(f"the OpenTelemetry Collector needs Go {NEEDED[0]}.{NEEDED[1]}; not found: go")
+        raise MissingError(f"this needs Go {NEEDED[0]}.{NEEDED[1]} to be built; not found: go")
     told = subprocess.run([found, "version"], env=_environment(), capture_output=True, text=True, check=True).stdout
     match = re.search(r"go(\d+)\.(\d+)\S* (\w+)/(\w+)", told)
     if match is None:

@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 import confluent_kafka
 import msgspec
 import pytest
+from tests import alertmanager_process, collector_build
+from tests.alertmanager_process import Alertmanager
 from tests.apache_kafka import MissingError, Server, jars
-from tests.collector_build import program
 from tests.collector_process import Collector, overrides
 
 from undertow.batch import Batch, Committed, Origin, Reject, Sink
@@ -294,18 +295,47 @@ def _apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKa
     broker.stop()
 
 
-@pytest.fixture(name="collector_program", scope="session")
-def _collector_program(pytestconfig: pytest.Config) -> Path:
+@pytest.fixture(name="in_go", scope="session")
+def _in_go(pytestconfig: pytest.Config) -> Callable[[Callable[[Callable[[str], object]], Path]], Path]:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
 
     def say(text: str) -> None:
         with capture.global_and_fixture_disabled():
             sys.stderr.write(f"\n{text}\n")
 
-    try:
-        return program(say)
-    except MissingError as missing:
-        _without(str(missing))
+    def in_go(program: Callable[[Callable[[str], object]], Path]) -> Path:
+        """A program that is built with Go, or a skip."""
+        try:
+            return program(say)
+        except MissingError as missing:
+            _without(str(missing))
+
+    return in_go
+
+
+@pytest.fixture(name="collector_program", scope="session")
+def _collector_program(in_go: Callable[..., Path]) -> Path:
+    return in_go(collector_build.program)
+
+
+@pytest.fixture(name="alertmanager_program", scope="session")
+def _alertmanager_program(in_go: Callable[..., Path]) -> Path:
+    return in_go(alertmanager_process.program)
+
+
+@pytest.fixture(name="alertmanager")
+def _alertmanager(alertmanager_program: Path, tmp_path: Path) -> Iterator[Callable[[str], Alertmanager]]:
+    """Starts an Alertmanager that notifies a webhook."""
+    running: list[Alertmanager] = []
+
+    def start(webhook: str) -> Alertmanager:
+        running.append(Alertmanager(alertmanager_program, tmp_path, webhook))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
 
 
 @pytest.fixture(name="otel_collector")
