@@ -19,7 +19,17 @@ from undertow.watch.attribution import Cause
 from undertow_dashboards import words
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
+
+
+def _units(_: Any, limit: int, text: Any, __: Any) -> Any:
+    """Lengths as UTF-16 counts them, which is the most that any receiver can."""
+    if isinstance(text, str) and len(text.encode("utf-16-le")) > 2 * limit:
+        yield jsonschema.ValidationError(f"{len(text)} characters, and more than {limit} units")
+
+
+Strict = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"maxLength": _units})
 KINDS = ("llm.drift.opened", "llm.drift.updated", "llm.drift.resolved", "llm.data.stale")
+PAGERDUTY_BYTES = 512 * 1000
 HOSTILE = [
     "<!channel>",
     "<https://evil.example|click>",
@@ -30,6 +40,11 @@ HOSTILE = [
     "x" * 5000,
     "é" * 5000,
     "😀" * 3000,
+    "👩‍👩‍👧‍👦" * 500,
+    "模型" * 2000,
+    "מודל" * 1000,
+    "نموذج \u200f" * 600,
+    "a" + "\u0301" * 3000,
 ]
 
 names = st.one_of(
@@ -95,7 +110,7 @@ def test_what_leaves_is_what_the_golden_file_says(channel: str, event: Any) -> N
 @pytest.mark.parametrize("channel", SCHEMAS)
 def test_golden_files_fit_what_the_vendor_documents(channel: str, event: Any) -> None:
     """Fields, enumerations and lengths are those of the vendor's documents, written down as JSON schemas."""
-    jsonschema.validate(json.loads((GOLDEN / f"{channel}-{event}.json").read_text()), SCHEMAS[channel])
+    Strict(SCHEMAS[channel]).validate(json.loads((GOLDEN / f"{channel}-{event}.json").read_text()))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -104,8 +119,9 @@ def test_no_incident_breaks_a_limit(incident: dict[str, Any], kind: str) -> None
     """Whatever names and numbers an incident has, every channel's payload is valid, and short enough."""
     story = tell(body(kind, incident, NOW, dashboard_url=DASHBOARD))
     for channel, schema in SCHEMAS.items():
-        jsonschema.validate(payload(channel, story), schema)
+        Strict(schema).validate(payload(channel, story))
     assert len(msgspec.json.encode(teams.payload(story))) <= teams.BYTES_LIMIT
+    assert len(msgspec.json.encode(pagerduty.payload(story))) <= PAGERDUTY_BYTES
     message = payload("email", story)
     assert all("\n" not in value and "\r" not in value for value in message["headers"].values())
     assert set(message["headers"]) == set(json.loads((GOLDEN / "email-opened.json").read_text())["headers"])
@@ -123,6 +139,27 @@ def test_a_name_is_a_name_in_every_channel(name: str, incident: dict[str, Any]) 
     assert "Bcc" not in payload("email", story)["headers"]
     card = teams.payload(story)["attachments"][0]["content"]
     assert {run["type"] for block in card["body"] for run in block["inlines"]} == {"TextRun"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_any_script_are_within_every_limit(name: str, incident: dict[str, Any]) -> None:
+    """An incident with the longest of everything fits, and no character is cut in two."""
+    signal = incident["signals"][0] | {"signal": f"topic={name}"}
+    worst = incident | {
+        "target": dict.fromkeys(("gateway", "provider", "model", "deployment"), name),
+        "cause": name,
+        "signals": [signal] * 10,
+        "text": name,
+        "history": [{"at": 0.0, "by": name, "status": "open", "reason": name}],
+    }
+    for kind in KINDS:
+        story = tell(body(kind, worst, NOW, dashboard_url=DASHBOARD))
+        for channel, schema in SCHEMAS.items():
+            told = payload(channel, story)
+            Strict(schema).validate(told)
+            msgspec.json.encode(told)  # a half of a character cannot be encoded
+        assert len(msgspec.json.encode(teams.payload(story))) <= teams.BYTES_LIMIT
+        assert len(msgspec.json.encode(pagerduty.payload(story))) <= PAGERDUTY_BYTES
 
 
 def test_one_sentence_says_everything_that_matters() -> None:

@@ -1,6 +1,7 @@
 """PagerDuty: Events API v2. One incident is one alert, by its `dedup_key`.
 
-https://developer.pagerduty.com/docs/events-api-v2-overview; the routing key joins the payload only on its way out.
+https://developer.pagerduty.com/docs/send-alert-event; the routing key joins the payload only on its way out. An event
+may have 512 KB (https://developer.pagerduty.com/docs/events-api-v2-overview), of which the texts here take a few.
 """
 
 import hashlib

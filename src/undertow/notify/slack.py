@@ -1,6 +1,6 @@
 """Slack: an incoming webhook with a text for notifications and blocks for the eye.
 
-Limits (https://api.slack.com/reference/block-kit/blocks): 50 blocks, 150 characters a header, 3000 a section, ten
+Limits (https://docs.slack.dev/reference/block-kit/blocks): 50 blocks, 150 characters a header, 3000 a section, ten
 fields of 2000. Texts are `plain_text`, in which markup means nothing; only the link is `mrkdwn`.
 """
 

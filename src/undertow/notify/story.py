@@ -88,8 +88,12 @@ def clean(text: object, limit: int = NAME_LIMIT) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """`text`, or as much of it as leaves room for an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """`text`, or as much of it as leaves room for an ellipsis.
+
+    `limit` is in units of UTF-16, where an emoji has two: receivers do not say what they count, and none counts more.
+    """
+    units = text.encode("utf-16-le", "surrogatepass")
+    return text if len(units) <= 2 * limit else units[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"
 
 
 def _visible(ch: str) -> bool:

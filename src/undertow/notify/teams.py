@@ -1,7 +1,8 @@
 """Microsoft Teams: a Power Automate workflow ("when a Teams webhook request is received") with an Adaptive Card.
 
-Office 365 connectors are retired. Text stands in `TextRun`s, which know no Markdown, so that no name can be a link.
-Teams takes 28 KB a message. https://adaptivecards.io/explorer/
+Office 365 connectors are retired. Text stands in `TextRun`s, which know no Markdown, so that no name can be a link; a
+`fallbackText` would. Teams takes about 28 KB a message. https://adaptivecards.io/explorer/ and
+https://learn.microsoft.com/connectors/teams/#known-issues-and-limitations-with-actions
 """
 
 from typing import Any
@@ -16,6 +17,8 @@ from undertow.notify.story import TEXTS, Story, cut, tell
 
 BYTES_LIMIT = 28_000
 TEXT_LIMIT = 2000
+VERSION = "1.2"
+"""The first that knows `RichTextBlock`; a client that knows less shows nothing of a card."""
 
 _COLORS = {"critical": "attention", "warning": "warning", "info": "accent"}
 
@@ -27,8 +30,7 @@ def payload(story: Story) -> dict[str, Any]:
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
-        "version": "1.5",
-        "fallbackText": cut(story.sentence, TEXT_LIMIT),
+        "version": VERSION,
         "body": [
             _lines(title | {"color": color}),
             _lines(_run(story.sentence)),
