@@ -1,0 +1,77 @@
+"""Portkey's open-source gateway as a process of a test, on a free port of loopback."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from tests.apache_kafka import CACHE, MissingError, free_ports
+
+SOURCE = Path(__file__).parent / "portkey"
+FILES = ("package.json", "package-lock.json")
+START_S, STOP_S, INSTALL_S = 30.0, 10.0, 300.0
+
+
+def program() -> Path:
+    """The gateway's script, installed where the cache lacks this version of it. Raises MissingError without npm."""
+    digest = hashlib.sha256(b"".join((SOURCE / file).read_bytes() for file in FILES)).hexdigest()
+    place = CACHE / f"portkey-{digest[:16]}"
+    if not place.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            unfinished = Path(scratch) / "portkey"
+            unfinished.mkdir()
+            for file in FILES:
+                shutil.copy(SOURCE / file, unfinished)
+            _install(unfinished)
+            unfinished.replace(place)
+    return place / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
+
+
+def _install(directory: Path) -> None:
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        subprocess.run(command, cwd=directory, capture_output=True, check=True, timeout=INSTALL_S)
+    except FileNotFoundError:
+        raise MissingError("Portkey's gateway needs Node.js; not found: npm") from None
+    except subprocess.SubprocessError as error:
+        raise MissingError(f"npm could not install Portkey's gateway: {error}") from None
+
+
+class Gateway:
+    """Started at once; `url` is its API. Raises MissingError with its log where it does not start."""
+
+    def __init__(self, script: Path, directory: Path) -> None:
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}/v1"
+        log = directory / "portkey.log"
+        command = ["node", "--require", str(SOURCE / "loopback.cjs"), str(script), f"--port={port}", "--headless"]
+        settings = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(command, env=os.environ | settings, stdout=out, stderr=subprocess.STDOUT)
+        until = time.monotonic() + START_S
+        while not self._ready(f"http://127.0.0.1:{port}/"):
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise MissingError(f"Portkey's gateway did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @staticmethod
+    def _ready(url: str) -> bool:
+        try:
+            return httpx.get(url, timeout=5.0, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
