@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.alertmanager_process import Alertmanager
+from tests.notify.render import DASHBOARD
 from tests.notify.test_payloads import HOSTILE
 
 from undertow.channels import AlertmanagerConfig
@@ -32,7 +33,7 @@ class Line:
         self.clock = ManualClock(time.time())
         self._store, self._receiver = store, receiver
         config = AlertmanagerConfig(name="a", url=there.url, repost_s=REPOST_S, labels={"team": "ml"})
-        self._alerts = AlertsConfig(alertmanager=[config], allow_hosts=["127.0.0.1"])
+        self._alerts = AlertsConfig(alertmanager=[config], allow_hosts=["127.0.0.1"], dashboard_url=DASHBOARD)
         self._deliverer = Deliverer(store, self._alerts, self.clock, random.Random(1))
 
     def tell(self, kind: str, incident: dict[str, Any]) -> None:
@@ -71,6 +72,7 @@ def test_one_alert_stands_until_its_incident_ends(line: Line, incident: dict[str
         "model": "gpt-4",
         "team": "ml",
     }
+    assert first["generatorURL"].startswith(f"{DASHBOARD}/target?")
     line.later(REPOST_S)
     (second,) = line.there.alerts()
     line.tell("updated", incident | {"cause": "unresolved"})

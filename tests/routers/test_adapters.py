@@ -243,6 +243,21 @@ def test_whatever_the_weights_kong_takes_them_and_gets_them_back(own: list[int],
     assert weights(kong.ADAPTER, back) == [own]
 
 
+@given(st.lists(st.integers(0, envoy.MOST), min_size=2, max_size=2), st.lists(st.floats(0, 1), min_size=2, max_size=2))
+def test_whatever_the_weights_envoy_takes_them_and_somebody_serves(own: list[int], multipliers: list[float]) -> None:
+    """Whole numbers up to a million, all zero only where the operator's own are."""
+    route = deepcopy(ROUTE)
+    for backend, weight in zip(route["spec"]["rules"][0]["backendRefs"], own, strict=True):
+        backend["weight"] = weight
+    names = ("default/openai", "eu/azure")
+    told = [entry(multiplier, deployment=name) for multiplier, name in zip(multipliers, names, strict=True)]
+    made, memory = applied(envoy.ADAPTER, route, told, {})
+    valid(envoy.ADAPTER, made)
+    assert any(weights(envoy.ADAPTER, made)[0]) == any(own)
+    back, _ = applied(envoy.ADAPTER, made, [], memory)
+    assert weights(envoy.ADAPTER, back)[0] == own
+
+
 @given(
     st.lists(st.integers(0, flagd.MOST // 2), min_size=2, max_size=2), st.lists(st.floats(0, 1), min_size=2, max_size=2)
 )

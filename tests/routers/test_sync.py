@@ -141,6 +141,34 @@ def test_rounds_go_on_where_one_fails(synced: Callable[..., Sync]) -> None:
     assert rounds == [7.0, 7.0, 7.0]
 
 
+@pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"config": {"targets": [1]}}'])
+def test_what_is_no_document_is_read_again(synced: Callable[..., Sync], answer: str) -> None:
+    """A page of a proxy in place of the gateway's answer fails the round, and writes nothing."""
+    gateway = Gateway(KONG)
+    sync = synced(Undertow(LOWERED), gateway, ManualClock(1e9))
+    sync.place = sync.place._replace(read=lambda: json.loads(answer))
+    with pytest.raises(TryAgain, match="no document of this kind"):
+        sync.step()
+    assert gateway.writes == 0
+
+
+def test_a_file_that_is_being_edited_is_read_again(synced: Callable[..., Sync], tmp_path: Path) -> None:
+    """Half of a file is a round that fails, not the end of following."""
+    path = tmp_path / "plugin.json"
+    path.write_text('{"config":')
+    sync = synced(Undertow(LOWERED), Gateway(KONG), ManualClock(1e9))
+    sync.place = places.file(path)
+
+    def sleep(_: float) -> None:
+        if path.read_text() != '{"config":':
+            raise KeyboardInterrupt
+        path.write_text(json.dumps(KONG))
+
+    with pytest.raises(KeyboardInterrupt):
+        sync.run(7.0, sleep)
+    assert json.loads(path.read_text())["config"]["targets"][0]["weight"] == 35
+
+
 class Server:
     """Answers a GET with a document, or 404, and keeps what else it is sent."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from undertow.clock import Clock, system_clock
-from undertow.errors import TryAgain
+from undertow.errors import TryAgain, UsageError
 from undertow.routers.feed import Followed
 from undertow.routers.places import Place, read_json, text, write_atomically
 from undertow.routers.scale import Adapter, Memory, applied
@@ -52,7 +52,7 @@ class Sync:
         while True:
             try:
                 self.step()
-            except TryAgain as error:
+            except (TryAgain, UsageError) as error:  # a file may be read while somebody edits it
                 log.warning("%s", error)
             sleep(every_s)
 
@@ -69,8 +69,11 @@ class Sync:
                 raise TryAgain(f"the weights feed: {type(error).__name__}; the weights stay as they are") from None
             log.warning("the weights feed: %s; the operator's own weights hold", type(error).__name__)
         weights = self._followed.weights(now, now)
-        current = self.place.read()
-        made, memory = self.transform(current, weights, kept.get("memory"))
+        try:
+            current = self.place.read()
+            made, memory = self.transform(current, weights, kept.get("memory"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TryAgain(f"what was read is no document of this kind: {type(error).__name__}") from None
         changed = bool(made != current)
         keeping = {"good_until": self._followed.good_until, "memory": _either(kept.get("memory") or {}, memory)}
         if self.dry_run:
