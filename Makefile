@@ -48,4 +48,4 @@ pictures: venv ## draw docs/images/lane-*.svg anew, from simulated streams
 
 lock: venv ## renew requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --custom-compile-command "make lock" --extra demo --extra dev --upgrade --output-file requirements.lock pyproject.toml
+		--no-annotate --custom-compile-command "make lock" --extra demo --extra dev --extra oidc --upgrade --output-file requirements.lock pyproject.toml

@@ -12,7 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from undertow.errors import TryAgain, UndertowError, UsageError
+from undertow_dashboards import login
 from undertow_dashboards.client import DEFAULT_URL
+from undertow_dashboards.login import Login
 
 URL_VARIABLE = "UNDERTOW_API_URL"
 TOKEN_VARIABLE = "UNDERTOW_API_TOKEN"  # noqa: S105  the name of a variable, not a token
@@ -44,9 +46,10 @@ def command(api_url: str = DEFAULT_URL, host: str = "127.0.0.1", port: int = 850
     return [sys.executable, "-m", "undertow_dashboards", "--api", api_url, "--host", host, "--port", str(port)]
 
 
-def streamlit_arguments(host: str, port: int) -> list[str]:
+def streamlit_arguments(host: str, port: int, oidc: str = "") -> list[str]:
     """What `streamlit` is started with."""
     settings = {**SETTINGS, "server.address": host, "server.port": str(port), "browser.serverAddress": host}
+    settings |= {"secrets.files": oidc} if oidc else {}
     app = Path(__file__).with_name("app.py")
     return ["run", str(app), *(f"--{name}={value}" for name, value in settings.items())]
 
@@ -73,6 +76,23 @@ def check_port(host: str, port: int) -> None:
             raise TryAgain(f"--port {port} on {host} cannot be used ({error.strerror}); name another one.") from None
 
 
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--api",
+        metavar="URL",
+        default=os.environ.get(URL_VARIABLE, DEFAULT_URL),
+        help="the monitor's address (default: %(default)s)",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8501, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--oidc", metavar="FILE", default="", help="log in by OIDC; FILE has Streamlit's [auth] section"
+    )
+    parser.add_argument("--user-header", metavar="NAME", default="", help="a proxy on this machine logs people in")
+    parser.add_argument("--without-login", action="store_true", help="let in whoever can connect, on any --host")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the dashboard until it is interrupted; the exit code."""
     parser = argparse.ArgumentParser(
@@ -81,26 +101,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=f"Example: undertow dashboard --api {DEFAULT_URL} --port 8501. "
         f"A token is read from the environment variable {TOKEN_VARIABLE}.",
     )
-    parser.add_argument("--api", default=os.environ.get(URL_VARIABLE, DEFAULT_URL), help="the monitor's address")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (the dashboard has no login)")
-    parser.add_argument("--port", type=int, default=8501, help="port to listen on")
-    options = parser.parse_args(argv)
+    options(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the dashboard with these `options` until it is interrupted; the exit code."""
+    how = Login(args.oidc, args.user_header, args.without_login)
     try:
-        check_url(options.api)
-        check_port(options.host, options.port)
+        check_url(args.api)
+        login.check(how, args.host)
+        check_port(args.host, args.port)
     except UndertowError as error:
         print(f"undertow dashboard: {error}", file=sys.stderr)  # noqa: T201  the command's own output
         return error.exit_code
-    return _streamlit(options.api, options.host, options.port)
+    os.environ[URL_VARIABLE], os.environ[login.LOGIN_VARIABLE] = args.api, how.told
+    return _streamlit(args.api, streamlit_arguments(args.host, args.port, args.oidc), f"{args.host}:{args.port}")
 
 
-def _streamlit(api_url: str, host: str, port: int) -> int:
+def _streamlit(api_url: str, arguments: Sequence[str], place: str) -> int:
     from streamlit.web.cli import main as streamlit
 
-    os.environ[URL_VARIABLE] = api_url
-    print(f"dashboard: http://{host}:{port}  (monitor: {api_url})", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"dashboard: http://{place}  (monitor: {api_url})", file=sys.stderr, flush=True)  # noqa: T201
     try:
-        streamlit(args=streamlit_arguments(host, port), standalone_mode=False)
+        streamlit(args=list(arguments), standalone_mode=False)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     return 0

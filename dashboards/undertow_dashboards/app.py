@@ -2,13 +2,18 @@
 
 import streamlit as st
 
+from undertow_dashboards import who
+
 # Icons of the page list come with Streamlit; a :material/: page_icon would be fetched from the internet.
 st.set_page_config(page_title="Undertow", page_icon="🌊", layout="wide")
 st.html("<style>[data-testid='stMarkdownContainer'] code { font-size: 0.92em; }</style>")  # names are code spans
+who.admit()
 st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", icon=":material/waves:", default=True),
         st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
+        st.Page("pages/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
+        st.Page("pages/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),
         st.Page("pages/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
     ],
     position="top",

@@ -118,9 +118,9 @@ class Client(Connection):
         """Let nobody be told of what matches for `for_s` seconds."""
         self._put("POST", "/v1/silences", {"matchers": matchers, "for_s": for_s, "by": by, "comment": comment})
 
-    def end_silence(self, silence_id: str) -> None:
+    def end_silence(self, silence_id: str, by: str) -> None:
         """End a silence now."""
-        self.ask("DELETE", f"/v1/silences/{quote(silence_id, safe='')}")
+        self.ask("DELETE", f"/v1/silences/{quote(silence_id, safe='')}", params={"by": by})
 
     def receivers(self) -> shapes.Receivers:
         """Channels that are disabled, or failed at the last attempt."""

@@ -88,3 +88,13 @@ def target_link(where: Target, label: str, incident: Incident | None = None, ico
     """A link to a target's page, about one incident where given."""
     params = where.params() | ({"incident": incident.id} if incident else {})
     st.page_link("pages/target.py", label=label, icon=icon, query_params=params)
+
+
+def incident_link(incident: Incident, label: str, icon: str | None = None) -> None:
+    """A link to an incident's page."""
+    st.page_link("pages/incident.py", label=label, icon=icon, query_params={"id": incident.id})
+
+
+def page_link(page: str, label: str, icon: str | None = None) -> None:
+    """A link to a page as it is without anything chosen."""
+    st.page_link(page, label=label, icon=icon, query_params={})

@@ -143,7 +143,12 @@ def headline(incident: Incident, now: float) -> str:
 
 def why(incident: Incident) -> str:
     """What speaks for the cause."""
-    return "; ".join(words.REASONS.get(reason, words.readable(reason)) for reason in incident.why)
+    return reasons(incident.why)
+
+
+def reasons(found: Sequence[str]) -> str:
+    """Reasons in words."""
+    return "; ".join(words.REASONS.get(reason, words.readable(reason)) for reason in found)
 
 
 def signal_state(state: SignalState, incidents: Sequence[Incident] = ()) -> str:

@@ -3,7 +3,9 @@
 from undertow_dashboards.charts.axes import AFTER, BEFORE, QUIET
 from undertow_dashboards.charts.counts import reasons_chart
 from undertow_dashboards.charts.distribution import SHARES, distribution_chart, wilson
+from undertow_dashboards.charts.effects import UNITS, effects_chart
 from undertow_dashboards.charts.series import MAX_POINTS, readable_rates, series_chart, spark
+from undertow_dashboards.charts.weights import weights_chart
 
 __all__ = [
     "AFTER",
@@ -11,10 +13,13 @@ __all__ = [
     "MAX_POINTS",
     "QUIET",
     "SHARES",
+    "UNITS",
     "distribution_chart",
+    "effects_chart",
     "readable_rates",
     "reasons_chart",
     "series_chart",
     "spark",
+    "weights_chart",
     "wilson",
 ]

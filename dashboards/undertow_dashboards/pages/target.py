@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import altair as alt
 import streamlit as st
 
-from undertow_dashboards import charts, decisions, live, sentences, words
+from undertow_dashboards import charts, live, sentences, words
 from undertow_dashboards.client import ApiError, Client
 from undertow_dashboards.shapes import Distribution, Incident, Notice, Series, SignalState, TargetState
 
@@ -169,29 +169,13 @@ def incidents(view: View) -> None:
 
 
 def incident_card(incident: Incident) -> None:
-    """One incident with all its evidence."""
-    with st.container(border=True):
+    """One incident in a sentence, with the way to its page."""
+    with st.container(border=True, gap="xsmall"):
         severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
         st.markdown(f"{severity.badge} incident {words.name(incident.id)}, {words.readable(incident.status)}")
         st.subheader(sentences.headline(incident, live.now()), anchor=False)
         st.text(sentences.judgement(incident))
-        if together := sentences.together(incident):
-            st.text(together)
-        if incident.why:
-            st.text(f"Why: {sentences.why(incident)}.")
-        if costs := sentences.cost(incident):
-            st.text(costs)
-        for moved in incident.signals:
-            if moved.text:
-                st.text(words.sentence(moved.text))
-            if rows := sentences.strata(moved):
-                with st.expander(f"Where: {words.signal(moved.signal)}", icon=":material/table:", type="compact"):
-                    st.dataframe(rows, hide_index=True)
-        for decided in incident.history:
-            said = decided.text or f"{words.readable(decided.status)} by {words.clean(decided.by)}"
-            st.text(words.sentence(f"{words.clean(said)} {words.ago(decided.at, live.now())}"))
-        if incident.is_open:
-            decisions.ask(incident)
+        live.incident_link(incident, "See the evidence and decide", ":material/arrow_forward:")
 
 
 def signal_section(view: View, signal: SignalView) -> None:

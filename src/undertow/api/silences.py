@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from undertow.api.reply import Problem
 from undertow.quiet import in_force
 
 Id = Annotated[str, Path(max_length=128)]
+By = Annotated[str, Query(max_length=200)]
 Glob = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 LONGEST_S = 366 * 86_400.0
@@ -63,16 +64,16 @@ def routes(monitor: Monitor) -> APIRouter:
         return reply.json(document, 201)
 
     @router.delete("/v1/silences/{silence_id}", summary="End a silence now")
-    def end(silence_id: Id, request: Request) -> Response:
+    def end(silence_id: Id, request: Request, by: By = "") -> Response:
         now = monitor.clock()
         found = next((one for one in monitor.store.silences() if one["id"] == silence_id), None)
         if found is None:
             raise Problem(404, f"there is no silence {silence_id}")
         if found["ends_at"] <= now:
             raise Problem(409, f"silence {silence_id} is over")
-        by = caller(request) or "api"
-        ended = found | {"ends_at": now, "starts_at": min(found["starts_at"], now), "ended_by": by}
-        _put(monitor, ended, "ended", by)
+        author = by.strip() or caller(request) or "api"
+        ended = found | {"ends_at": now, "starts_at": min(found["starts_at"], now), "ended_by": author}
+        _put(monitor, ended, "ended", author)
         return reply.json(ended)
 
     return router
