@@ -8,6 +8,7 @@ from undertow_dashboards import who
 st.set_page_config(page_title="Undertow", page_icon="🌊", layout="wide")
 st.html("<style>[data-testid='stMarkdownContainer'] code { font-size: 0.92em; }</style>")  # names are code spans
 who.admit()
+who.leave()
 st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", icon=":material/waves:", default=True),

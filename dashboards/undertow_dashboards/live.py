@@ -7,7 +7,7 @@ from typing import TypeVar
 import streamlit as st
 
 from undertow.clock import system_clock
-from undertow_dashboards import words
+from undertow_dashboards import who, words
 from undertow_dashboards.client import DEFAULT_URL, ApiError, Client, connect
 from undertow_dashboards.shapes import Incident, Target
 
@@ -23,7 +23,8 @@ ADVICE = {
 
 
 def api() -> Client:
-    """The monitor that the environment names."""
+    """The monitor that the environment names, for those who may ask it."""
+    who.admit()
     return connect(os.environ.get("UNDERTOW_API_URL", DEFAULT_URL), os.environ.get("UNDERTOW_API_TOKEN", ""))
 
 

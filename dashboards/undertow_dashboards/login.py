@@ -73,9 +73,7 @@ def _check_oidc(file: Path) -> None:
         raise ConfigError(f"--oidc {file}: there is no [auth] section; docs/dashboard.md shows one.")
     named = [name for name, value in auth.items() if isinstance(value, dict)]
     if named:
-        raise ConfigError(
-            f"--oidc {file}: auth.{named[0]}: one provider, with its keys in [auth] itself, is supported."
-        )
+        raise ConfigError(f"--oidc {file}: auth.{named[0]}: only one provider, with its keys in [auth] itself.")
     missing = [key for key in (*NEEDED, *NEEDED_OF_PROVIDER) if not auth.get(key)]
     if missing:
         raise ConfigError(f"--oidc {file}: auth.{missing[0]} is missing; docs/dashboard.md shows one that works.")

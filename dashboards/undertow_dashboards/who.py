@@ -1,6 +1,8 @@
 """Who is looking: the person that logged in, or the name that somebody typed, which is kept for the session."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -11,16 +13,13 @@ MAX_NAME = 100
 
 
 def admit() -> None:
-    """Stop the page for those who have not logged in, where a login is set up."""
+    """Stop the page for those who have not logged in, where a login is set up; asked before the monitor is."""
     how = os.environ.get(LOGIN_VARIABLE, "")
     if how == OIDC:
-        if not st.user.is_logged_in:
+        if not person():
             st.title("Log in to see the fleet", anchor=False)
             st.button("Log in", icon=":material/login:", on_click=st.login)
             st.stop()
-        with st.sidebar:
-            st.caption(f"Logged in as {words.name(person())}")
-            st.button("Log out", icon=":material/logout:", on_click=st.logout)
     elif how.startswith(HEADER) and not person():
         st.title("The proxy names nobody", anchor=False)
         st.markdown(
@@ -30,14 +29,32 @@ def admit() -> None:
         st.stop()
 
 
+def leave() -> None:
+    """The way out, where there is one."""
+    if os.environ.get(LOGIN_VARIABLE, "") == OIDC:
+        with st.sidebar:
+            st.caption(f"Logged in as {words.name(person())}")
+            st.button("Log out", icon=":material/logout:", on_click=st.logout)
+
+
+def user() -> Mapping[str, Any]:
+    """The claims of who logged in by OIDC; none before."""
+    return st.user.to_dict() if st.user.is_logged_in else {}
+
+
+def headers() -> Mapping[str, str]:
+    """The headers of the connection."""
+    return st.context.headers
+
+
 def person() -> str:
     """Who logged in; empty where nobody has to."""
     how = os.environ.get(LOGIN_VARIABLE, "")
     if how == OIDC:
-        known = (st.user.get(key) for key in ("email", "preferred_username", "name", "sub"))
+        known = (user().get(key) for key in ("email", "preferred_username", "name", "sub"))
         return words.clean(next((one for one in known if one), ""), MAX_NAME)
     if how.startswith(HEADER):
-        return words.clean(st.context.headers.get(how[len(HEADER) :]) or "", MAX_NAME)
+        return words.clean(headers().get(how[len(HEADER) :]) or "", MAX_NAME)
     return ""
 
 

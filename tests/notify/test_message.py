@@ -16,13 +16,18 @@ def test_the_body_is_the_incident_and_what_a_receiver_needs(incident: dict[str, 
     added = {key: told["data"].pop(key) for key in ("alert_id", "fingerprint", "data_quality", "links")}
     assert told["data"] == incident
     assert added["alert_id"] == "al_01"
-    page = "https://d.example/target?gateway=g&provider=openai&model=gpt-4&incident=inc_01"
-    assert added["links"] == {"dashboard": page}
+    assert added["links"] == {"dashboard": "https://d.example/incident?id=inc_01"}
 
 
 def test_without_a_dashboard_there_is_no_link(incident: dict[str, Any]) -> None:
     """A link that leads nowhere is worse than none."""
     assert json.loads(body("llm.drift.opened", incident, 0.0))["data"]["links"] == {}
+
+
+def test_missing_data_lead_to_what_came_in(incident: dict[str, Any]) -> None:
+    """An alert about missing data is no incident of a model, and has no page of its own."""
+    told = body("llm.data.stale", incident | {"lane": "data"}, 0.0, dashboard_url="https://d.example")
+    assert json.loads(told)["data"]["links"] == {"dashboard": "https://d.example/ingestion"}
 
 
 def test_the_fingerprint_outlives_what_a_transition_changes(incident: dict[str, Any]) -> None:
@@ -73,7 +78,7 @@ def test_the_longest_names_a_span_can_have_fit() -> None:
     incident = {"id": "inc_1", "target": target, "signals": [{"signal": "x" * 20_000}], "severity": "critical"}
     told = json.loads(body("llm.drift.opened", incident, 0.0, dashboard_url="https://d.example"))["data"]
     assert told["target"] == target
-    assert told["links"] == {"dashboard": "https://d.example/target?incident=inc_1"}
+    assert told["links"] == {"dashboard": "https://d.example/incident?id=inc_1"}
 
 
 def test_data_quality_is_unknown_where_nothing_was_read() -> None:

@@ -18,7 +18,7 @@ def effects_chart(moved: Sequence[Moved], name: str) -> alt.LayerChart | None:
         return None
     title = UNITS[name]
     base = alt.Chart(data(rows)).encode(alt.Y("signal:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)))
-    at = alt.X("value:Q", title=title, axis=alt.Axis(format="+~f"), scale=alt.Scale(zero=True, nice=True))
+    at = alt.X("value:Q", title=title, axis=alt.Axis(format="+~f", tickCount=6), scale=alt.Scale(zero=True, nice=True))
     whisker = base.mark_rule(strokeWidth=3, color=AFTER).encode(alt.X("low:Q", title=title), alt.X2("high:Q"))
     dot = base.mark_point(filled=True, size=90, color=AFTER, opacity=1).encode(at, tooltip=["signal:N", "told:N"])
     nothing = alt.Chart(data([{"value": 0.0}])).mark_rule(color=QUIET, strokeDash=[4, 3]).encode(at)

@@ -26,10 +26,12 @@ def body() -> None:
 def one(incident: Incident) -> None:
     """The sentence first, then what to do, then all that stands behind it."""
     panels.head(incident)
-    panels.facts(incident)
-    with st.container(border=True):
+    known, decided = st.columns([3, 2], gap="medium")
+    with known:
+        panels.facts(incident)
+        panels.effects(incident)
+    with decided, st.container(border=True):
         decisions.about(incident)
-    panels.effects(incident)
     panels.examples(incident.examples)
     panels.deliveries(incident.deliveries)
     panels.trail(incident.trail)

@@ -52,7 +52,7 @@ def facts(incident: Incident) -> None:
     with st.container(border=True, gap="xsmall"):
         for label, told in known.items():
             if told:
-                left, right = st.columns([1, 5])
+                left, right = st.columns([1, 4])
                 left.caption(label)
                 right.text(words.sentence(told, 600))
 

@@ -111,17 +111,13 @@ def encode(kind: str, now: float, data: Mapping[str, Any]) -> bytes:
 
 
 def _links(incident: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
-    """The page of the target, open at the incident; names too long for an address are left out of it.
-
-    An incident of a pool stands on the page of each member.
-    """
+    """The page of the incident; of missing data, where it is seen what came in."""
     if not dashboard_url:
         return {}
-    page = (incident.get("pooled") or [incident["target"]])[0]
-    target = {name: value for name, value in (page or {}).items() if value is not None}
-    queries = (urlencode({**names, "incident": incident["id"]}) for names in (target, {}))
-    query = next((query for query in queries if len(query) < _QUERY_LIMIT), "")
-    return {"dashboard": f"{dashboard_url.rstrip('/')}/target?{query}"}
+    query = urlencode({"id": incident["id"]})
+    of_one = f"incident?{query}" if len(query) < _QUERY_LIMIT else "incident"
+    page = "ingestion" if incident.get("lane") == "data" else of_one
+    return {"dashboard": f"{dashboard_url.rstrip('/')}/{page}"}
 
 
 def rfc3339(at: float) -> str:
