@@ -15,6 +15,9 @@ st.navigation(
         st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
         st.Page("pages/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
         st.Page("pages/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),
+        st.Page(
+            "pages/detectability.py", title="Detectability", icon=":material/troubleshoot:", url_path="detectability"
+        ),
         st.Page("pages/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
     ],
     position="top",

@@ -36,7 +36,7 @@ def what_changed(moved: Moved) -> str:
     subject = words.signal(moved.signal)
     if moved.effect is None or moved.effect.value is None:
         return f"{subject} {words.readable(moved.direction)}" if moved.direction else f"{subject} changed"
-    return f"{subject} {_size(moved.effect)}"
+    return f"{subject} {size(moved.effect)}"
 
 
 def strata(moved: Moved) -> list[dict[str, object]]:
@@ -45,7 +45,7 @@ def strata(moved: Moved) -> list[dict[str, object]]:
         {
             "route": words.clean(one.route),
             "prompts": words.clean(one.input_size),
-            "change": _size(Effect(one.name, one.value, one.ci95)),
+            "change": size(Effect(one.name, one.value, one.ci95)),
             "answers before": one.n_before,
             "after": one.n_after,
         }
@@ -74,7 +74,8 @@ def _more(value: float | None, ends: tuple[float, float] | None, told: Callable[
     return f"{told(abs(value))}{unit} {'more' if value > 0 else 'less'} ({told(low)} to {told(high)})"
 
 
-def _size(effect: Effect) -> str:
+def size(effect: Effect) -> str:
+    """An effect in words: `down 12 % (10 to 14 %)`."""
     value = effect.value or 0.0
     low, high = effect.ci95 or (None, None)
     if effect.name == "ratio":

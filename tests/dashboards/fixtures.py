@@ -132,6 +132,11 @@ def ingestion(*, now: float, **changes: Any) -> dict[str, Any]:
         "derived": [],
         "newest": now - 4,
         "source": {"state": "running", "detail": ""},
+        "formats": [{"name": "otlp", "count": 51000}, {"name": "litellm", "count": 7210}],
+        "throughput": {
+            "per_s": 12.5,
+            "points": [{"at": now - now % 600 - 600 * i, "n": 380 + 20 * (i % 9)} for i in reversed(range(1, 100))],
+        },
     } | changes
 
 

@@ -261,7 +261,7 @@ def test_ingestion_counts_lag_and_rejects(open_page: Open) -> None:
     assert app.title[0].value == "Reading, 42 messages behind"
     assert {m.label: m.value for m in app.metric}["duplicates"] == "40"
     assert "250 rejected, most often invalid json (201)." in texts(app)
-    assert list(app.dataframe[0].value["lag (messages)"]) == [0, 7, 14, 21]
+    assert list(next(f.value for f in app.dataframe if "lag (messages)" in f.value)["lag (messages)"]) == [0, 7, 14, 21]
 
 
 @pytest.mark.parametrize(
@@ -286,3 +286,18 @@ def test_ingestion_without_anything_says_so(api: FakeApi, open_page: Open) -> No
     assert app.title[0].value.startswith("Nothing read yet")
     assert "Nothing was rejected." in texts(app)
     assert "No requests yet." in texts(app)
+
+
+def test_ingestion_tells_how_many_come_in(open_page: Open) -> None:
+    """Throughput and formats stand in words and tables."""
+    app = open_page("ingestion")
+    assert "12.5 a second in the last minute." in texts(app)
+    assert any("format" in frame.value.columns for frame in app.dataframe)
+
+
+def test_ingestion_names_channels_that_are_not_reached(api: FakeApi, open_page: Open) -> None:
+    """A receiver that is gone is on the page of what works."""
+    api.answers["/v1/receivers"] = {"disabled": [], "failing": [{"channel": "slack:ops", "detail": "http_503"}]}
+    said = texts(open_page("ingestion"))
+    assert "slack:ops" in said
+    assert "http_503" in said.lower()

@@ -5,6 +5,7 @@ from undertow_dashboards.charts.counts import reasons_chart
 from undertow_dashboards.charts.distribution import SHARES, distribution_chart, wilson
 from undertow_dashboards.charts.effects import UNITS, effects_chart
 from undertow_dashboards.charts.series import MAX_POINTS, readable_rates, series_chart, spark
+from undertow_dashboards.charts.throughput import throughput_chart
 from undertow_dashboards.charts.weights import weights_chart
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "reasons_chart",
     "series_chart",
     "spark",
+    "throughput_chart",
     "weights_chart",
     "wilson",
 ]

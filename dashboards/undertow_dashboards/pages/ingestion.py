@@ -7,7 +7,7 @@ import streamlit as st
 
 from undertow_dashboards import charts, live, words
 from undertow_dashboards.client import Client
-from undertow_dashboards.shapes import Ingestion, Part, Readiness
+from undertow_dashboards.shapes import Ingestion, Part, Readiness, Receivers
 
 TOTALS = {
     "read": "Everything the messages held.",
@@ -26,11 +26,12 @@ class View:
     ingestion: Ingestion
     readiness: Readiness
     rejects: list[dict[str, Any]]
+    receivers: Receivers
 
 
 def load(client: Client) -> View:
     """Ask the monitor for all of it."""
-    return View(client.ingestion(), client.readiness(), client.rejects())
+    return View(client.ingestion(), client.readiness(), client.rejects(), client.receivers())
 
 
 @st.fragment(run_every=live.REFRESH_S)
@@ -40,6 +41,8 @@ def body() -> None:
     st.title(summary(view.ingestion), anchor=False)
     live.freshness(view.ingestion.newest)
     parts(view.readiness)
+    receivers(view.receivers)
+    throughput(view.ingestion)
     totals(view.ingestion)
     partitions(view.ingestion)
     rejects(view)
@@ -77,6 +80,31 @@ def part_word(part: Part) -> words.Word:
     if part.ok:
         return words.Word(":material/check_circle:", told or "ok", "green", "Works.")
     return words.Word(":material/error:", told or "not working", "red", "The monitor's log says more.")
+
+
+def receivers(found: Receivers) -> None:
+    """Channels that nothing reaches."""
+    for one in (*found.disabled, *found.failing):
+        gone = one in found.disabled
+        word = ":red-badge[:material/error: disabled]" if gone else ":orange-badge[:material/warning: failing]"
+        st.markdown(f"{word} channel {words.name(one.channel)}")
+        st.text(words.sentence(one.detail or ("It answered that it is gone." if gone else "The last attempt failed.")))
+
+
+def throughput(ingestion: Ingestion) -> None:
+    """How many calls come in, by when they ended."""
+    found = ingestion.throughput
+    if found is None or not found.points:
+        return
+    st.header("Throughput", anchor=False)
+    total = sum(point.n for point in found.points)
+    rate = "" if found.per_s is None else f", {words.number(found.per_s)} a second in the last minute"
+    told = f"{words.counted(total, 'call')} ended in the time shown{rate}."
+    st.text(told)
+    st.altair_chart(charts.throughput_chart(found.points), width="stretch", alt=told)
+    with st.expander("As a table", icon=":material/table:", type="compact"):
+        rows = [{"from (UTC)": words.clock_time(point.at), "calls": point.n} for point in found.points]
+        st.dataframe(rows, hide_index=True)
 
 
 def totals(ingestion: Ingestion) -> None:
@@ -143,6 +171,7 @@ def others(ingestion: Ingestion) -> None:
             "Skipped by reason",
             [{"reason": words.cell(r.reason), "calls": r.count} for r in ingestion.skipped if r.count],
         ),
+        ("Formats seen", [{"format": words.cell(f.name), "calls": f.count} for f in ingestion.formats if f.count]),
         ("Unread keys", [{"key": words.cell(r.name), "times": r.count} for r in ingestion.unknown_keys if r.count]),
     ):
         if rows:
