@@ -200,6 +200,25 @@ def test_retention(make: Make, batch_of: BatchOf) -> None:
         assert store.retain(T0 + 401 * DAY_S)["rollups"] == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "document"), [("alert inc_1", {"said": "firing"}), ("stale x", {"document": {"id": "inc_1"}})]
+)
+def test_who_heard_of_an_alert_is_known_as_long_as_it_stands(key: str, document: dict[str, Any]) -> None:
+    """Its messages stay, however old, so that its end reaches all of them; then they go as others do."""
+    with Store.open(None, config=StoreConfig(raw_retention_days=30), clock=lambda: T0) as store:
+        with store.judgement() as judgement:
+            judgement.put_alert(key, document)
+            judgement.put_outgoing(outgoing(1))
+            judgement.put_outgoing(outgoing(1, "inc_2"))
+        for name in ("inc_1", "inc_2"):
+            store.record_delivery(f"msg_{name}_1", "hook", "delivered", at=T0)
+        assert store.retain(T0 + 99 * DAY_S)["outbox"] == 1
+        assert store.heard("inc_1") == {"hook"}
+        with store.judgement() as judgement:
+            judgement.delete_alert(key)
+        assert store.retain(T0 + 99 * DAY_S)["outbox"] == 1
+
+
 def test_retention_forgets_text_sooner() -> None:
     """The bytes of a rejected message go after their own time, the row stays."""
     config = StoreConfig(keep_text=True, text_retention_days=7)

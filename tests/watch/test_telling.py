@@ -14,6 +14,7 @@ from undertow.store import Store
 from undertow.watch.attribution import Facts
 from undertow.watch.events import Event, Kind
 from undertow.watch.incident import Incidents
+from undertow.watch.lifecycle import Reason
 from undertow.watch.teller import Teller
 
 NOW = 1_763_635_321.0
@@ -47,7 +48,8 @@ class Desk:
 
     def silence(self, for_s: float, **matchers: str) -> None:
         """Nobody is told for so long."""
-        document = {"id": "sil_1", "starts_at": self.now, "ends_at": self.now + for_s, "by": "ada"}
+        name = f"sil_{len(self.store.silences(self.now)) + 1}"
+        document = {"id": name, "starts_at": self.now, "ends_at": self.now + for_s, "by": "ada"}
         with self.store.judgement() as transaction:
             transaction.put_silence(document | {"matchers": matchers})
 
@@ -61,6 +63,19 @@ class Desk:
     def heard(self) -> list[tuple[str, str]]:
         """Type and reason of everything sent since the last call, in order."""
         return [(one["type"].removeprefix("llm.drift."), one["data"]["reason"]) for one in self.bodies()]
+
+    def golden(self, reason: Reason) -> None:
+        """Fixed prompts speak for or against the one incident that stands."""
+        [key] = self.incidents.standing
+        self._commit([self.incidents.weigh(key, reason, self.now, "golden")])
+
+    def arrived(self) -> list[tuple[str, str]]:
+        """Channel and type of everything sent since the last call, in order."""
+        told = []
+        while found := self.store.due(1e12, 1):
+            told.append((found[0].channel, found[0].kind.removeprefix("llm.drift.")))
+            self.store.record_delivery(found[0].webhook_id, found[0].channel, "delivered", at=self.now)
+        return told
 
     def bodies(self) -> list[dict[str, Any]]:
         """Everything sent since the last call, in order, one row of the outbox after the other."""
@@ -170,25 +185,72 @@ def test_a_silence_suppresses_sending_and_not_recording(desk: Desk) -> None:
 
 
 def test_what_came_and_went_in_a_silence_is_never_told(desk: Desk) -> None:
-    """Nobody heard of it, so nobody needs to hear that it is over."""
+    """Nobody heard of it, so nobody needs to hear that it is over; the trail says that nobody was told, and why."""
     desk.silence(HOUR_S)
     desk.event()
     desk.event(kind="recovered")
     desk.wait(2 * HOUR_S)
     assert desk.heard() == []
     assert desk.store.alerts() == {}
-    assert desk.store.incidents()[0]["status"] == "resolved"
+    [document] = desk.store.incidents()
+    assert document["status"] == "resolved"
+    trail = [(one["action"], one["reason"], one["text"]) for one in desk.store.audit(document["id"])]
+    assert trail[-1] == ("never_told", "recovered", "silence sil_1")
 
 
-def test_an_end_in_a_silence_is_told_afterwards(desk: Desk) -> None:
-    """A receiver that holds the alert open is not left with it."""
+def test_an_end_in_a_silence_is_told_at_once(desk: Desk) -> None:
+    """Who was told that it stands holds the alert open; the end wakes nobody, and is not told again afterwards."""
     desk.event()
     desk.silence(HOUR_S)
+    desk.event(subject="refusal")
     desk.event(kind="recovered")
     assert desk.heard() == [("opened", "drifted")]
-    desk.wait(2 * HOUR_S)
-    assert desk.heard() == [("resolved", "silence_ended")]
+    desk.event(kind="recovered", subject="refusal")
+    assert desk.heard() == [("resolved", "recovered")]
     assert desk.store.alerts() == {}
+    desk.wait(2 * HOUR_S)
+    assert desk.heard() == []
+
+
+def test_what_flaps_in_a_silence_tells_one_end(desk: Desk) -> None:
+    """Once receivers believe that it is over, what comes back and goes is the silence's again; what stays is opened."""
+    desk.event()
+    desk.silence(HOUR_S)
+    for _ in range(3):
+        desk.event(kind="recovered")
+        desk.event()
+    assert desk.heard() == [("opened", "drifted"), ("resolved", "recovered")]
+    desk.wait(2 * HOUR_S)
+    assert desk.heard() == [("opened", "silence_ended")]
+    desk.event(kind="recovered")
+    assert desk.heard() == [("resolved", "recovered")]
+
+
+def test_who_never_heard_of_it_hears_no_end(store: Store) -> None:
+    """A pager whose filters it came to fit in a silence alone is told nothing of it, while the chat is told the end."""
+    desk = Desk(store)
+    pager = SlackConfig(name="pager", url=URL, min_severity="critical")
+    chat = SlackConfig(name="chat", url=URL, min_severity="warning")
+    desk.teller = Teller(store, AlertsConfig(slack=[pager, chat]))
+    desk.silence(MINUTE_S)
+    desk.event()
+    desk.golden("golden_disagrees")
+    desk.wait(2 * MINUTE_S)
+    assert desk.arrived() == [("slack:chat", "opened")]
+    desk.silence(HOUR_S)
+    desk.golden("golden_agrees")
+    desk.close("resolved")
+    assert desk.arrived() == [("slack:chat", "resolved")]
+
+
+def test_an_end_decided_with_its_opening_is_told(desk: Desk) -> None:
+    """A catch-up that finds both in one round sends both."""
+    told = []
+    for kind in ("drift", "recovered"):
+        event = Event(kind, desk.now, desk.now, 1, "output_tokens", "down", 6.0)  # type: ignore[arg-type]
+        told += desk.incidents.apply(HERE, event, desk.facts)
+    desk._commit(told)
+    assert desk.heard() == [("opened", "drifted"), ("resolved", "recovered")]
 
 
 def test_a_silence_of_something_else_silences_nothing(desk: Desk) -> None:

@@ -1,4 +1,8 @@
-"""Deleting by age. A span that detection has still to judge stays, however old."""
+"""Deleting by age.
+
+A span that detection has still to judge stays, however old, and so do the messages of an alert that stands: they say
+who has to hear of its end.
+"""
 
 import duckdb
 
@@ -10,7 +14,8 @@ _DELETE = {
     "rollups": "DELETE FROM rollups WHERE last < $rollup",
     "rejects": "DELETE FROM rejects WHERE received_at < $raw",
     "payloads": "UPDATE rejects SET payload = NULL WHERE payload IS NOT NULL AND received_at < $text",
-    "outbox": "DELETE FROM outbox WHERE state <> 'pending' AND changed_at < $raw",
+    "outbox": """DELETE FROM outbox WHERE state <> 'pending' AND changed_at < $raw AND NOT EXISTS (
+        SELECT 1 FROM alerts WHERE alerts.id = 'alert ' || incident_id OR contains(alerts.document, incident_id))""",
     "notices": "DELETE FROM notices WHERE noticed_at < $rollup",
     "audit": "DELETE FROM audit WHERE recorded_at < $rollup",
     "silences": "DELETE FROM silences WHERE ends_at < $rollup",

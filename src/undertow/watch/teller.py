@@ -9,8 +9,8 @@ from undertow.quiet import Quiet
 from undertow.store import Store
 from undertow.store.state import Judgement
 from undertow.watch import telling
-from undertow.watch.grouping import leader_id
-from undertow.watch.lifecycle import ITSELF, Told
+from undertow.watch.grouping import leader_id, together
+from undertow.watch.lifecycle import ITSELF, Told, ended_by
 from undertow.watch.telling import Round, Said
 
 Document = dict[str, Any]
@@ -28,7 +28,7 @@ class Teller:
         """Record every transition of a round and send what is to be sent, at `now` by the clock."""
         if not told:
             return
-        said, quiet = self._said(), self._quiet(now)
+        said, quiet, heard = self._said(), self._quiet(now), dict[str, set[str]]()
         known = dict(standing)
         for one in reversed(told):
             known[one.incident["id"]] = one.before or {}
@@ -44,7 +44,7 @@ class Teller:
             members = self._members(one.then, known)
             round_ = telling.transition(one, members, said.get(key, Said()), quiet, now)
             said[key] = round_.said
-            self._put(key, round_, members, transaction, now)
+            self._put(key, round_, members, transaction, now, heard.setdefault(key, set()))
 
     def remind(self, standing: Mapping[str, Document], now: float) -> int:
         """Send what time alone makes due: what was owed, and what still stands. Returns how many alerts were."""
@@ -60,28 +60,43 @@ class Teller:
         if rounds:
             with self._store.judgement() as transaction:
                 for key, round_, members in rounds:
-                    self._put(key, round_, members, transaction, now)
+                    self._put(key, round_, members, transaction, now, set())
         return len(rounds)
 
-    def _put(self, key: str, round_: Round, members: Sequence[Document], transaction: Judgement, now: float) -> None:
+    def _put(
+        self, key: str, round_: Round, members: Sequence[Document], transaction: Judgement, now: float,
+        heard: set[str],
+    ) -> None:  # fmt: skip
+        """Write one round; `heard` are the channels told in this transaction, which the store does not know yet."""
         if telling.finished(round_.said, members):
             transaction.delete_alert(ALERT + key)
         else:
             transaction.put_alert(ALERT + key, round_.said.as_dict())
-        message, said = round_.message, round_.said
+        message = round_.message
         if message is None:
-            if said.owed:
-                why = said.quiet or "told with the other targets of its group"
-                transaction.put_audit(key, "held_back", said.owed, ITSELF, at=now, recorded_at=now, text=why)
+            self._put_silence(key, round_, members, transaction, now)
             return
         if not self._alerts.receivers():
             return
-        quality, heard = data_quality(self._store.ingestion()), self._store.heard(key)
-        entries = telling.outgoing(message, members, self._alerts, now, quality=quality, heard=heard)
+        quality = data_quality(self._store.ingestion())
+        known = {*heard, *self._store.heard(key)}
+        entries = telling.outgoing(message, members, self._alerts, now, quality=quality, heard=known)
+        heard.update(entry.channel for entry in entries)
         for entry in entries:
             transaction.put_outgoing(entry)
         channels = ", ".join(entry.channel for entry in entries) or "nobody"
         transaction.put_audit(key, "told", message.reason, ITSELF, at=now, recorded_at=now, text=channels)
+
+    def _put_silence(
+        self, key: str, round_: Round, members: Sequence[Document], transaction: Judgement, now: float
+    ) -> None:
+        """Why nobody is told: not yet, or never."""
+        if round_.untold:
+            ended = ended_by(together(members)) or "resolved"
+            transaction.put_audit(key, "never_told", ended, ITSELF, at=now, recorded_at=now, text=round_.untold)
+        elif round_.said.owed:
+            why = round_.said.quiet or "told with the other targets of its group"
+            transaction.put_audit(key, "held_back", round_.said.owed, ITSELF, at=now, recorded_at=now, text=why)
 
     def _members(self, document: Document, known: Mapping[str, Document]) -> list[Document]:
         """The incidents of one alert, the first of its group before the others."""

@@ -6,6 +6,7 @@ messages and the next `Said`; the outbox delivers them.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from undertow.config import AlertsConfig
@@ -22,6 +23,7 @@ Kind = Literal["opened", "updated", "resolved"]
 GROUP_INTERVAL_S = 300.0
 """Further targets of a group are told together, at most so often: fifty of them are no fifty messages."""
 REPEATED, RELEASED = "repeated", "silence_ended"
+UNHEARD = "it was over before anybody was told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +52,33 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one decision comes to: the alert's next state, and a message or none."""
+    """What one decision comes to: the alert's next state, and a message or none.
+
+    `untold` is why nobody is ever told of an alert that is over.
+    """
 
     said: Said
     message: Message | None = None
+    untold: str = ""
 
 
 def transition(told: Told, members: Sequence[Document], said: Said, quiet: Quiet, now: float) -> Round:
     """What is told of one transition.
 
-    `members` are the incidents of its alert right after it, in order of opening.
+    `members` are the incidents of its alert right after it, in order of opening. A silence holds back news; the end of
+    what receivers believe to stand is told through it, once, since they hold that alert open until then.
     """
     view = together(members)
     over = view["status"] not in STANDING
+    if over and said.said != "firing" and said.owed:
+        return Round(replace(said, owed="", quiet=""), untold=said.quiet or UNHEARD)
+    if over:
+        return _ended(view, told.reason, now)
     if keeping := quiet.over(members):
         return Round(replace(said, owed=told.reason, quiet=keeping))
     if told.transition == "opened" and said.said == "firing" and now - said.said_at < GROUP_INTERVAL_S:
         return Round(replace(said, owed=told.reason, quiet=""))
-    if over and said.said != "firing" and said.owed:
-        return Round(replace(said, owed="", quiet=""))
-    message = Message(_kind(told.transition, said, over), told.reason, view, told.before)
+    message = Message(_kind(told.transition, said), told.reason, view, told.before)
     return Round(_having_said(message, now), message)
 
 
@@ -91,23 +100,25 @@ def due(members: Sequence[Document], said: Said, quiet: Quiet, alerts: AlertsCon
 def _owed(
     view: Document, members: Sequence[Document], said: Said, quiet: Quiet, now: float, firing: bool
 ) -> Round | None:
+    if not firing:  # as older versions left it: they held ends back too
+        return _ended(view, said.owed, now) if said.said == "firing" else Round(replace(said, owed="", quiet=""))
     waits = not said.quiet and now - said.said_at < GROUP_INTERVAL_S
     if waits or quiet.over(members):
         return None
-    if not firing and said.said != "firing":
-        return Round(replace(said, owed="", quiet=""))
-    reason = RELEASED if said.quiet else said.owed
-    message = Message(_kind("updated", said, not firing), reason, view, view)
+    message = Message(_kind("updated", said), RELEASED if said.quiet else said.owed, view, view)
     return Round(_having_said(message, now), message)
 
 
-def _kind(transition: str, said: Said, over: bool) -> Kind:
-    """As receivers see it: the first they hear is `opened`, the last `resolved`, whatever they were not told."""
-    if over:
-        return "resolved"
+def _kind(transition: str, said: Said) -> Kind:
+    """As receivers see what stands: the first they hear is `opened`, whatever they were not told."""
     if said.said == "firing":
         return "updated"
-    return "opened" if said.said == "nothing" and said.owed else "opened" if transition == "opened" else "updated"
+    return "opened" if said.owed or transition == "opened" else "updated"
+
+
+def _ended(view: Document, reason: str, now: float) -> Round:
+    message = Message("resolved", reason, view)
+    return Round(_having_said(message, now), message)
 
 
 def _having_said(message: Message, now: float) -> Said:
@@ -128,8 +139,13 @@ def outgoing(
     quality: Mapping[str, Any] | None,
     heard: Collection[str] = (),
 ) -> list[Outgoing]:
-    """The rows of the outbox for a message: for channels that `heard` of its alert, or want to hear of a member."""
-    wanted = {channel(to) for to in alerts.receivers() if any(decide(one, to) == "told" for one in members)}
+    """The rows of the outbox for a message: for channels that `heard` of its alert, or want to hear of a member.
+
+    An end is for those that heard alone: nobody else holds anything open.
+    """
     view = message.view | {"reason": message.reason}
-    kind = f"llm.drift.{message.kind}"
-    return plan(kind, view, alerts, now, before=message.before, quality=quality, heard={*heard, *wanted})
+    made = partial(plan, f"llm.drift.{message.kind}", view, alerts, now, quality=quality)
+    if message.kind == "resolved":
+        return [entry for entry in made(heard=heard) if entry.channel in heard]
+    wanted = {channel(to) for to in alerts.receivers() if any(decide(one, to) == "told" for one in members)}
+    return made(before=message.before, heard={*heard, *wanted})
