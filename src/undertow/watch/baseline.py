@@ -3,6 +3,7 @@
 It is never rolled forward: a reference that follows the traffic absorbs the drift it should show.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,12 @@ class Collector:
         if sum(map(len, self._parts)) > 2 * MAX_ROWS:
             self._parts = [thin(Frame.concat(self._parts))]
         return taken
+
+    def fork(self) -> "Collector":
+        """Another that goes on from here."""
+        made = copy(self)
+        made._parts = list(self._parts)
+        return made
 
     @property
     def complete(self) -> bool:

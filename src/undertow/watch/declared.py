@@ -5,6 +5,7 @@ coexist. A prompt version, or a version of the gateway, application or SDK, that
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,12 @@ class Declared:
             told = f"{self.declaration.field} changed from {old!r} to {names[change.new]!r}"
         spans = judged + change.index + 1
         return Event(kind, change.at, change.since, spans, self.declaration.field, text=told, lane="identity")
+
+    def fork(self) -> "Declared":
+        """Another that goes on from here."""
+        made = copy(self)
+        made.values = dict(self.values)
+        return made
 
     def dump(self) -> dict[str, Any]:
         """JSON from which `restore` goes on."""

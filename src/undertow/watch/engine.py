@@ -2,10 +2,11 @@
 
 Every number depends on the order of the spans alone, never on how they were cut into batches: a target judges its own
 spans one after the other, a batch is cut where a new target appears or a pool is formed (the budget is shared by those
-known by then), and facts reach the incidents in order of time.
+known by then) and, in a replay, where consumers obey a new weight, and facts reach the incidents in order of time.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -41,9 +42,10 @@ class Engine:
     """All targets and pools, what is known of each, the standing incidents, and the weights that follow from them."""
 
     def __init__(
-        self, config: DetectConfig, incidents: Incidents, lookup: Lookup, routing: Routing | None = None
-    ) -> None:
-        self.config = config
+        self, config: DetectConfig, incidents: Incidents, lookup: Lookup, routing: Routing | None = None,
+        *, replayed: bool = False,
+    ) -> None:  # fmt: skip
+        self.config, self._replayed = config, replayed
         self.incidents = incidents
         self.routing = routing or Routing(WeightsConfig())
         self._lookup = lookup
@@ -112,7 +114,26 @@ class Engine:
             if not starts:
                 return
 
-    def _judge_segment(self, frames: Mapping[Target, Frame]) -> list[Judged]:
+    def _judge_segment(self, frames: dict[Target, Frame]) -> list[Judged]:
+        """Judge spans up to each moment at which consumers obey a new weight, and what comes after it knowing that."""
+        judged: list[Judged] = []
+        while frames:
+            before = {target: watch.fork() for target, watch in self.watches.items()} if self.obeyed else {}
+            until = self.routing.next_due() if self.obeyed else math.inf
+            part = _cut(frames, until, after=False)
+            some, moved_at = self._learn_all(self._feed(part))
+            judged += some
+            if moved_at < until:
+                until = moved_at
+                self._put_back(before)
+                self._feed(_cut(part, until, after=False))  # what this part of them told is learned already
+            frames = _cut(frames, until, after=True)
+            if frames:
+                self.routing.advance(until)
+        return judged
+
+    def _feed(self, frames: Mapping[Target, Frame]) -> list[tuple[Target, Event]]:
+        """What became known of targets and their pools, in order of time."""
         watches, fleet = self.watches, self.fleet
         found: list[tuple[Target, Event]] = []
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
@@ -120,14 +141,38 @@ class Engine:
             found += ((target, event) for event in watch.feed(frame, fleet.share(target), self._ours(target)))
             self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
             self._touched[target] = None
-        found.sort(key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
-        explained = ((target, fact) for target, event in found for fact in self._explained(target, event))
-        return [(target, event, self._learn(target, event)) for target, event in explained]
+        return sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
+
+    def _learn_all(self, found: list[tuple[Target, Event]]) -> tuple[list[Judged], float]:
+        """Learn events in order, up to the end of the moment at which a weight is moved and obeyed, which is told."""
+        judged: list[Judged] = []
+        until, moved_at = math.inf, self.routing.moved_at
+        for target, event in found:
+            if event.at > until:
+                break
+            judged += ((target, fact, self._learn(target, fact)) for fact in self._explained(target, event))
+            if self.obeyed and self.routing.moved_at != moved_at:
+                until = event.at
+        return judged, until
+
+    def _put_back(self, watches: Mapping[Target, TargetWatch]) -> None:
+        for target, watch in watches.items():
+            if isinstance(target, Pool):
+                self.pools[target] = watch
+            else:
+                self.targets[target] = watch
+
+    @property
+    def obeyed(self) -> bool:
+        """Whether spans that are judged may have come after a move that their judgement leads to.
+
+        Only in a replay: what is judged live came before the moves of the clock.
+        """
+        return self._replayed and self.routing.mode == "enforce"
 
     def _ours(self, target: Target) -> Ours:
         """Changes of our weights that are as near as a release may be to what it explains."""
-        near_s = self.watches[target].near_s
-        return lambda since, at: self.routing.explains(target, since - near_s, at)
+        return lambda since, at: self.routing.explains(target, since - self.watches[target].near_s, at)
 
     def _explained(self, target: Target, event: Event) -> Iterator[Event]:
         """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""

@@ -275,7 +275,7 @@ class Watcher:
         incidents = Incidents(known, self._measure, self._config.weights, self._config.detect)
         states = self._store.states()
         routing = self._routing(states.get(WEIGHTS))
-        engine = Engine(self._config.detect, incidents, self._lookup, routing)
+        engine = Engine(self._config.detect, incidents, self._lookup, routing, replayed=self._replayed)
         engine.restore(states)
         routing.rates = engine.rates
         cursor = self._store.cursor()

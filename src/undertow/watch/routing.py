@@ -5,6 +5,7 @@ give the same changes, however often it is asked in between. Steps are dated whe
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -94,6 +95,20 @@ class Routing:
     def overrides(self) -> list[Override]:
         """Those that stand, in a fixed order."""
         return [self._overrides[target] for target in sorted(self._overrides, key=order)]
+
+    @property
+    def mode(self) -> str:
+        """`advisory` or `enforce`."""
+        return self._config.mode
+
+    @property
+    def moved_at(self) -> float:
+        """When a multiplier was last changed, minus infinity for never."""
+        return float(self._moves[-1]["at"]) if self._moves else -math.inf
+
+    def next_due(self) -> float:
+        """When the next step or end of an override is that nothing forbids as it is now, infinity for never."""
+        return min((at for at, _ in self._due(math.inf) if at < math.inf), default=math.inf)
 
     def explains(self, target: Target, since: float, until: float) -> bool:
         """Whether consumers obeyed a change between two times that moved traffic of, or to, `target` or its pool."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -102,6 +103,12 @@ class Stream:
         made.strata, made.before, made.before_strata = strata, x[inside], stratum[inside]
         made.heads = _heads(made, tolerance)
         made.state = esr.State.start(len(made.directions))
+        return made
+
+    def fork(self) -> "Stream":
+        """Another that goes on from here."""
+        made = copy(self)
+        made.recovering = dict(self.recovering)
         return made
 
     @property

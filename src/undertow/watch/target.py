@@ -1,6 +1,7 @@
 """Everything that is known of one target or pool: its baseline, its streams, its traffic and what it declares."""
 
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,15 @@ class TargetWatch:
             found = stream.feed(frame, self.share(shared, stream), unsettled, seeds, weights)
             events += (_told(stream, one, self.spans + row + 1) for row, one in found)
         return events
+
+    def fork(self) -> "TargetWatch":
+        """Another that goes on from here; what is never changed in place is shared."""
+        made = copy(self)
+        made.collector, made.tenants = self.collector.fork(), copy(self.tenants)
+        made.streams = [stream.fork() for stream in self.streams]
+        made.declared = [declared.fork() for declared in self.declared]
+        made.traffic = self.traffic.fork() if self.traffic else None
+        return made
 
     def dump(self) -> bytes:
         """What changes from span to span; small."""

@@ -8,6 +8,7 @@ says nothing of Monday, so of the other kind of day it keeps what it knew.
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -148,6 +149,12 @@ class Traffic:
         bets = self.reference.payoffs(frame, seeds)
         self.state, alarms = esr.advance_payoffs(self.state, bets, frame.at, threshold, self.reference.directions)
         return alarms[0] if alarms else None
+
+    def fork(self) -> "Traffic":
+        """Another that goes on from here."""
+        made = copy(self)
+        made._collector = self._collector.fork()
+        return made
 
     def dump(self) -> dict[str, Any]:
         """JSON from which `restore` goes on."""
