@@ -10,13 +10,14 @@ for gone no sooner than what is not there is taken for a change.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from undertow.watch.frame import FloatArray
-from undertow_detectors import esr
+from undertow.watch.mix import NOBODY, Heard
+from undertow_detectors import crowding, esr
 
 SIGMAS = 3.0
 LEAST_VALUES = 20
@@ -27,24 +28,29 @@ Bets = Callable[[FloatArray], FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The way back of one signal that went `direction`: `count`, `total` and `squares` of y, and the bets' `state`."""
+    """The way back of one signal that went `direction`: `count`, `total` and `squares` of y, and the bets' `state`.
+
+    `heard` is of whom, in a pool.
+    """
 
     direction: str
     size: float
     state: esr.State
-    count: int = 0
+    count: float = 0.0
     total: float = 0.0
     squares: float = 0.0
+    heard: Heard = NOBODY
 
     def dump(self) -> dict[str, Any]:
         """JSON from which `load` goes on."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return values | {"state": self.state.to_bytes().hex()}
+        return values | {"state": self.state.to_bytes().hex(), "heard": asdict(self.heard)}
 
     @staticmethod
     def load(dumped: dict[str, Any]) -> "Recovery":
         """Go on from where `dump` was taken."""
-        return Recovery(**dumped | {"state": esr.State.from_bytes(bytes.fromhex(dumped["state"]))})
+        state, heard = esr.State.from_bytes(bytes.fromhex(dumped["state"])), Heard(**dumped.get("heard", {}))
+        return Recovery(**dumped | {"state": state, "heard": heard})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +63,28 @@ class Returned:
 
 
 def advance(
-    recovery: Recovery, y: FloatArray, bets: Bets, times: FloatArray, log_threshold: float
-) -> tuple[Recovery, Returned | None]:
-    """Take values `y` (n,), n ≥ 1, positive where the change went, at `times` (n,); up to the return."""
-    count = recovery.count + np.arange(1, len(y) + 1)
-    total, squares = _running(recovery.total, y), _running(recovery.squares, y**2)
-    mean = total / count
-    error = np.sqrt(np.maximum(squares / count - mean**2, 0.0) / count)
+    recovery: Recovery, y: FloatArray, bets: Bets, times: FloatArray, log_threshold: float,
+    weights: FloatArray | None = None,
+) -> tuple[Recovery, Returned | None]:  # fmt: skip
+    """Take values `y` (n,), n ≥ 1, positive where the change went, at `times` (n,); up to the return.
+
+    `weights` (n,) in 0 to 1 say how much each counts, None that all count in full.
+    """
+    w = np.ones(len(y)) if weights is None else weights
+    count = _running(recovery.count, w)
+    total, squares = _running(recovery.total, w * y), _running(recovery.squares, w * y**2)
+    known = np.maximum(count, 1.0)
+    mean = total / known
+    error = np.sqrt(np.maximum(squares / known - mean**2, 0.0) / known)
     surely = np.where(count >= LEAST_VALUES, mean - SIGMAS * error, 0.0)
     size = np.maximum.accumulate(np.concatenate([[recovery.size], surely]))
     state, alarms = esr.advance_payoffs(
-        recovery.state, bets(size[:-1]), times, log_threshold, ("",) * len(recovery.state.log_m)
+        recovery.state, crowding.smaller(bets(size[:-1]), w), times, log_threshold, ("",) * len(recovery.state.log_m)
     )
     if alarms:
         return recovery, Returned(alarms[0].index, alarms[0].at, alarms[0].since)
-    sums = int(count[-1]), float(total[-1]), float(squares[-1])
-    return Recovery(recovery.direction, float(size[-1]), state, *sums), None
+    sums = float(count[-1]), float(total[-1]), float(squares[-1])
+    return Recovery(recovery.direction, float(size[-1]), state, *sums, recovery.heard), None
 
 
 def _running(before: float, x: FloatArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """One signal of one target against its frozen reference."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from undertow.watch import performance, recovery
+from undertow.watch import mix, performance, recovery
 from undertow.watch.baseline import Baseline
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
@@ -64,15 +65,16 @@ class Stream:
 
     `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
     into `classes`, -1 for one that is not among them; latencies are multiples of `curve`, numbers of a pool of the
-    `levels` of its members: how much larger theirs are than their siblings' on the same routes. `recovering` holds what
-    alarmed, by subject, until it is back. A stream with fewer than MIN_VALUES of them is insufficient, which is a state
-    of its own and not "ok"; it raises no alarm.
+    `levels` of its members: how much larger theirs are than their siblings' on the same routes. `shares` are how much
+    of the reference each member of a pool has. `recovering` holds what alarmed, by subject, until it is back. A stream
+    with fewer than MIN_VALUES of them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
     """
 
     signal: Signal
     classes: dict[str, int]
     curve: FloatArray | None = None
     levels: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(init=False, default_factory=dict)
     strata: Strata = field(init=False)
     before: FloatArray = field(init=False)
     before_strata: IntArray = field(init=False)
@@ -101,6 +103,7 @@ class Stream:
         if signal.lane == "performance":
             tolerance = max(tolerance, performance.tolerance(rows.at, x))
         made.strata, made.before, made.before_strata = strata, x[inside], stratum[inside]
+        made.shares = _shares(rows.group[inside])
         made.heads = _heads(made, tolerance)
         made.state = esr.State.start(len(made.directions))
         return made
@@ -150,16 +153,17 @@ class Stream:
         if weights is not None and content:
             payoffs = crowding.smaller(payoffs, weights[rows])
         self.state, alarms = esr.advance_payoffs(self.state, payoffs, at, threshold, self.directions)
-        returns = self._returns(x, stratum, seeds, at, alarms, threshold)
+        members = _members(frame.group[rows]) if self.shares else []
+        returns = self._returns(x, stratum, seeds, at, alarms, threshold, members)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
         found += ((one.found.index, one) for one in returns)
         return [(int(rows[index]), one) for index, one in sorted(found, key=lambda each: each[0])]
 
     def _returns(
         self, x: FloatArray, stratum: IntArray, seeds: SeedArray, at: FloatArray, alarms: Sequence[esr.Alarm],
-        log_threshold: float,
+        log_threshold: float, members: Sequence[str],
     ) -> Iterator[Return]:  # fmt: skip
-        """What alarmed before, or does now, and came back."""
+        """What alarmed before, or does now, and came back. Of a pool, `members` (n,) say whose each value is."""
         first = 0
         for head in self.heads:
             own = [alarm for alarm in alarms if self.subject(alarm) == head.subject]
@@ -172,7 +176,13 @@ class Stream:
                     continue
                 given = x[begin:end], stratum[begin:end], seeds[begin:end], now.direction
                 y, bets = head.off(*given), partial(head.back, *given)
-                self.recovering[head.subject], found = recovery.advance(now, y, bets, at[begin:end], log_threshold)
+                weights = None
+                if self.shares:
+                    heard, weights = mix.comparable(self.shares, now.heard, members[begin:end])
+                    now = replace(now, heard=heard)
+                self.recovering[head.subject], found = recovery.advance(
+                    now, y, bets, at[begin:end], log_threshold, weights
+                )
                 if found:
                     del self.recovering[head.subject]
                     yield Return(head.subject, now.direction, replace(found, index=begin + found.index))
@@ -248,6 +258,20 @@ class Stream:
 def _classes(signal: Signal, frame: Frame) -> dict[str, int]:
     column = signal.read(frame)
     return {value: code for code, value in enumerate(sorted(set(column.values)))} if isinstance(column, Names) else {}
+
+
+def _members(group: Names) -> list[str]:
+    """(n,) whose each row of a pool is."""
+    owner = aspects(group)[-1]
+    return [owner.values[code] for code in owner.codes]
+
+
+def _shares(group: Names) -> dict[str, float]:
+    """How much of the rows each owner has; nothing where there are no owners."""
+    if len(aspects(group)) == 1 or not len(group.codes):
+        return {}
+    owners = Counter(_members(group))
+    return {owner: n / len(group.codes) for owner, n in sorted(owners.items())}
 
 
 def _levels(group: Names, x: FloatArray) -> dict[str, float]:
