@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from undertow.channels import SlackConfig
 from undertow.clock import ManualClock, system_clock
 from undertow.config import AlertsConfig, Secret, WebhookConfig
 from undertow.errors import StoreError
-from undertow.notify.egress import Egress, Guard
+from undertow.notify.egress import Egress, Guard, Response
 from undertow.notify.message import Outgoing
 from undertow.notify.outbox import JITTER, SCHEDULE_S, Deliverer, plan
 from undertow.notify.routing import channel, decide
@@ -277,6 +279,57 @@ def test_a_receiver_that_asks_for_time_gets_it(
     assert deliverer.step(NOW + wait_s - 1) == 0
     assert len(receiver.requests) == 1
     assert deliverer.step(NOW + wait_s) == 2
+
+
+class Arrivals:
+    """What stands in for the way out: when something arrived, and at which host."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock, self.at = clock, list[tuple[float, str]]()
+
+    def post(self, url: str, *_: Any, **__: Any) -> Response:
+        """Take it."""
+        self.at.append((self.clock() - NOW, url.split("/")[2]))
+        return Response(200, None, b"")
+
+
+@pytest.mark.parametrize("pace_s", [1.0, 0.0])
+def test_slack_gets_a_message_a_second_and_nobody_waits_for_it(
+    pace_s: float, incident: dict[str, Any], outbox: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten incidents at once for two channels of one host and a webhook; rounds come five times a second.
+
+    Negative control: without the pace all arrive in the first round.
+    """
+    monkeypatch.setattr("undertow.notify.slack.PACE_S", pace_s)
+    rooms = [SlackConfig(name=name, url=Secret(f"https://hooks.slack.com/services/{name}")) for name in ("a", "b")]
+    hook = WebhookConfig(url="https://a.example/hook", secret=Secret(KEY))
+    alerts, arrivals = AlertsConfig(slack=rooms, webhook=[hook]), Arrivals(clock)
+    put(outbox, *(e for n in range(10) for e in plan("llm.drift.opened", incident | {"id": f"inc_{n}"}, alerts, NOW)))
+    deliverer = Deliverer(outbox, alerts, clock, random.Random(1), arrivals)  # type: ignore[arg-type]
+    for _ in range(150):
+        deliverer.step(clock())
+        clock.advance(0.2)
+    at = {host: [at for at, name in arrivals.at if name == host] for host in ("hooks.slack.com", "a.example")}
+    assert (len(at["hooks.slack.com"]), len(at["a.example"])) == (20, 10)
+    assert max(at["a.example"]) == 0.0
+    gaps = [after - before for before, after in itertools.pairwise(at["hooks.slack.com"])]
+    assert (min(gaps) >= 1.0) == bool(pace_s)
+    assert deliverer.failing == {}
+
+
+def test_a_clock_that_was_set_back_holds_nothing_up(
+    incident: dict[str, Any], outbox: Store, clock: ManualClock
+) -> None:
+    """The pace is a matter of a second, whatever the clock said before."""
+    alerts = AlertsConfig(slack=[SlackConfig(name="a", url=Secret("https://hooks.slack.com/services/x"))])
+    arrivals = Arrivals(clock)
+    deliverer = Deliverer(outbox, alerts, clock, random.Random(1), arrivals)  # type: ignore[arg-type]
+    for name in ("inc_1", "inc_2"):
+        put(outbox, *plan("llm.drift.opened", incident | {"id": name}, alerts, NOW - 3600))
+        deliverer.step(clock())
+        clock.advance(-3600)
+    assert len(arrivals.at) == 2
 
 
 def test_a_receiver_that_hangs_delays_the_others_once(

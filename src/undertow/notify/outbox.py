@@ -7,6 +7,7 @@ down how it went. A kill between the two sends the same message again under the 
 import hashlib
 import http.client
 import logging
+import math
 import random
 import threading
 from collections import Counter
@@ -24,7 +25,7 @@ from undertow.notify.attempt import Attempt
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing, body
 from undertow.notify.routing import channel, decide
-from undertow.notify.senders import again_s, send
+from undertow.notify.senders import again_s, pace_s, reaches, send
 
 SCHEDULE_S = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Wait before each attempt, as Standard Webhooks recommends; after the last one a message is dead."""
@@ -126,6 +127,7 @@ class Deliverer:
         self._egress = egress or Egress(Guard(alerts.allow_hosts))
         self._receivers = {channel(receiver): receiver for receiver in alerts.receivers()}
         self._not_before: dict[str, float] = {}
+        self._asked_at: dict[tuple[str, int], float] = {}
         self._gone: set[str] = set()
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.failing: dict[str, str] = {}
@@ -155,7 +157,7 @@ class Deliverer:
         entries = self._store.due(now, _ROUND)
         self._gone = {one["channel"] for one in self._store.disabled()} if entries else set()
         for entry in entries:
-            if entry.channel in failed or now < self._not_before.get(entry.channel, now):
+            if entry.channel in failed or now < self._not_before.get(entry.channel, now) or self._too_soon(entry, now):
                 continue
             attempt = self._attempt(entry)
             self._settle(entry, attempt)
@@ -164,12 +166,23 @@ class Deliverer:
                 failed.add(entry.channel)
         return sent
 
+    def _too_soon(self, entry: Outgoing, now: float) -> bool:
+        """Whether the host that a message goes to was asked so lately that it would turn it away.
+
+        What is held back waits for a later round; a clock that was set back holds back nothing for longer than that.
+        """
+        receiver = self._receivers.get(entry.channel)
+        if receiver is None or entry.channel in self._gone or not (pace := pace_s(receiver)):
+            return False
+        return 0 <= now - self._asked_at.get(reaches(receiver), -math.inf) < pace
+
     def _attempt(self, entry: Outgoing) -> Attempt:
         receiver = self._receivers.get(entry.channel)
         if receiver is None:
             return Attempt("gone", "not_configured")
         if entry.channel in self._gone:
             return Attempt("gone", "gone_before")
+        self._asked_at[reaches(receiver)] = self._clock()
         attempt = self._unless_stopped(partial(send, entry, receiver, self._egress, self._clock()))
         self.deliveries[entry.channel, attempt.outcome] += 1
         return attempt

@@ -62,6 +62,11 @@ def again_s(entry: Outgoing, receiver: Receiver, attempt: Attempt) -> float | No
     return None
 
 
+def pace_s(receiver: Receiver) -> float:
+    """Least seconds between two messages to the host of a receiver; 0 where it says nothing of a pace."""
+    return slack.PACE_S if isinstance(receiver, SlackConfig) else 0.0
+
+
 def reaches(receiver: Receiver) -> tuple[str, int]:
     """The host and port that a receiver is reached at."""
     if isinstance(receiver, EmailConfig):

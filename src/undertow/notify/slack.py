@@ -14,6 +14,8 @@ from undertow.notify.egress import Egress
 from undertow.notify.message import Outgoing
 from undertow.notify.story import TEXTS, Story, cut, tell
 
+PACE_S = 1.0
+"""Slack takes one message a second of an incoming webhook (https://api.slack.com/apis/rate-limits): more gets 429."""
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
