@@ -183,11 +183,14 @@ def test_a_receiver_down_for_an_hour_gets_every_transition_in_order(expected: di
         sender = Deliverer(store, ALERTS, clock, random.Random(1), receiver)  # type: ignore[arg-type]
         teller = Teller(store, ALERTS)
         receiver.status = 503
+        rounds = [0]
         for minute in range(60):
             if minute < len(STORY):
                 judge(store, teller, minute)
             clock.advance(MINUTE_S)
             sender.step(clock())
+            rounds.append(len(receiver.attempts))
+        assert max(after - before for before, after in itertools.pairwise(rounds)) == 1
         attempts = len(receiver.attempts)
         assert receiver.got == []
         first_ids = set(receiver.attempts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from undertow.config import AlertsConfig, BaselineConfig, Config, DetectConfig, Secret, WebhookConfig
+from undertow.config import AlertsConfig, BaselineConfig, Config, DetectConfig, Secret, WebhookConfig, WeightsConfig
 from undertow.span import Span, Target
 from undertow.watch import Watcher
 
@@ -99,3 +99,22 @@ def test_replay_walks_the_ladder_in_event_time(monitor: Make, traffic: Traffic, 
     opened = incident["opened_at"]
     changes = [(c["at"], c["after"]) for c in one.store.weight_changes()[::-1]]
     assert changes == [(opened, 0.5), (opened + 1800.0, 0.25), (opened + 3600.0, 0.05)]
+
+
+@pytest.mark.parametrize(("mode", "missed"), [("enforce", False), ("advisory", True)])
+def test_a_target_that_we_take_out_is_not_told_as_silent(
+    monitor: Make, traffic: Traffic, mode: Any, missed: bool
+) -> None:
+    """Ten hours without a request are our own doing where our weight is obeyed; another target is missed as ever."""
+    spans = traffic("none")
+    one = monitor(Config(detect=DETECT, weights=WeightsConfig(mode=mode)))
+    one.clock.advance(max(span.ended_at for span in spans) - one.clock())
+    one.restart()
+    one.finish(spans)
+    out = Target(**one.store.targets()[0]["target"])
+    one.watcher.override(out, 0.0, one.clock() + 86_400.0, "kim", "a trial")
+    one.clock.advance(36_000.0)
+    assert {Target(**target) == out: silent for target, _, silent in one.watcher.silences()} == {
+        True: missed,
+        False: True,
+    }

@@ -108,7 +108,11 @@ class Watcher:
             now, watches = self._clock(), self._engine.targets
             rows = [(row, watches.get(_target(row))) for row in self._store.targets()]
             known = [(row, watch) for row, watch in rows if watch and watch.baseline]
-            return [(row["target"], row["last"], silent(watch, now - row["last"])) for row, watch in known]
+            waited = self._engine.routing.waited
+            return [
+                (row["target"], row["last"], silent(watch, waited(_target(row), row["last"], now)))
+                for row, watch in known
+            ]
 
     def memory(self, days: float) -> Document:
         """The last `days` against every baseline that a target ever had, as `GET /v1/memory` tells it."""
@@ -168,7 +172,7 @@ class Watcher:
         target, engine = _target(row), self._engine
         standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
         watch, pool = engine.targets.get(target), engine.pool_of(target)
-        told = describe(watch, standing, engine.fleet, now - row["last"], pool)
+        told = describe(watch, standing, engine.fleet, engine.routing.waited(target, row["last"], now), pool)
         return row | told | {"multiplier": engine.routing.multiplier(target)}
 
     def _decide(self, incident_id: str, status: str, by: str) -> Document | None:

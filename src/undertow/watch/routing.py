@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from undertow.config import WeightsConfig
@@ -39,6 +39,7 @@ class Routing:
         self._changes: list[Document] = []
         self._told: list[Entry] = []
         self.at = float("-inf")
+        self._mode_before: str = config.mode
         self.published = Published.of(version + 1, config.mode, ())
 
     # ------------------------------------------------------------------- what happens
@@ -79,9 +80,31 @@ class Routing:
         return found
 
     def resume(self, at: float) -> None:
-        """After a pause in which the feed was stale, so that everything had its own weight: steps dwell anew."""
+        """After a pause in which the feed may have been stale, so that everything had its own weight: steps dwell anew.
+
+        Where weights become obeyed that were mere advice, the ladder begins with its first step, and what recovers by
+        then is back at once: nobody was ever led away. What such a start or a stale feed moves explains traffic too.
+        """
+        if self._mode_before == "enforce" and at - self.at > self._config.ttl_s:
+            self._led(self.at + self._config.ttl_s, back=True)
+            self._led(at, back=self.mode != "enforce")
+        elif self._mode_before == "enforce" != self.mode:
+            self._led(at, back=True)
         self.at = max(self.at, at)
+        if self._mode_before != self.mode == "enforce":
+            self._rungs = {t: replace(r, step=min(r.step, 1)) for t, r in self._rungs.items() if not r.calm}
+            self._publish("undertow")
+            self._led(at, back=False)
+        self._mode_before = self.mode
         self._rungs = {target: rung.rested(self.at) for target, rung in self._rungs.items()}
+
+    def _led(self, at: float, *, back: bool) -> None:
+        """Remember for the detectors that traffic went to where the feed says, or back to where it usually goes."""
+        for entry in self._told:
+            before, after = (entry["multiplier"], 1.0) if back else (1.0, entry["multiplier"])
+            if before != after:
+                move = {"at": at, "target": entry["target"], "before": before, "after": after, "mode": "enforce"}
+                self._moves = [*self._moves[1 - KEPT_MOVES :], move]
 
     # --------------------------------------------------------------------- what is so
 
@@ -118,6 +141,20 @@ class Routing:
             for move in self._moves
         )
 
+    def waited(self, target: Target, since: float, until: float) -> float:
+        """The seconds between two times, each counted by the multiplier that consumers obeyed in it.
+
+        A target at a twentieth of its weight is asked in an hour what it was else asked in three minutes.
+        """
+        if self.mode != "enforce":
+            return until - since
+        moves = [m for m in self._moves if m["target"] == target.as_dict() and since < m["at"] <= until]
+        bounds = [since, *(move["at"] for move in moves), until]
+        weights = [*(move["before"] for move in moves), self.multiplier(target)]
+        return float(
+            sum(weight * (end - begin) for weight, (begin, end) in zip(weights, pairwise(bounds), strict=True))
+        )
+
     def drain(self) -> list[Document]:
         """The changes since the last call, each with its reason and its author, for the audit trail."""
         drained, self._changes = self._changes, []
@@ -146,6 +183,7 @@ class Routing:
         routing.at, routing._moves, routing._told = kept["at"], kept["moves"], kept["told"]
         routing._rungs = {Target(**target): load(rung) for target, rung in kept["rungs"]}
         routing._overrides = {one.target: one for one in map(Override.of, kept["overrides"])}
+        routing._mode_before = kept["mode"]
         version = kept["version"] + (kept["mode"] != config.mode)
         routing.published = Published.of(version, config.mode, routing._told)
         return routing
