@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from undertow.batch import Message, Origin
 from undertow.config import KafkaConfig
+from undertow.veil import Veil, veil
 from undertow_collectors.client import (
     REQUEST_S,
     FencedError,
@@ -27,6 +28,17 @@ log = logging.getLogger(__name__)
 MOST = 2_000  # messages of one poll
 
 
+class _Logger:
+    """What librdkafka logs to; a broker that refuses a login may repeat it."""
+
+    def __init__(self, hide: Veil) -> None:
+        self._hide = hide
+
+    def log(self, level: int, text: str, *args: object) -> None:
+        """One line."""
+        log.log(level, "%s", self._hide(text % args))
+
+
 class ConfluentClient:
     """A Client (see client.py) on confluent-kafka. Its callbacks run inside `poll` and `close`."""
 
@@ -34,16 +46,18 @@ class ConfluentClient:
         self._topics = list(config.topics)
         self._group_id = config.group_id
         self._instance_id = instance_id
+        self._veil = veil(config.hidden())
+        logger = _Logger(self._veil)
         self._connection = connection(config) | {"client.id": instance_id}
-        self._admin = AdminClient(self._connection, logger=log)
         self._reading: set[Partition] = set()
         self._at_end: set[Partition] = set()
         self._trouble: Exception | None = None
         self._sees_members = True
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
         options = self._connection | member | CONSUMER | {"group.id": config.group_id, "on_commit": self._committed}
-        with _translated():
-            self._consumer = Consumer(options, logger=log)
+        with _translated(self._veil):
+            self._admin = AdminClient(self._connection, logger=logger)
+            self._consumer = Consumer(options, logger=logger)
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
@@ -57,7 +71,7 @@ class ConfluentClient:
             self._reading.clear()
             self._at_end.clear()
 
-        with _translated():
+        with _translated(self._veil):
             self._consumer.subscribe(self._topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
 
     def poll(self, timeout_s: float) -> list[Message]:
@@ -65,7 +79,7 @@ class ConfluentClient:
         if self._trouble:
             trouble, self._trouble = self._trouble, None
             raise trouble
-        with _translated():
+        with _translated(self._veil):
             polled = self._consumer.consume(MOST, timeout_s)
         return [self._message(m) for m in polled if not self._is_event(m)]
 
@@ -73,7 +87,7 @@ class ConfluentClient:
         """Begin to read these, or read them on from elsewhere."""
         named = [TopicPartition(*partition, offset) for partition, offset in positions.items()]
         self._at_end -= positions.keys()
-        with _translated():
+        with _translated(self._veil):
             if self._reading >= positions.keys():
                 for tp in named:
                     self._consumer.seek(tp)
@@ -131,9 +145,9 @@ class ConfluentClient:
         elif error.code() == KafkaError.FENCED_INSTANCE_ID:
             self._trouble = FencedError()
         elif error.fatal():
-            self._trouble = UnavailableError(str(error))
+            self._trouble = UnavailableError(self._veil(str(error)))
         else:
-            log.debug("librdkafka says: %s", error)
+            log.debug("librdkafka says: %s", self._veil(str(error)))
         return True
 
     def _committed(self, error: Any, _partitions: object) -> None:
@@ -141,7 +155,7 @@ class ConfluentClient:
             self._trouble = FencedError()
 
     def _range(self, partition: Partition) -> tuple[int, int]:
-        with _translated():
+        with _translated(self._veil):
             found = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=REQUEST_S)
         if found is None:
             raise UnavailableError(f"no answer within {REQUEST_S:.0f} s")
@@ -149,7 +163,7 @@ class ConfluentClient:
         return first, end
 
     def _missing(self) -> Iterator[str]:
-        with _translated():
+        with _translated(self._veil):
             for topic in self._topics:  # one by one, for a cluster may have thousands
                 if self._consumer.list_topics(topic, REQUEST_S).topics[topic].error is not None:
                     yield topic
@@ -162,7 +176,7 @@ class ConfluentClient:
         try:
             members = asked[self._group_id].result(REQUEST_S).members
         except (KafkaException, TimeoutError) as error:
-            log.info("cannot see whether others are in the group: %r", error)
+            log.info("cannot see whether others are in the group: %s", self._veil(repr(error)))
             self._sees_members = False
             return
         ours = self._consumer.memberid()
@@ -207,12 +221,12 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of librdkafka in the words of client.py."""
+def _translated(hide: Veil) -> Iterator[None]:
+    """Errors of librdkafka in the words of client.py, without a password that a broker repeats."""
     try:
         yield
     except KafkaException as error:
-        raise UnavailableError(str(error)) from error
+        raise UnavailableError(hide(str(error))) from None
 
 
 def _plain(tp: Any) -> Partition:

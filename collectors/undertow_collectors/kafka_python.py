@@ -11,6 +11,7 @@ from kafka.net.compat import KafkaNetClient
 
 from undertow.batch import Message, Origin
 from undertow.config import KafkaConfig
+from undertow.veil import Veil, veil
 from undertow_collectors.client import (
     REQUEST_S,
     FencedError,
@@ -70,11 +71,12 @@ class KafkaPythonClient:
         self._topics = list(config.topics)
         self._group_id = config.group_id
         self._instance_id = instance_id
+        self._veil = veil(config.hidden())
         self._connection = connection(config) | {"client_id": instance_id}
         self._admin_client: Any = None
         self._was_fenced = False
         self._sees_members = True
-        with _translated(), _network() as self._network:
+        with _translated(self._veil), _network() as self._network:
             self._consumer = KafkaConsumer(
                 **self._connection,
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
@@ -91,7 +93,7 @@ class KafkaPythonClient:
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
-        with _translated():
+        with _translated(self._veil):
             self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
             self._network.reach()  # or it joins, learns of the topics and joins again
 
@@ -100,7 +102,7 @@ class KafkaPythonClient:
         if self._was_fenced:
             raise FencedError
         self._unpark()
-        with _translated():
+        with _translated(self._veil):
             polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         return [
             Message(Origin(tp.topic, tp.partition, record.offset), record.value or b"", seconds(record.timestamp))
@@ -131,7 +133,7 @@ class KafkaPythonClient:
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         """The first offset that exists, and one past the last that is committed."""
         named = _named(partitions)
-        with _translated():
+        with _translated(self._veil):
             first = self._consumer.beginning_offsets(named, timeout_ms=REQUEST_MS)
             end = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS)
         return {_plain(tp): (first[tp], end[tp]) for tp in named}
@@ -147,7 +149,7 @@ class KafkaPythonClient:
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members, in three questions."""
         named = _named(partitions)
-        with _translated():
+        with _translated(self._veil):
             ends = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS) if named else {}
             known = {t["name"] for t in self._admin().describe_topics(self._topics) if not t["error_code"]}
         missing = tuple(topic for topic in self._topics if topic not in known)
@@ -186,7 +188,7 @@ class KafkaPythonClient:
         try:
             group = self._admin().describe_groups([self._group_id])[self._group_id]
         except KafkaError as error:
-            log.info("cannot see whether others are in the group: %r", error)
+            log.info("cannot see whether others are in the group: %s", self._veil(repr(error)))
             self._sees_members = False
             return
         ours = self._consumer.group_metadata().member_id
@@ -247,8 +249,8 @@ def _network() -> Iterator[_Network]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of kafka-python in the words of client.py."""
+def _translated(hide: Veil) -> Iterator[None]:
+    """Errors of kafka-python in the words of client.py, without a password that a broker repeats."""
     try:
         yield
     except OffsetOutOfRangeError as error:
@@ -256,7 +258,7 @@ def _translated() -> Iterator[None]:
     except FencedInstanceIdError:
         raise FencedError from None
     except (KafkaError, OSError) as error:
-        raise UnavailableError(f"{type(error).__name__}: {error}") from error
+        raise UnavailableError(hide(f"{type(error).__name__}: {error}")) from None
 
 
 def _plain(tp: Any) -> Partition:

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from undertow.errors import UndertowError
+from undertow.veil import origin, veil
 
 T = TypeVar("T")
 Kind = Literal["away", "refused", "problem", "unreadable"]
@@ -43,12 +44,14 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._shown = origin(base_url)
+        self._veil = veil((token, base_url))
         self._timeout_s = timeout_s
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(headers=headers, timeout=timeout_s, transport=transport, trust_env=False)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_url!r})"
+        return f"{type(self).__name__}({self._shown!r})"
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -64,16 +67,16 @@ class Connection:
             return msgspec.json.decode(body, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiError(
-                "unreadable", f"{self.base_url}{path} does not answer like Undertow's API: {error}"
+                "unreadable", f"{self._shown}{path} does not answer like Undertow's API: {self._veil(str(error))}"
             ) from None
 
     def ask(self, method: str, path: str, **arguments: Any) -> bytes:
         """The body of an answer that is no error. Raises ApiError."""
         status, body = self.send(method, path, **arguments)
         if status in (401, 403):
-            raise ApiError("refused", f"{self.base_url} refuses the dashboard's token ({status}).")
+            raise ApiError("refused", f"{self._shown} refuses the dashboard's token ({status}).")
         if status >= 300:
-            raise ApiError("problem", f"{self.base_url}{path} answers {status}: {_problem(body)}")
+            raise ApiError("problem", f"{self._shown}{path} answers {status}: {self._veil(_problem(body))}")
         return body
 
     def send(self, method: str, path: str, **arguments: Any) -> tuple[int, bytes]:
@@ -85,12 +88,12 @@ class Connection:
                 for chunk in response.iter_bytes():
                     body += chunk
                     if monotonic() > deadline or len(body) > MAX_BYTES:
-                        raise ApiError("away", f"{self.base_url}{path} takes too long or sends too much.")
+                        raise ApiError("away", f"{self._shown}{path} takes too long or sends too much.")
                 return response.status_code, bytes(body)
-        except httpx.InvalidURL as error:
-            raise ApiError("away", f"{self.base_url} is not an address: {error}.") from None
+        except httpx.InvalidURL:
+            raise ApiError("away", f"{self._shown} is not an address.") from None
         except httpx.HTTPError as error:
-            raise ApiError("away", f"Nobody answers at {self.base_url} ({type(error).__name__}).") from None
+            raise ApiError("away", f"Nobody answers at {self._shown} ({type(error).__name__}).") from None
 
 
 class _Problem(msgspec.Struct):

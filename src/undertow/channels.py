@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from undertow.keys import Place, Secret
+from undertow.veil import Discreet
 
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -31,7 +32,7 @@ def _says(text: str) -> Meta:
     return Meta(description=text)
 
 
-class Routing(msgspec.Struct, frozen=True, kw_only=True):
+class Routing(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What a channel is told of; an empty list lets everything through, `*` and `?` stand for any text."""
 
     KIND: ClassVar[str] = ""

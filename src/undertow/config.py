@@ -27,6 +27,7 @@ from undertow.channels import (
 from undertow.fieldmaps import FieldMapConfig
 from undertow.keys import Place, Secret, nearest, overlay, read
 from undertow.quiet import MaintenanceConfig
+from undertow.veil import Discreet
 
 __all__ = [
     "AlertsConfig",
@@ -86,7 +87,7 @@ def _says(text: str) -> Meta:
     return Meta(description=text)
 
 
-class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
+class KafkaConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """Where the request log comes from. Without this section only HTTP ingestion runs."""
 
     bootstrap_servers: Annotated[Text, _says("brokers, `HOST:PORT`, comma-separated")] = "localhost:9092"
@@ -253,7 +254,7 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Annotated[list[TokenConfig], _says("tokens with scopes of their own")] = []
 
 
-class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True):
+class TelemetryConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What the monitor says of itself."""
 
     otlp_endpoint: Annotated[str, _says("OTLP/HTTP endpoint for its metrics; empty sends none")] = ""

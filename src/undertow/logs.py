@@ -12,6 +12,27 @@ TOLD_BY_US = ("kafka",)
 """Libraries that report each failing connection many times a second; the source says it once, as its state."""
 
 
+REPEATING = ("opentelemetry", "urllib3", "requests", "httpx", "httpcore")
+"""Libraries that put headers, addresses with their paths, and what a server answered into their lines."""
+
+
+class _Discreet(logging.Filter):
+    """Leaves of such a library's line its words, its numbers and the kind of an error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] in REPEATING:
+            args = record.args if isinstance(record.args, tuple) else (record.args,)
+            error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+            record.msg = record.msg if record.args else record.msg.partition(":")[0]
+            record.args = tuple(map(_kind, args)) if record.args else ()
+            record.msg, record.exc_info, record.exc_text = f"{record.msg} {error}".strip(), None, None
+        return True
+
+
+def _kind(value: object) -> object:
+    return value if isinstance(value, int | float) else type(value).__name__ if isinstance(value, Exception) else "..."
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = f"{_time(record)} {record.levelname.lower()} {record.name}: {super().format(record)}"
@@ -42,6 +63,7 @@ def configure(format_name: Format) -> None:
     """Log to standard error from now on: our own events from INFO, those of libraries from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if format_name == "json" else _Line())
+    handler.addFilter(_Discreet())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -127,8 +127,8 @@ def test_rejects_come_with_their_reason_and_without_their_payload(api: Any, ok: 
         ("/v1/incidents?limit=1000000", 422, "limit"),
         ("/v1/incidents?status=weird", 422, "status"),
         (f"/v1/incidents/{'x' * 200}", 422, "incident_id"),
-        ("/v1/nothing", 404, "/v1/nothing"),
-        ("/v1/incidents/", 404, "/v1/incidents/"),
+        ("/v1/nothing", 404, "nothing here"),
+        ("/v1/incidents/", 404, "nothing here"),
         ("/v1/golden", 501, "not there yet"),
     ],
 )

@@ -84,7 +84,10 @@ def _problem(_: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     """404 and 405 of the router."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    told = {404: f"there is nothing at {request.url.path[:256]}", 405: f"{request.method} is not answered here"}
+    told = {
+        404: "there is nothing here; /docs lists what there is",
+        405: f"{request.method} is not answered here",
+    }
     return reply.problem(Problem(error.status_code, told.get(error.status_code, error.detail), error.headers))
 
 

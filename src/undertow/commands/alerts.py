@@ -13,7 +13,7 @@ import msgspec
 
 from undertow.channels import Receiver, Routing
 from undertow.clock import Clock, system_clock
-from undertow.config import AlertsConfig, Secret, load
+from undertow.config import AlertsConfig, load
 from undertow.errors import UsageError
 from undertow.keys import nearest
 from undertow.notify.attempt import Attempt
@@ -23,11 +23,11 @@ from undertow.notify.routing import channel
 from undertow.notify.sample import EVENTS, sample
 from undertow.notify.senders import reaches, send
 from undertow.notify.story import clean
+from undertow.veil import veil
 
 EXAMPLE = "undertow alerts list && undertow alerts test slack:ops"
 
 SHOWN_ANSWER = 300
-LEAST_SECRET = 8
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,19 +102,8 @@ def _test(receiver: Receiver, alerts: AlertsConfig, event: Any, as_json: bool, c
 
 def _answer(attempt: Attempt, receiver: Receiver) -> str:
     """What the receiver said, without what it may repeat of our secrets."""
-    said = attempt.answer.decode(errors="replace")
-    for key in receiver.__struct_fields__:
-        value = getattr(receiver, key)
-        for piece in _pieces(value) if isinstance(value, Secret) else ():
-            said = said.replace(piece, "<secret>")
+    said = veil(receiver.hidden())(attempt.answer.decode(errors="replace"))
     return clean(re.sub(r"<(?!secret>)[^<>]{0,200}>", " ", said), SHOWN_ANSWER)
-
-
-def _pieces(secret: Secret) -> list[str]:
-    """A secret whole and, as an address, in the parts that an answer may name: path, query and their long pieces."""
-    text = secret.reveal()
-    pieces = [*text.split(), *re.split(r"[/?&=]", text)]
-    return [text, *(piece for piece in pieces if len(piece) >= LEAST_SECRET)]
 
 
 def _say(text: str) -> None:

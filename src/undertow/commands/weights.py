@@ -44,11 +44,13 @@ def run(args: argparse.Namespace) -> int:
     logs.configure("text")
     if not args.every >= 1:
         raise UsageError("--every: at least 1 second")
-    place, transform = KINDS[args.kind](args, os.environ.get(GATEWAY_VARIABLE, ""))
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        place, transform = KINDS[args.kind](args, _token(GATEWAY_VARIABLE))
+        client = _monitor(args.api, _token(TOKEN_VARIABLE))
+    except httpx.InvalidURL:  # it is not repeated, since it may hold a password
+        raise UsageError("--api, --gateway: expected addresses such as http://127.0.0.1:8321") from None
     state = args.state or Path(f"weights-{args.kind}.json")
-    with httpx.Client(base_url=args.api, headers=headers, timeout=places.TIMEOUT_S, trust_env=False) as client:
+    with client:
         sync = Sync(client, place, transform, state, args.dry_run)
         if args.dry_run:
             return int(sync.step())
@@ -57,6 +59,18 @@ def run(args: argparse.Namespace) -> int:
             return 0
         sync.run(args.every)
     return 0
+
+
+def _token(variable: str) -> str:
+    token = os.environ.get(variable, "")
+    if not token.isascii():
+        raise UsageError(f"{variable}: a token is made of ASCII characters")
+    return token
+
+
+def _monitor(url: str, token: str) -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=url, headers=headers, timeout=places.TIMEOUT_S, trust_env=False)
 
 
 def _kong(args: argparse.Namespace, token: str) -> Made:
