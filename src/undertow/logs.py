@@ -9,7 +9,8 @@ from typing import Literal
 Format = Literal["text", "json"]
 OURS = ("undertow", "undertow_collectors")
 TOLD_BY_US = ("kafka",)
-"""Libraries that report each failing connection many times a second; the source says it once, as its state."""
+"""Libraries that report each failing connection many times a second, with the login that a broker repeats; the source
+says it once, as its state."""
 
 
 REPEATING = ("opentelemetry", "urllib3", "requests", "httpx", "httpcore")
