@@ -1,17 +1,11 @@
 import json
-import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.served import START, Served
 
-START = 1_767_571_200.0
-DEADLINE_S = 30.0
 Stream = Callable[..., list[dict[str, object]]]
 
 
@@ -63,40 +57,6 @@ def _quick(tmp_path: Path) -> Path:
     path = tmp_path / "quick.toml"
     path.write_text("[detect.baseline]\nmin_spans = 2000\nmin_hours = 0\n")
     return path
-
-
-class Served:
-    """A running `undertow serve`; its standard error is in `log`."""
-
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
-        self.log = folder / "serve.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "undertow.cli", "serve", *arguments],
-                cwd=folder,
-                env=os.environ | environ,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-
-    def ready(self) -> str:
-        """The URL of the ready line."""
-        found = self.until(lambda: re.search(r"ready on (http://\S+?)[\"\s]", self.log.read_text()))
-        return found[1]
-
-    def until(self, condition: Callable[[], object]) -> object:
-        """The first true value of `condition` before the deadline."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            if value := condition():
-                return value
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.02)
-        raise AssertionError(f"still not so after {DEADLINE_S} s: {self.log.read_text()}")
-
-    def ended(self) -> int:
-        """The exit code, within ten seconds."""
-        return self.process.wait(10.0)
 
 
 @pytest.fixture(name="serve")
