@@ -92,15 +92,17 @@ def _inbox() -> Iterator[Inbox]:
 def _configure(tmp_path: Path) -> Callable[..., None]:
     """Writes undertow.toml: a baseline after 1000 spans, nothing is grouped, unless told; and `more`."""
 
-    def configure(more: str, group_window_h: float = 0.0) -> None:
-        (tmp_path / "undertow.toml").write_text(f"{QUICK.format(group_window_h=group_window_h)}\n{more}")
+    def configure(more: str, group_window_h: float = 0.0, lateness_s: float = 10.0) -> None:
+        (tmp_path / "undertow.toml").write_text(
+            f"{QUICK.format(group_window_h=group_window_h, lateness_s=lateness_s)}\n{more}"
+        )
 
     return configure
 
 
 QUICK = """\
 [detect]
-lateness_s = 10
+lateness_s = {lateness_s:g}
 group_window_h = {group_window_h}
 [detect.baseline]
 min_spans = 1000
