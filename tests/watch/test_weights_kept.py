@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from undertow.config import AlertsConfig, BaselineConfig, Config, DetectConfig, Secret, WebhookConfig, WeightsConfig
 from undertow.span import Span, Target
@@ -118,3 +119,18 @@ def test_a_target_that_we_take_out_is_not_told_as_silent(
         True: missed,
         False: True,
     }
+
+
+def test_another_mode_is_a_version_of_its_own_whatever_follows(monitor: Make, traffic: Traffic) -> None:
+    """It is kept and told at the start; put back, it is a third one: a version never means two things."""
+    one = monitor(TOLD).finish(traffic("silent-update"))
+    seen = [fed(one)]
+    for mode in ("enforce", "advisory"):
+        one.config = structs.replace(TOLD, weights=WeightsConfig(mode=mode))
+        one.restart()
+        seen.append(fed(one))
+        one.restart()
+        assert fed(one) == seen[-1]
+    assert [version for version, *_ in seen] == [2, 3, 4]
+    told = [m for m in one.store.due(3e9, 100) if m.kind == "llm.weights.changed"]
+    assert [json.loads(m.body)["data"]["mode"] for m in told] == ["advisory"]  # the first one that is not delivered yet

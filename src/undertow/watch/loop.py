@@ -63,6 +63,8 @@ class Watcher:
         self._teller = Teller(store, config.alerts)
         self._quiet_since: tuple[float, float] | None = None
         self._engine = self._restored()
+        if not replayed:
+            self._change_weights(lambda _: None)  # another mode is another version, kept before anybody sees it
 
     def tick(self, final: bool = False, progress: Callable[[int], None] | None = None) -> int:
         """Judge what is released, `final` meaning that nothing more will come; returns how many spans were judged."""
@@ -285,7 +287,7 @@ class Watcher:
         cursor = self._store.cursor()
         if cursor is not None:
             engine.recollect(cursor)
-        self._published = routing.published
+        self._published = routing.kept
         if incidents.standing:
             routing.learn(routing.at if self._replayed else self._clock(), incidents.standing.values())
         return engine

@@ -28,7 +28,10 @@ Rates = Callable[[], Mapping[Target, float]]
 
 
 class Routing:
-    """Multipliers of the fleet, as of `at` in Unix seconds, which never goes back."""
+    """Multipliers of the fleet, as of `at` in Unix seconds, which never goes back.
+
+    `published` is what the feed says; it differs from `kept`, as which it was restored, when the mode is another one.
+    """
 
     def __init__(self, config: WeightsConfig, rates: Rates = dict, version: int = 0) -> None:
         self._config = config
@@ -40,7 +43,7 @@ class Routing:
         self._told: list[Entry] = []
         self.at = float("-inf")
         self._mode_before: str = config.mode
-        self.published = Published.of(version + 1, config.mode, ())
+        self.published = self.kept = Published.of(version + 1, config.mode, ())
 
     # ------------------------------------------------------------------- what happens
 
@@ -184,8 +187,9 @@ class Routing:
         routing._rungs = {Target(**target): load(rung) for target, rung in kept["rungs"]}
         routing._overrides = {one.target: one for one in map(Override.of, kept["overrides"])}
         routing._mode_before = kept["mode"]
-        version = kept["version"] + (kept["mode"] != config.mode)
-        routing.published = Published.of(version, config.mode, routing._told)
+        routing.published = routing.kept = Published.of(kept["version"], kept["mode"], routing._told)
+        if kept["mode"] != config.mode:
+            routing.published = Published.of(kept["version"] + 1, config.mode, routing._told)
         return routing
 
     # ------------------------------------------------------------------------- inside
