@@ -37,11 +37,12 @@ class TellsAfterwards(Watcher):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self._teller: SendsApart = SendsApart(self._store, self._config.alerts)
+        self._teller = SendsApart(self._store, self._config.alerts)
 
     def _write(self, *decided: Any) -> None:
         super()._write(*decided)
-        self._teller.afterwards()
+        if isinstance(self._teller, SendsApart):  # not yet in the midst of a start
+            self._teller.afterwards()
 
 
 class RecordsFirst(Deliverer):

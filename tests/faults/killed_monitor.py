@@ -2,8 +2,8 @@
 
     python killed_monitor.py PLAN [ARGUMENT...]
 
-PLAN is a JSON object of a `Plan`; the arguments are those of `undertow serve`. Rounds come ten times as often as in
-earnest, and the clock may run faster; everything else is the monitor as it is.
+PLAN is a JSON object of a `Plan`; the arguments are those of `undertow serve`. Rounds come
+ten times a second, and the clock may run faster; everything else is the monitor as it is.
 """
 
 import json
@@ -88,7 +88,7 @@ def patch(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
     setattr(owner, name, wraps(original)(lambda *args, **named: wrapper(original, *args, **named)))
 
 
-def watch(killer: Killer) -> None:
+def watch(killer: Killer, clock: Callable[[], float]) -> None:
     """Put the points into the monitor: those of the store are its own, those around sending are made here."""
 
     def judgement(original: Callable[..., None], self: Judgement) -> None:
@@ -124,14 +124,14 @@ def watch(killer: Killer) -> None:
     patch(outbox, "send", send)
     patch(Store, "record_delivery", record)
     patch(Store, "due", due)
-    Store.open = partial(Store.open, failpoint=killer.point)  # type: ignore[method-assign]
+    Store.open = partial(Store.open, failpoint=killer.point, clock=clock)  # type: ignore[method-assign]
 
 
 def main(plan: Plan, arguments: list[str]) -> int:
     """Serve until killed."""
-    serve.TICK_S = outbox._POLL_S = ROUND_S
+    serve.TICK_S = serve.SILENCE_S = outbox._POLL_S = ROUND_S
     serve.system_clock = plan.clock
-    watch(Killer(plan))
+    watch(Killer(plan), plan.clock)
     for name in plan.broken:
         owner, attribute, variant = broken_monitor.VARIANTS[name]
         setattr(owner, attribute, variant)

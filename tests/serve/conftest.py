@@ -66,7 +66,7 @@ class Lives:
         return self.last
 
     def clock(self, wall: float) -> float:
-        """What a monitor's clock shows at a time, both in Unix seconds."""
+        """What the last monitor's clock shows at a time, both in Unix seconds."""
         return self._since + (wall - self._since) * self._speed
 
     def end(self) -> None:

@@ -64,7 +64,7 @@ def _event(live: Any, inbox: Inbox, configure: Callable[..., None]) -> Event:
     return Event(live(), inbox)
 
 
-def leader(event: Event, incidents: list[dict[str, Any]]) -> str:
+def leader(incidents: list[dict[str, Any]]) -> str:
     """The incident whose alert tells of the group; all are in one."""
     [group] = {one["group"] for one in incidents}
     assert {one["target"]["provider"] for one in incidents} == {"openai"}
@@ -74,7 +74,7 @@ def leader(event: Event, incidents: list[dict[str, Any]]) -> str:
 def test_a_silence_that_is_ended_lets_one_message_out(event: Event) -> None:
     """Held back while it lasts, then told once for all targets, then again after each interval until somebody looks."""
     silence = event.silence(matchers={"provider": "openai"}, for_s=3600)
-    first = leader(event, event.happens())
+    first = leader(event.happens())
     assert event.told() == []
     assert {action for action, _ in event.trail(first)} == {"held_back"}
     assert event.life.client.delete(f"/v1/silences/{silence}").json()["ended_by"] == "api"
@@ -97,7 +97,7 @@ def test_a_silence_ends_by_itself(event: Event) -> None:
     """Without anybody's doing, at its end; another provider's silence holds nothing back."""
     event.silence(matchers={"provider": OTHER}, for_s=3600)
     event.silence(matchers={"model": "model-*"}, for_s=12)
-    leader(event, event.happens())
+    leader(event.happens())
     event.life.until(event.told)
     assert event.told()[0]["data"]["reason"] == "silence_ended"
     [standing] = event.life.get("/v1/silences")["silences"]
