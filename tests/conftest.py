@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import confluent_kafka
+import hypothesis
 import msgspec
 import pytest
 from tests import alertmanager_process, collector_build
@@ -39,6 +40,8 @@ DEADLINE_S = 30.0
 
 def pytest_configure(config: pytest.Config) -> None:
     """kafka-python leaves sockets that never connected to the garbage collector; others are still reported."""
+    hypothesis.settings.register_profile("undertow", deadline=None)  # no test asserts how long something takes
+    hypothesis.settings.load_profile("undertow")
     config.addinivalue_line("filterwarnings", r"ignore:unclosed <socket.*laddr=\('0.0.0.0':ResourceWarning")
 
 
