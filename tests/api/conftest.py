@@ -30,7 +30,8 @@ class FakeWatcher:
     """Decides about incidents in a dict, and knows what targets it is given."""
 
     open: dict[str, dict[str, Any]] = field(default_factory=dict)
-    decisions: list[tuple[str, str, str]] = field(default_factory=list)
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    shown: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     known: list[dict[str, Any]] = field(default_factory=list)
     noticeable: dict[str, Any] = field(default_factory=dict)
     routing: Routing = field(default_factory=lambda: Routing(WeightsConfig()))
@@ -47,17 +48,25 @@ class FakeWatcher:
         """The days that were asked for."""
         return {"days": days, "until": None, "signals": []}
 
-    def acknowledge(self, incident_id: str, by: str) -> dict[str, Any] | None:
-        """Remember who decided."""
-        return self._decide("acknowledge", incident_id, by)
+    def acknowledge(self, incident_id: str, *decided: Any) -> dict[str, Any] | None:
+        """Remember who decided, why, and whether it was real."""
+        return self._decide("acknowledge", incident_id, *decided)
 
-    def accept(self, incident_id: str, by: str) -> dict[str, Any] | None:
-        """Remember who decided."""
-        return self._decide("accept", incident_id, by)
+    def accept(self, incident_id: str, *decided: Any) -> dict[str, Any] | None:
+        """Remember who decided, why, and whether it was real."""
+        return self._decide("accept", incident_id, *decided)
 
-    def resolve(self, incident_id: str, by: str) -> dict[str, Any] | None:
-        """Remember who decided."""
-        return self._decide("resolve", incident_id, by)
+    def resolve(self, incident_id: str, *decided: Any) -> dict[str, Any] | None:
+        """Remember who decided, why, and whether it was real."""
+        return self._decide("resolve", incident_id, *decided)
+
+    def judge(self, incident_id: str, *decided: Any) -> dict[str, Any] | None:
+        """Remember who judged, why, and what."""
+        return self._decide("judge", incident_id, *decided)
+
+    def examples(self, incident: dict[str, Any]) -> list[dict[str, Any]]:
+        """As given."""
+        return self.shown.get(incident["id"], [])
 
     def weights(self) -> Published:
         """Of the real policy."""
@@ -78,8 +87,8 @@ class FakeWatcher:
         ended = self.routing.withdraw(override_id, by, self.routing.at)
         return ended.as_dict() if ended else None
 
-    def _decide(self, decision: str, incident_id: str, by: str) -> dict[str, Any] | None:
-        self.decisions.append((decision, incident_id, by))
+    def _decide(self, decision: str, incident_id: str, *decided: Any) -> dict[str, Any] | None:
+        self.decisions.append((decision, incident_id, *decided))
         return self.open.get(incident_id)
 
 

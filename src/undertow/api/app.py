@@ -12,6 +12,7 @@ import undertow
 from undertow.api import (
     detectability,
     docs,
+    evidence,
     health,
     incidents,
     ingest,
@@ -35,7 +36,7 @@ from undertow.store import Store
 
 FAMILIES = (
     *(health, targets, detectability, memory, incidents, silences, receivers),
-    *(series, ingest, weights, spans),
+    *(series, evidence, ingest, weights, spans),
 )
 
 

@@ -1,6 +1,6 @@
 """Incidents and notices, and what people decide about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,18 +13,27 @@ from undertow.api import bodies, reply
 from undertow.api.guard import caller
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
+from undertow.watch import ruled_out
+from undertow.watch.grouping import leader_id
+from undertow.watch.incident import Verdict
+from undertow.watch.teller import ALERT
 
 Id = Annotated[str, Path(max_length=128)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Status = Literal["open", "acknowledged", "resolved", "accepted"]
 
-_DECISION_BYTES = 4096
+_DECISION_BYTES = 8192
+_EXPECTED = 'expected {"by": "who decides", "reason": "why", "verdict": "real" or "false_alarm"}, or no body'
+
+Decide = Callable[[str, str, str, Verdict | None], Document | None]
 
 
 class Decision(msgspec.Struct):
-    """The optional body of a decision: who takes it."""
+    """The optional body of a decision: who takes it and why, and whether the incident was real."""
 
     by: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    verdict: Verdict | None = None
 
 
 def routes(monitor: Monitor) -> APIRouter:
@@ -35,9 +44,9 @@ def routes(monitor: Monitor) -> APIRouter:
     def incidents(status: Status | None = None, limit: Limit = 1000) -> Response:
         return reply.json({"incidents": monitor.store.incidents(status, limit)})
 
-    @router.get("/v1/incidents/{incident_id}", summary="One incident, and in `trail` who did what, when and why")
+    @router.get("/v1/incidents/{incident_id}", summary="One incident, who did what, who was told, and spans to look at")
     def incident(incident_id: Id) -> Response:
-        return reply.json(_found(monitor, incident_id) | {"trail": monitor.store.audit(incident_id)})
+        return reply.json(_told(monitor, _found(monitor, incident_id)))
 
     @router.get("/v1/notices", summary="What is worth knowing and is no incident, newest first")
     def notices(limit: Limit = 1000) -> Response:
@@ -55,27 +64,68 @@ def routes(monitor: Monitor) -> APIRouter:
     async def resolve(incident_id: Id, request: Request) -> Response:
         return await _decide(monitor, monitor.watcher.resolve, incident_id, request)
 
+    @router.post("/v1/incidents/{incident_id}/judge", summary="Whether it was real, also when it is over")
+    async def judge(incident_id: Id, request: Request) -> Response:
+        wanted = _decision(await bodies.read(request, _DECISION_BYTES))
+        if wanted.verdict is None:
+            raise Problem(400, 'verdict: expected "real" or "false_alarm"')
+        by = wanted.by or caller(request) or "api"
+        judged = await run_in_threadpool(monitor.watcher.judge, incident_id, by, wanted.reason, wanted.verdict)
+        if judged is None:
+            raise Problem(404, f"there is no incident {incident_id}")
+        return reply.json(judged)
+
     return router
 
 
-async def _decide(
-    monitor: Monitor, decide: Callable[[str, str], Document | None], incident_id: str, request: Request
-) -> Response:
-    by = _by(await bodies.read(request, _DECISION_BYTES)) or caller(request) or "api"
-    decided = await run_in_threadpool(decide, incident_id, by)
+def _told(monitor: Monitor, incident: Document) -> Document:
+    """An incident with everything that stands around it."""
+    alert = leader_id(incident)
+    return (
+        {"verdict": None}
+        | incident
+        | {
+            "trail": monitor.store.audit(incident["id"]),
+            "deliveries": [*monitor.store.deliveries(alert), *_held(monitor, alert)],
+            "examples": list(monitor.watcher.examples(incident)),
+            "ruled_out": ruled_out.of(incident),
+        }
+    )
+
+
+def _held(monitor: Monitor, alert: str) -> Iterator[Document]:
+    """What is told later: nobody is chosen until then, so that it has no channel yet."""
+    said = monitor.store.alerts().get(ALERT + alert, {})
+    if said.get("owed"):
+        yield {
+            "channel": None,
+            "kind": "llm.drift.updated" if said["said"] == "firing" else "llm.drift.opened",
+            "state": "held",
+            "attempts": 0,
+            "changed_at": None,
+            "next_attempt_at": None,
+            "detail": said["quiet"] or "told with the other targets of its group",
+        }
+
+
+async def _decide(monitor: Monitor, decide: Decide, incident_id: str, request: Request) -> Response:
+    wanted = _decision(await bodies.read(request, _DECISION_BYTES))
+    by = wanted.by or caller(request) or "api"
+    decided = await run_in_threadpool(decide, incident_id, by, wanted.reason, wanted.verdict)
     if decided is None:
         past = await run_in_threadpool(_found, monitor, incident_id)
         raise Problem(409, f"incident {incident_id} is {past['status']}, nothing is left to decide")
     return reply.json(decided)
 
 
-def _by(body: bytes) -> str:
+def _decision(body: bytes) -> Decision:
     if not body.strip():
-        return ""
+        return Decision()
     try:
-        return msgspec.json.decode(body, type=Decision).by.strip()
+        read = msgspec.json.decode(body, type=Decision)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, 'expected {"by": "who decides"} or no body') from None
+        raise Problem(400, _EXPECTED) from None
+    return Decision(read.by.strip(), read.reason.strip(), read.verdict)
 
 
 def _found(monitor: Monitor, incident_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from undertow.config import Config
 from undertow.crew import Health
 from undertow.span import Target
 from undertow.store import Store
+from undertow.watch.incident import Verdict
 from undertow.watch.weights import Published
 
 Document = dict[str, Any]
@@ -32,16 +33,26 @@ class Watcher(Protocol):
         """The last days against every baseline that a target was judged by."""
         ...
 
-    def acknowledge(self, incident_id: str, by: str) -> Document | None:
+    def acknowledge(
+        self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None
+    ) -> Document | None:
         """Someone looks at it; None where it is not open."""
         ...
 
-    def accept(self, incident_id: str, by: str) -> Document | None:
+    def accept(self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None) -> Document | None:
         """What changed is the new normal; None where it is not open."""
         ...
 
-    def resolve(self, incident_id: str, by: str) -> Document | None:
+    def resolve(self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None) -> Document | None:
         """It is over; None where it is not open."""
+        ...
+
+    def judge(self, incident_id: str, by: str, reason: str, verdict: Verdict) -> Document | None:
+        """Whether it was real; None where there is no such incident."""
+        ...
+
+    def examples(self, incident: Document) -> Sequence[Document]:
+        """Spans on both sides of a change."""
         ...
 
     def weights(self) -> Published:

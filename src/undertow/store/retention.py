@@ -12,6 +12,7 @@ _DAY_S = 86400.0
 _DELETE = {
     "spans": "DELETE FROM spans WHERE ended_at < $raw AND (late OR ended_at <= $cursor)",
     "rollups": "DELETE FROM rollups WHERE last < $rollup",
+    "evidence": 'DELETE FROM evidence WHERE "at" < $rollup',
     "rejects": "DELETE FROM rejects WHERE received_at < $raw",
     "payloads": "UPDATE rejects SET payload = NULL WHERE payload IS NOT NULL AND received_at < $text",
     "outbox": """DELETE FROM outbox WHERE state <> 'pending' AND changed_at < $raw AND NOT EXISTS (
@@ -24,6 +25,7 @@ _DELETE = {
 _USES = {
     "spans": ("raw", "cursor"),
     "rollups": ("rollup",),
+    "evidence": ("rollup",),
     "payloads": ("text",),
     "notices": ("rollup",),
     "audit": ("rollup",),

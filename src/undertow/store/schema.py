@@ -10,6 +10,7 @@ import duckdb
 
 from undertow.errors import StoreError
 from undertow.span import FIELDS
+from undertow.store import evidence
 from undertow.store.db import transaction
 from undertow.store.signals import SIGNALS
 
@@ -70,6 +71,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE receivers (channel VARCHAR PRIMARY KEY, disabled_at DOUBLE, detail VARCHAR);
     """,
     "CREATE TABLE weight_changes (changed_at DOUBLE, document VARCHAR);",
+    evidence.TABLE,
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 

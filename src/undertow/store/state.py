@@ -1,12 +1,14 @@
 """What detection decides and keeps: cursor, detector state, incidents, notices, and the outbox."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import duckdb
 import msgspec
 
 from undertow.notify.message import Outgoing
+from undertow.store import evidence
 
 Document = dict[str, Any]
 Recorded = Literal["delivered", "standing", "retry", "dead"]
@@ -36,6 +38,7 @@ class Judgement:
     def __init__(self) -> None:
         self.until: float | None = None
         self._writes: list[tuple[str, list[Any]]] = []
+        self._points: list[evidence.Point] = []
 
     def _write(self, sql: str, *values: Any) -> None:
         self._writes.append((sql, list(values)))
@@ -97,6 +100,10 @@ class Judgement:
         text = msgspec.json.encode(document).decode()
         self._write("INSERT INTO weight_changes VALUES (?, ?)", document["at"], text)
 
+    def put_evidence(self, points: Sequence[evidence.Point]) -> None:
+        """Add what the evidence of signals was."""
+        self._points += points
+
     def put_outgoing(self, entry: Outgoing) -> None:
         """Add a message to the outbox; one that is there already stays as it is.
 
@@ -109,6 +116,8 @@ class Judgement:
         """Write everything inside the caller's transaction; returns the cursor after it."""
         for sql, values in self._writes:
             con.execute(sql, values)
+        if self._points:
+            evidence.add(con, self._points)
         moved = cursor if self.until is None else max(cursor, self.until)
         if moved > cursor:
             con.execute("INSERT OR REPLACE INTO progress VALUES ('cursor', ?)", [moved])

@@ -17,7 +17,7 @@ from undertow.config import StoreConfig
 from undertow.errors import StoreError, TryAgain, UndertowError
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, read, retention, schema, state
+from undertow.store import db, evidence, read, retention, schema, state, surroundings
 from undertow.store.counters import Counters
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
@@ -259,6 +259,31 @@ class Store:
         """A signal in two stretches of time, as /v1/distribution gives it; raises UsageError for an unknown signal."""
         with self._read() as con:
             return read.distribution(con, target, signal, before, after)
+
+    def evidence(self, target: Target, signal: str, start: float, end: float) -> list[dict[str, Any]]:
+        """What the evidence of a signal was over [start, end), as /v1/evidence gives it."""
+        with self._read() as con:
+            return evidence.points(con, target, signal, start, end)
+
+    def judged_since(self, start: float) -> float | None:
+        """From when on judging is known to have gone on, at `start` or after it; None where it is not."""
+        with self._read() as con:
+            return evidence.first(con, start)
+
+    def between(self, kind: surroundings.Kind, start: float, end: float) -> list[dict[str, Any]]:
+        """The documents of a kind over [start, end) of event time, in order; see `store.surroundings`."""
+        with self._read() as con:
+            return surroundings.between(con, kind, start, end)
+
+    def deliveries(self, alert: str) -> list[dict[str, Any]]:
+        """What became of each message of an alert, in order."""
+        with self._read() as con:
+            return surroundings.deliveries(con, alert)
+
+    def around(self, target: Target, before: float, after: float, most: int) -> tuple[float, float]:
+        """From when on there are `most` spans until `before`, and until when there are `most` from `after` on."""
+        with self._read() as con:
+            return surroundings.around(con, target, before, after, most)
 
     # -------------------------------------------------------------------- outbox
 

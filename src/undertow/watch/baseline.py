@@ -3,6 +3,7 @@
 It is never rolled forward: a reference that follows the traffic absorbs the drift it should show.
 """
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from undertow.config import BaselineConfig
 from undertow.watch import snapshot
 from undertow.watch.frame import Frame, Names
+from undertow.watch.signals import Signal
 from undertow_detectors.pit import uniforms
 
 MAX_ROWS = 50_000
@@ -85,6 +87,16 @@ class Collector:
     def complete(self) -> bool:
         """Whether both conditions are met."""
         return self.ok_spans >= self._config.min_spans and self.end - self.start >= self._config.min_hours * 3600
+
+    def values(self, of: Iterable[Signal]) -> dict[str, int]:
+        """How many values of numeric and binary signals are collected, by name."""
+        return {
+            signal.name: sum(
+                int(np.sum(signal.takes_part(part) & ~np.isnan(np.asarray(signal.read(part), np.float64))))
+                for part in self._parts
+            )
+            for signal in of
+        }
 
     def freeze(self, number: int = 1) -> Baseline:
         """The baseline of everything taken so far."""

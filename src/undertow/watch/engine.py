@@ -7,6 +7,7 @@ known by then) and, in a replay, where consumers obey a new weight, and facts re
 
 import json
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
+from undertow.store.evidence import Point
 from undertow.watch import baseline as baselines
 from undertow.watch import pooling, snapshot
 from undertow.watch.attribution import Facts
@@ -243,7 +245,9 @@ class Engine:
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
         for member in found:
             self._renew(member, at, len(since.get(member, ())))
-        return self._judge_pooled(since)
+        judged = self._judge_pooled(since)
+        deque(self.traced(), maxlen=0)  # what was told of these spans at their time stays
+        return judged
 
     def _renew(self, target: Target, at: float, judged: int) -> None:
         """Collect anew from `at`, since when `judged` spans came; keep the baseline that is no longer judged by."""
@@ -256,6 +260,12 @@ class Engine:
         watch.spans = old.spans - judged
         self._saved.pop(_key(target, "baseline"), None)
         self._touched[target] = None
+
+    def traced(self) -> Iterator[Point]:
+        """The evidence over time that was not taken yet."""
+        for target, watch in self.watches.items():
+            for stream in watch.streams:
+                yield from (Point(target, stream.signal.name, *peak) for peak in stream.trace.drain())
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes. Baselines come once, the rest is small."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
@@ -23,6 +23,7 @@ from undertow.watch.sizing import Sizing
 from undertow.watch.weights import recommendation
 
 Document = dict[str, Any]
+Verdict = Literal["real", "false_alarm"]
 Measure = Callable[[Target, Event, float, float], Sizing | None]
 """(target, event, since, near_s) to what is known of the change by then; see `sizing.measure`."""
 ENOUGH_ROWS = 50_000
@@ -80,16 +81,32 @@ class Incidents:
         """Whether an incident stands that a drift of the answers, `event`, adds to."""
         return bool(self.of(target) or self._shared(target, event, near_s))
 
-    def close(self, incident_id: str, at: float, status: str, by: str) -> Told | None:
-        """A person decided: `resolved` or `accepted` ends it, `acknowledged` leaves it standing."""
+    def close(
+        self, incident_id: str, at: float, status: str, by: str, text: str = "", verdict: Verdict | None = None
+    ) -> Told | None:
+        """A person decided, and why: `resolved` or `accepted` ends it, `acknowledged` leaves it standing.
+
+        `verdict` is what they think of it, where they say so.
+        """
         reasons: Mapping[str, Reason] = {name: name for name in ("resolved", "accepted", "acknowledged")}
         document = self.standing.get(incident_id)
         if document is None:
             return None
-        told = move(document, reasons[status], at, by=by)
+        before = deepcopy(document)
+        if verdict:
+            document["verdict"] = judgement(verdict, at, by, text)
+        told = move(document, reasons[status], at, by=by, before=before, text=text)
         if status not in STANDING:
             del self.standing[incident_id]
         return told
+
+    def judge(self, document: Document, verdict: Verdict, at: float, by: str, text: str) -> Told:
+        """Whether it was real, as a person says, at any time; `document` is the incident as it is kept."""
+        known = (*self.standing.values(), *self._ended)
+        document = next((one for one in known if one["id"] == document["id"]), document)
+        before = deepcopy(document)
+        document["verdict"] = judgement(verdict, at, by, text)
+        return move(document, "judged", at, by=by, before=before, text=f"{verdict}: {text}" if text else verdict)
 
     def weigh(self, incident_id: str, reason: Reason, at: float, by: str, text: str = "") -> Told | None:
         """Further evidence speaks for or against an incident: `golden_agrees`, `golden_disagrees`, `siblings_agree`.
@@ -203,6 +220,7 @@ class Incidents:
             "cost": None,
             "why": list(said.why),
             "recommendation": recommendation(said.cause, self._weights),
+            "verdict": None,
         }
         _put_signal(document, event, size)
         self.standing[document["id"]] = document
@@ -240,6 +258,11 @@ class Incidents:
         severity = "info" if document["lane"] == "identity" else SEVERITY[document["cause"]]
         document["severity"] = lowered(severity, document.get("confirmation"))
         document["recommendation"] = recommendation("unresolved" if demoted else document["cause"], self._weights)
+
+
+def judgement(verdict: Verdict, at: float, by: str, reason: str) -> Document:
+    """What an incident carries of a person's verdict."""
+    return {"verdict": verdict, "by": by, "at": at, "reason": reason}
 
 
 def _noted(document: Document, target: Target, event: Event) -> Told | None:

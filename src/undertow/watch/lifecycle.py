@@ -26,6 +26,7 @@ Reason = Literal[
     "acknowledged",
     "accepted",
     "resolved",
+    "judged",
     "recovered",
     "came_back",
 ]
@@ -37,6 +38,7 @@ STANDING = ("open", "acknowledged")
 """Statuses of an incident that is not over."""
 _NEW = ("",)
 _OVER = ("resolved",)
+_PAST = ("resolved", "accepted")
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -70,6 +72,7 @@ RULES: Mapping[str, Rule] = {
     "acknowledged": Rule("updated", STANDING, "acknowledged"),
     "accepted": Rule("resolved", STANDING, "accepted"),
     "resolved": Rule("resolved", STANDING, "resolved"),
+    "judged": Rule("refreshed", (*STANDING, *_PAST), noted=False),
     "recovered": Rule("resolved", STANDING, "resolved"),
     "came_back": Rule("updated", _OVER, "open"),
 }

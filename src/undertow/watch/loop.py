@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -14,16 +14,17 @@ from undertow.notify.weights import announce
 from undertow.span import Target
 from undertow.store import Store
 from undertow.store.state import Judgement
-from undertow.watch import memory, pooling, sizing, weights
+from undertow.watch import examples, memory, pooling, sizing, weights
 from undertow.watch.describe import describe, silent
 from undertow.watch.detectability import Detectability
 from undertow.watch.engine import Engine, Judged, former
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
-from undertow.watch.incident import Document, Incidents
+from undertow.watch.incident import Document, Incidents, Verdict
 from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
 from undertow.watch.override import Override
 from undertow.watch.pool import Pool, members, named, subject
+from undertow.watch.readiness import last_changes, ready_at
 from undertow.watch.routing import Routing
 from undertow.watch.teller import Teller
 from undertow.watch.weights import Published
@@ -81,8 +82,8 @@ class Watcher:
     def targets(self) -> list[Document]:
         """The state of each target, as `GET /v1/targets` tells it."""
         with self._lock:
-            now = self._clock()
-            return [self._describe(row, now) for row in self._store.targets()]
+            now, changes = self._clock(), last_changes(self._store.incidents())
+            return [self._describe(row, now, changes) for row in self._store.targets()]
 
     def weights(self) -> Published:
         """The weights feed as of the last commit; never waits for a tick."""
@@ -128,17 +129,33 @@ class Watcher:
             watches = list(self._engine.watches.values())
         return self._detectability.told(watches, self._config.detect)
 
-    def acknowledge(self, incident_id: str, by: str) -> Document | None:
+    def acknowledge(
+        self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None
+    ) -> Document | None:
         """Someone looks at it; it stays open."""
-        return self._decide(incident_id, "acknowledged", by)
+        return self._decide(incident_id, "acknowledged", by, reason, verdict)
 
-    def resolve(self, incident_id: str, by: str) -> Document | None:
+    def resolve(self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None) -> Document | None:
         """It is over; the baseline stays."""
-        return self._decide(incident_id, "resolved", by)
+        return self._decide(incident_id, "resolved", by, reason, verdict)
 
-    def accept(self, incident_id: str, by: str) -> Document | None:
+    def accept(self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None) -> Document | None:
         """What changed is the new normal; a new baseline is collected from now on."""
-        return self._decide(incident_id, "accepted", by)
+        return self._decide(incident_id, "accepted", by, reason, verdict)
+
+    def judge(self, incident_id: str, by: str, reason: str, verdict: Verdict) -> Document | None:
+        """A person says whether it was real, also when it is over; None where there is none."""
+        with self._lock:
+            document = self._store.incident(incident_id)
+            if document is None:
+                return None
+            told = self._engine.incidents.judge(document, verdict, self._clock(), by, reason)
+            self._write_or_restore([told], (), self._store.cursor())
+            return told.incident
+
+    def examples(self, incident: Document) -> list[Document]:
+        """Spans on both sides of a change, by their ids, as `GET /v1/incidents/{id}` tells them."""
+        return examples.of(incident, self._store.around, self._lookup)
 
     def weigh(self, incident_id: str, reason: Reason, by: str = ITSELF, text: str = "") -> Document | None:
         """Evidence from elsewhere, such as fixed prompts, confirms or demotes an incident; None where it is not new."""
@@ -170,17 +187,23 @@ class Watcher:
                 raise
             return changed
 
-    def _describe(self, row: Document, now: float) -> Document:
+    def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
         target, engine = _target(row), self._engine
         standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
         watch, pool = engine.targets.get(target), engine.pool_of(target)
-        told = describe(watch, standing, engine.fleet, engine.routing.waited(target, row["last"], now), pool)
-        return row | told | {"multiplier": engine.routing.multiplier(target)}
+        waited = engine.routing.waited(target, row["last"], now)
+        told = describe(watch, standing, engine.fleet, waited, pool)
+        more = {
+            "ready_at": ready_at(watch, now, waited),
+            "last_change": changes.get(target),
+            "stale_since": row["last"] if watch and silent(watch, waited) else None,
+        }
+        return row | told | more | {"multiplier": engine.routing.multiplier(target)}
 
-    def _decide(self, incident_id: str, status: str, by: str) -> Document | None:
+    def _decide(self, incident_id: str, status: str, by: str, reason: str, verdict: Verdict | None) -> Document | None:
         with self._lock:
             now = self._clock()
-            told = self._engine.incidents.close(incident_id, now, status, by)
+            told = self._engine.incidents.close(incident_id, now, status, by, reason, verdict)
             if told is None:
                 return None
             try:
@@ -252,6 +275,7 @@ class Watcher:
                     transaction.delete_state(key)
                 else:
                     transaction.put_state(key, blob)
+            transaction.put_evidence([*self._engine.traced()])
             for notice in filter(None, (_notice(target, event) for target, event, _ in judged)):
                 transaction.put_notice(notice)
             for one in told:

@@ -17,6 +17,7 @@ from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
 from undertow.watch.strata import Strata, aspects, fit
+from undertow.watch.trace import Trace, evidence
 from undertow_detectors import budget, crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
@@ -66,8 +67,9 @@ class Stream:
     `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
     into `classes`, -1 for one that is not among them; latencies are multiples of `curve`, numbers of a pool of the
     `levels` of its members: how much larger theirs are than their siblings' on the same routes. `shares` are how much
-    of the reference each member of a pool has. `recovering` holds what alarmed, by subject, until it is back. A stream
-    with fewer than MIN_VALUES of them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
+    of the reference each member of a pool has. `recovering` holds what alarmed, by subject, until it is back, and
+    `trace` the evidence over time. A stream with fewer than MIN_VALUES of them is insufficient, which is a state of its
+    own and not "ok"; it raises no alarm.
     """
 
     signal: Signal
@@ -82,6 +84,7 @@ class Stream:
     heads: Sequence[Head] = field(init=False)
     state: esr.State = field(init=False)
     recovering: dict[str, Recovery] = field(init=False, default_factory=dict)
+    trace: Trace = field(init=False, default_factory=Trace)
 
     @staticmethod
     def learn(signal: Signal, baseline: Baseline, tolerance: float = 0.0) -> "Stream":
@@ -152,7 +155,9 @@ class Stream:
         payoffs = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
         if weights is not None and content:
             payoffs = crowding.smaller(payoffs, weights[rows])
-        self.state, alarms = esr.advance_payoffs(self.state, payoffs, at, threshold, self.directions)
+        before = self.state
+        self.state, alarms = esr.advance_payoffs(before, payoffs, at, threshold, self.directions)
+        self.trace.feed(at, evidence(before, payoffs, alarms), threshold)
         members = _members(frame.group[rows]) if self.shares else []
         returns = self._returns(x, stratum, seeds, at, alarms, threshold, members)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]

@@ -21,6 +21,7 @@ from undertow.watch.shares import of_signal
 from undertow.watch.signals import Signal
 from undertow.watch.stream import MIN_VALUES, Budget, Return, Stream
 from undertow.watch.tenants import Tenants
+from undertow.watch.trace import Peak
 from undertow.watch.traffic import Ours, Traffic
 from undertow_detectors import crowding, pit
 from undertow_detectors.esr import Alarm
@@ -141,6 +142,7 @@ class TargetWatch:
                 s.signal.name: {subject: one.dump() for subject, one in s.recovering.items()}
                 for s in self.streams if s.recovering
             }  # fmt: skip
+            values["traces"] = {s.signal.name: s.trace.now for s in self.streams if s.trace.now}
             values["declared"] = {d.declaration.field: d.dump() for d in self.declared}
             values["traffic"] = self.traffic.dump()
         if self.tenants is not None:
@@ -155,6 +157,8 @@ class TargetWatch:
         for stream in self.streams:
             if stream.signal.name in values["streams"]:
                 stream.state = type(stream.state).from_bytes(bytes.fromhex(values["streams"][stream.signal.name]))
+            if traced := values.get("traces", {}).get(stream.signal.name):
+                stream.trace.now = Peak(*traced)
             recovering = values.get("recovering", {}).get(stream.signal.name, {})
             stream.recovering = {subject: Recovery.load(one) for subject, one in recovering.items()}
         for declared in self.declared:

@@ -1,0 +1,63 @@
+"""The evidence of one stream over time: its maximum in each ten minutes of event time.
+
+A point is made when the first value of later ten minutes is judged. It depends on the order of the values alone, never
+on how they were cut into batches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from undertow.watch.frame import FloatArray
+from undertow_detectors import esr, trail
+
+STEP_S = 600.0
+
+
+class Peak(NamedTuple):
+    """The largest evidence of the ten minutes from `at` (Unix s), and the threshold then; powers of ten."""
+
+    at: float
+    log10_evidence: float
+    log10_threshold: float
+
+
+@dataclass(slots=True)
+class Trace:
+    """`now` are the ten minutes that are not over yet, `closed` those that nobody took yet."""
+
+    now: Peak | None = None
+    closed: list[Peak] = field(default_factory=list)
+
+    def feed(self, at: FloatArray, log_evidence: FloatArray, log_threshold: float) -> None:
+        """Take the evidence (n,), n ≥ 1, natural logarithms, after values at event times `at` (n,)."""
+        steps = np.floor(at / STEP_S)
+        starts = np.flatnonzero(np.concatenate([[True], steps[1:] != steps[:-1]]))
+        peaks = np.maximum.reduceat(log_evidence, starts) / np.log(10)
+        threshold = log_threshold / float(np.log(10))
+        for step, peak in zip(steps[starts].tolist(), peaks.tolist(), strict=True):
+            self._take(Peak(step * STEP_S, max(0.0, peak), threshold))
+
+    def _take(self, peak: Peak) -> None:
+        if self.now is not None and self.now.at == peak.at:
+            self.now = max(self.now, peak, key=lambda one: one.log10_evidence)
+            return
+        if self.now is not None:
+            self.closed.append(self.now)
+        self.now = peak
+
+    def drain(self) -> list[Peak]:
+        """What is over and was not taken yet."""
+        closed, self.closed = self.closed, []
+        return closed
+
+
+def evidence(before: esr.State, payoffs: FloatArray, alarms: Sequence[esr.Alarm]) -> FloatArray:
+    """(n,) natural logarithm of the evidence after each row of `payoffs` (n, k); after an alarm it starts anew."""
+    bounds = [0, *(alarm.index + 1 for alarm in alarms), len(payoffs)]
+    fresh = np.full(payoffs.shape[1], -np.inf)
+    parts = [trail.evidence(fresh if begin else before.log_m, payoffs[begin:end]) for begin, end in pairwise(bounds)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
