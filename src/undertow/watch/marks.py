@@ -1,6 +1,6 @@
 """What happened around a target, as marks on a line of time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from undertow.quiet import matches
@@ -51,7 +51,7 @@ def of(
         *_weighed(document for document in changes if _concerns(document, target)),
         *(mark for document in incidents if _concerns(document, target) for mark in _lived(document)),
         *_silenced(silences, target),
-        *_frozen(state or {}),
+        *_of_state(state or {}),
     )
     inside = [mark for mark in about if start <= mark["at"] < end]
     return sorted(inside, key=lambda mark: float(mark["at"]))
@@ -98,9 +98,11 @@ def _silenced(silences: Iterable[Document], target: Target) -> Iterator[Document
             yield _mark(one["starts_at"], "silence", f"silenced by {one['by']}{why}")
 
 
-def _frozen(state: Mapping[str, Any]) -> Sequence[Document]:
-    at = state.get("baseline_end")
-    if at is None:
-        return []
-    answers = state.get("baseline_spans") or 0
-    return [_mark(at, "baseline", f"baseline {state.get('baseline_version', 1)} frozen: {answers:,} answers")]
+def _of_state(state: Mapping[str, Any]) -> Iterator[Document]:
+    """When the baseline was frozen, and since when nothing is heard."""
+    if state.get("baseline_end") is not None:
+        answers = state.get("baseline_spans") or 0
+        text = f"baseline {state.get('baseline_version', 1)} frozen: {answers:,} answers"
+        yield _mark(state["baseline_end"], "baseline", text)
+    if state.get("stale_since") is not None:
+        yield _mark(state["stale_since"], "silence", "nothing was heard since")

@@ -4,6 +4,7 @@ A point is made when the first value of later ten minutes is judged. It depends 
 on how they were cut into batches.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -32,14 +33,14 @@ class Trace:
     now: Peak | None = None
     closed: list[Peak] = field(default_factory=list)
 
-    def feed(self, at: FloatArray, log_evidence: FloatArray, log_threshold: float) -> None:
-        """Take the evidence (n,), n ≥ 1, natural logarithms, after values at event times `at` (n,)."""
+    def feed(self, at: FloatArray, evidence: FloatArray, log_threshold: float) -> None:
+        """Take the evidence (n,), n ≥ 1, after values at event times `at` (n,); of the threshold the logarithm."""
         steps = np.floor(at / STEP_S)
         starts = np.flatnonzero(np.concatenate([[True], steps[1:] != steps[:-1]]))
-        peaks = np.maximum.reduceat(log_evidence, starts) / np.log(10)
-        threshold = log_threshold / float(np.log(10))
+        peaks = np.log10(np.maximum(1.0, np.maximum.reduceat(evidence, starts)))
+        threshold = log_threshold / math.log(10)
         for step, peak in zip(steps[starts].tolist(), peaks.tolist(), strict=True):
-            self._take(Peak(step * STEP_S, max(0.0, peak), threshold))
+            self._take(Peak(step * STEP_S, peak, threshold))
 
     def _take(self, peak: Peak) -> None:
         if self.now is not None and self.now.at == peak.at:
@@ -56,7 +57,7 @@ class Trace:
 
 
 def evidence(before: esr.State, payoffs: FloatArray, alarms: Sequence[esr.Alarm]) -> FloatArray:
-    """(n,) natural logarithm of the evidence after each row of `payoffs` (n, k); after an alarm it starts anew."""
+    """(n,) evidence after each row of `payoffs` (n, k); after an alarm it starts anew."""
     bounds = [0, *(alarm.index + 1 for alarm in alarms), len(payoffs)]
     fresh = np.full(payoffs.shape[1], -np.inf)
     parts = [trail.evidence(fresh if begin else before.log_m, payoffs[begin:end]) for begin, end in pairwise(bounds)]
