@@ -48,4 +48,5 @@ def _before(log_m: FloatArray, e: FloatArray) -> FloatArray:
     after = np.log(total) - sums
     after[:, 0] = np.logaddexp(log_m, after[:, 0])
     np.logaddexp.accumulate(after, axis=1, out=after)
-    return np.exp(np.concatenate([log_m[:, None], (after + sums)[:, :-1]], axis=1))
+    before: FloatArray = np.exp(np.concatenate([log_m[:, None], (after + sums)[:, :-1]], axis=1))
+    return before
