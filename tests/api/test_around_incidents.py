@@ -55,7 +55,7 @@ def test_an_incident_tells_what_became_of_its_messages(api: Any, ok: Any) -> Non
             judgement.put_outgoing(one)
     api.store.record_delivery("msg_1", "slack", "delivered", at=NOW + 1, detail="200")
     told = ok(api.get("/v1/incidents/inc_1"))["deliveries"]
-    assert [(d["channel"], d["state"], d["attempts"], d["next_attempt_at"], d["detail"] or "") for d in told] == [
+    assert [(d["channel"], d["state"], d["attempts"], d["next_attempt_at"], d["detail"]) for d in told] == [
         ("slack", "delivered", 1, None, "200"),
         ("mail", "pending", 0, NOW + 5, ""),
     ]
@@ -69,7 +69,7 @@ def test_what_a_silence_holds_back_is_told_as_held(api: Any, ok: Any) -> None:
         judgement.put_alert("alert inc_1", said)
     [held] = ok(api.get("/v1/incidents/inc_1"))["deliveries"]
     assert (held["channel"], held["kind"], held["state"], held["detail"]) == (
-        None,
+        "",
         "llm.drift.opened",
         "held",
         "silence sil_1",

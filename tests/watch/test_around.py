@@ -42,7 +42,7 @@ def test_examples_of_an_event_show_it_after_the_change(monitor: Make, traffic: T
     [incident] = one.store.incidents()
     refusal = [s for s in incident["signals"] if s["signal"] == "refusal"]
     found = one.watcher.examples(incident | {"signals": refusal})
-    assert {(e["side"], e["value"]) for e in found} == {("before", False), ("after", True)}
+    assert {(e["side"], e["value"]) for e in found} == {("before", 0.0), ("after", 1.0)}
 
 
 def test_where_the_spans_are_gone_there_are_no_examples(monitor: Make, traffic: Traffic) -> None:

@@ -94,11 +94,11 @@ def _told(monitor: Monitor, incident: Document) -> Document:
 
 
 def _held(monitor: Monitor, alert: str) -> Iterator[Document]:
-    """What is told later: nobody is chosen until then, so that it has no channel yet."""
+    """What is told later: nobody is chosen until then, so that its channel is empty."""
     said = monitor.store.alerts().get(ALERT + alert, {})
     if said.get("owed"):
         yield {
-            "channel": None,
+            "channel": "",
             "kind": "llm.drift.updated" if said["said"] == "firing" else "llm.drift.opened",
             "state": "held",
             "attempts": 0,

@@ -35,7 +35,8 @@ def deliveries(con: duckdb.DuckDBPyConnection, alert: str) -> list[dict[str, Any
     return rows(
         con,
         """SELECT channel, kind, state, attempts, changed_at,
-               CASE WHEN state IN ('pending', 'standing') THEN next_attempt_at END AS next_attempt_at, detail
+               CASE WHEN state IN ('pending', 'standing') THEN next_attempt_at END AS next_attempt_at,
+               coalesce(detail, '') AS detail
            FROM outbox WHERE incident_id = $alert ORDER BY sequence, channel""",
         {"alert": alert},
     )

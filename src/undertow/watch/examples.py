@@ -28,7 +28,7 @@ def of(incident: Document, around: Around, lookup: Lookup) -> list[Document]:
 
     They are of the route on which the signal that opened it moved most. Of a number they are those nearest to the
     median of their side; of an event, before the change those without it and after it those with it, or the other way
-    round where it became rarer.
+    round where it became rarer; the value is then 1 where it is there and 0 where not.
     """
     leading = next((s for s in incident["signals"] if s["lane"] != "identity"), None)
     if leading is None:
@@ -47,7 +47,7 @@ def of(incident: Document, around: Around, lookup: Lookup) -> list[Document]:
     wanted = _wanted(signal, leading["direction"], values, [_rows(frame, route) for frame in sides])
     return [
         {"span_id": str(frame.span_id[i]), "at": float(frame.at[i]), "route": route.split(SEPARATOR)[1] or None}
-        | {"signal": leading["signal"], "value": _value(signal, frame, float(x[i]), i), "side": side}
+        | {"signal": leading["signal"], "value": round(float(x[i]), 6), "side": side}
         for frame, x, rows, side in zip(sides, values, wanted, ("before", "after"), strict=True)
         for i in rows
     ]
@@ -109,13 +109,3 @@ def _wanted(signal: Signal, direction: str, values: list[FloatArray], rows: list
             known = known[x[known] == typical]
         nearest = np.argsort(np.abs(x[known] - typical), kind="stable")[:LISTED]
         yield np.sort(known[nearest])
-
-
-def _value(signal: Signal, frame: Frame, x: float, row: int) -> float | bool | str | None:
-    """The value as people know it: a number, a truth, or the name of a class."""
-    if signal.kind == "numeric":
-        return round(x, 6)
-    column = signal.read(frame)
-    if isinstance(column, Names):
-        return column.values[column.codes[row]] if column.codes[row] >= 0 else None
-    return bool(x)
