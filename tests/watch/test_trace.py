@@ -168,6 +168,16 @@ def test_ten_minutes_are_the_largest_of_their_values(cut: int) -> None:
     assert trace.drain() == []
 
 
+def test_a_fork_leaves_what_it_came_from() -> None:
+    """What is judged on trial, and taken back, leaves no point behind."""
+    trace = Trace()
+    trace.feed(np.array([0.0]), np.array([10.0]), LOG_THRESHOLD)
+    fork = trace.fork()
+    fork.feed(np.array([STEP_S]), np.array([100.0]), LOG_THRESHOLD)
+    assert [peak.at for peak in fork.drain()] == [0.0]
+    assert (trace.drain(), trace.now and trace.now.at) == ([], 0.0)
+
+
 def test_the_evidence_starts_anew_after_an_alarm() -> None:
     """The row of the alarm has its evidence, the next one that of a detector that has just begun."""
     payoffs = np.full((400, 7), 1.2)

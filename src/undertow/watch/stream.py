@@ -114,7 +114,7 @@ class Stream:
     def fork(self) -> "Stream":
         """Another that goes on from here."""
         made = copy(self)
-        made.recovering = dict(self.recovering)
+        made.recovering, made.trace = dict(self.recovering), self.trace.fork()
         return made
 
     @property

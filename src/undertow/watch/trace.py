@@ -50,6 +50,10 @@ class Trace:
             self.closed.append(self.now)
         self.now = peak
 
+    def fork(self) -> "Trace":
+        """Another that goes on from here."""
+        return Trace(self.now, [*self.closed])
+
     def drain(self) -> list[Peak]:
         """What is over and was not taken yet."""
         closed, self.closed = self.closed, []
