@@ -189,7 +189,7 @@ def test_inflating_stops_at_the_limit() -> None:
     ("encoding", "body", "status"),
     [
         ("gzip", b"not gzip", 400),
-        ("gzip", gzip.compress(b"{}")[:-4], 400),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-4], 400),
         ("br", b"{}", 415),
         ("gzip, gzip", b"{}", 415),
     ],

@@ -80,7 +80,7 @@ def test_harmless_look_alikes_pass(read: Read, value: Any) -> None:
         (b'"text"', None),
         (b"null", None),
         (b"\x1f\x8bnot gzip", "invalid_compression"),
-        (gzip.compress(b"{}" * 99)[:-12], "invalid_compression"),
+        (gzip.compress(b"{}" * 99, mtime=0)[:-12], "invalid_compression"),
         (b"\x28\xb5\x2f\xfdnot zstd", "invalid_compression"),
         (zstandard.compress(b"{}" * 99)[:-3], "invalid_compression"),
         (b'{"resourceMetrics": []}', "unsupported_format"),
