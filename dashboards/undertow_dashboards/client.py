@@ -62,9 +62,11 @@ class Client(Connection):
         params = target.params() | _given(signal=signal, start=start, end=end, step_s=step_s, route=route)
         return self.get("/v1/series", shapes.Series, params)
 
-    def shares(self, target: Target, field: str, start: float, end: float, step_s: float) -> shapes.Shares:
+    def shares(
+        self, target: Target, field: str, start: float, end: float, step_s: float, route: str | None = None
+    ) -> shapes.Shares:
         """How often each value of `field` was seen, such as `finish_reason`, in bins of `step_s`."""
-        params = target.params() | _given(field=field, start=start, end=end, step_s=step_s)
+        params = target.params() | _given(field=field, start=start, end=end, step_s=step_s, route=route)
         return self.get("/v1/shares", shapes.Shares, params)
 
     def distribution(self, target: Target, signal: str, route: str | None = None) -> shapes.Distribution:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from undertow_dashboards import words
+from undertow_dashboards.clock import UNIVERSAL, Clock
 from undertow_dashboards.shapes import Distribution, Effect, Incident, Moved, Side, SignalState, TargetState
 
 ORDER = {state: rank for rank, state in enumerate(words.STATES)}
@@ -108,11 +109,11 @@ def how_surely(incident: Incident) -> str:
     return f"{word} evidence (10^{strongest:.1f})"
 
 
-def since_when(incident: Incident, now: float) -> str:
+def since_when(incident: Incident, now: float, clock: Clock = UNIVERSAL) -> str:
     """The time of the change with its interval, or of its detection where the change is not dated."""
     if incident.change_point is None:
         return f"(found {words.ago(incident.opened_at, now)})"
-    text = f"since {words.clock_time(incident.change_point, now)}"
+    text = f"since {clock.time(incident.change_point, now)}"
     if incident.change_point_interval:
         early, late = incident.change_point_interval
         half = max(incident.change_point - early, late - incident.change_point, 60.0)
@@ -135,11 +136,11 @@ def recommended(incident: Incident) -> str:
     return words.readable(advice.action)
 
 
-def headline(incident: Incident, now: float) -> str:
+def headline(incident: Incident, now: float, clock: Clock = UNIVERSAL) -> str:
     """What changed and since when; the target stands beside it."""
     moved = ", ".join(what_changed(m) for m in incident.signals[:3]) or "behaviour changed"
     more = f" and {len(incident.signals) - 3} more" if len(incident.signals) > 3 else ""
-    return _capital(f"{moved}{more} {since_when(incident, now)}.")
+    return _capital(f"{moved}{more} {since_when(incident, now, clock)}.")
 
 
 def why(incident: Incident) -> str:
@@ -172,19 +173,25 @@ def signal_state(state: SignalState, incidents: Sequence[Incident] = ()) -> str:
 def before_after(distribution: Distribution) -> str:
     """The comparison in one sentence, for those who cannot or would rather not read the chart."""
     before, after = distribution.before, distribution.after
+    noun = words.counts_of(distribution.signal).removesuffix("s")
     if not before.n:
         return "No baseline yet, so there is nothing to compare with."
     if not after.n:
-        return f"Baseline: {_side(before, distribution.unit)}. No values since."
-    return f"Before: {_side(before, distribution.unit)}. After: {_side(after, distribution.unit)}."
+        return f"Baseline: {_side(before, distribution.unit, noun)}. No values since."
+    return f"Before: {_side(before, distribution.unit, noun)}. After: {_side(after, distribution.unit, noun)}."
 
 
-def _side(side: Side, unit: str) -> str:
+def _side(side: Side, unit: str, noun: str) -> str:
+    counted = words.counted(side.n, noun)
     if side.rate is not None:
-        return f"{words.percent(side.rate)} of {words.counted(side.n, 'answer')}"
+        return f"{words.percent(side.rate)} of {counted}"
+    if side.shares is not None:
+        named = sorted(side.shares.items(), key=lambda one: -one[1])[:3]
+        told = ", ".join(f"{words.clean(name, 40)} {words.percent(n / side.n)}" for name, n in named)
+        return f"{told} of {counted}"
     quantiles = side.quantiles or {}
     middle, low, high = (words.number(quantiles.get(p)) for p in ("p50", "p25", "p75"))
-    return f"median {middle} {words.clean(unit)}, half between {low} and {high} ({words.counted(side.n, 'answer')})"
+    return f"median {middle} {words.clean(unit)}, half between {low} and {high} ({counted})"
 
 
 def judgement(incident: Incident) -> str:

@@ -6,9 +6,9 @@ screen through `name` (a code span, in which Markdown means nothing) or `clean` 
 
 import re
 import unicodedata
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from undertow_dashboards.clock import UNIVERSAL
 from undertow_dashboards.shapes import Target
 
 STALE_AFTER_S = 120.0
@@ -80,6 +80,17 @@ SIGNALS = {
     "finish_length": "answers cut at the limit",
     "response_model": "served model",
     "system_fingerprint": "system fingerprint",
+    "prompt_version": "prompt version",
+    "finish_reason": "how answers end",
+    "schema_fingerprint": "shape of JSON answers",
+    "task_fail": "failed tasks",
+    "ttft_s": "time to the first token",
+    "time_per_output_token_s": "time per output token",
+    "duration_s": "duration",
+    "error": "failed requests",
+    "error_class": "failures by class",
+    "price_per_token": "price per token",
+    "cost_usd": "cost of a request",
 }
 
 CAUSES = {
@@ -151,6 +162,11 @@ def signal(signal_name: str) -> str:
     return SIGNALS.get(signal_name, readable(signal_name))
 
 
+def counts_of(signal_name: str) -> str:
+    """What the counts of a signal or a field are of."""
+    return {"error": "requests", "error_class": "failures"}.get(signal_name, "answers")
+
+
 def target(where: Target) -> str:
     """A target as plain text."""
     parts = [clean(where.model), "at", clean(where.provider)]
@@ -197,14 +213,7 @@ def ago(at: float | None, now: float) -> str:
 
 def clock_time(at: float, now: float | None = None) -> str:
     """`at` in UTC; without the date when it is today's."""
-    then = _utc(at)
-    if now is not None and then.date() == _utc(now).date():
-        return f"{then:%H:%M} UTC"
-    return f"{then.day} {then:%b %H:%M} UTC"
-
-
-def _utc(at: float) -> datetime:
-    return datetime.fromtimestamp(min(max(at, 0.0), 253402300799.0), UTC)
+    return UNIVERSAL.time(at, now)
 
 
 def freshness(newest: float | None, now: float) -> tuple[bool, str]:

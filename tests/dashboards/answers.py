@@ -93,6 +93,8 @@ def _shares(query: Query, change: float) -> dict[str, Any]:
     def shares(at: float) -> dict[str, int]:
         if query["field"] == "system_fingerprint":
             return {"fp_44709d6fcb" if at < change else "fp_6b68a8204b": 80}
+        if query["field"] == "response_model":
+            return {"gpt-4o-2024-08-06": 80}
         return {"stop": 74, "length": 4 if at < change else 1, "tool_calls": 2}
 
     points = [{"at": at, "n": sum(shares(at).values()), "shares": shares(at)} for at in _steps(query)]

@@ -151,10 +151,15 @@ def world(now: float | None = None) -> dict[str, Any]:
         target("gpt-4o", "azure.ai.openai", deployment="eu-1"),
         target("mistral-large", "mistral_ai"),
     ]
+    state = target_state(moved, "alert", now=now, open_incidents=["inc_01"], multiplier=0.5)
+    state["signals"] += [
+        state["signals"][1] | {"signal": name, "lane": lane}
+        for name, lane in (("finish_reason", "content"), ("ttft_s", "performance"), ("error_class", "errors"))
+    ]
     return newer.routes(known, now, now - 2.5 * HOUR) | {
         "/v1/targets": {
             "targets": [
-                target_state(moved, "alert", now=now, open_incidents=["inc_01"], multiplier=0.5),
+                state,
                 target_state(target("gpt-4o-mini"), now=now, spans=61244),
                 target_state(target("claude-sonnet-4-5", "anthropic", "otel-gateway"), now=now, spans=18022),
                 target_state(target("gpt-4o", "azure.ai.openai", deployment="eu-1"), "collecting", now=now, spans=1204),
@@ -213,7 +218,10 @@ def series(answers: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
             points.append({"at": at, "n": 80} | {p: 240 * level * f for p, f in QUANTILES.items()})
         else:
             points.append({"at": at, "n": 80, "rate": 0.02 * wave * (1 + math.sin(i * 7.7) / 2)})
-    kind, unit = ("quantiles", "tokens") if query["signal"] == "output_tokens" else ("rate", "share")
+        if query["signal"].endswith("_s"):
+            points[-1] = {"at": at, "n": 80} | {p: 0.4 * f / wave for p, f in QUANTILES.items()}
+    kinds = {"output_tokens": ("quantiles", "tokens"), "ttft_s": ("quantiles", "s")}
+    kind, unit = kinds.get(query["signal"], ("rate", "share"))
     return {"signal": query["signal"], "kind": kind, "unit": unit, "points": points}
 
 
@@ -221,22 +229,32 @@ QUANTILES = {"p05": 0.35, "p25": 0.7, "p50": 1.0, "p75": 1.4, "p95": 2.3}
 
 
 def distribution(answers: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
-    """Baseline against now."""
+    """Baseline against now: a curve, a rate, or shares of names; two routes."""
     now, change = answers["now"], answers["change"]
     moved = query["model"] == "gpt-4o" and query["provider"] == "openai"
     before: dict[str, Any] = {"from": now - 72 * HOUR, "to": now - 24 * HOUR, "n": 10012}
     after: dict[str, Any] = {"from": change, "to": now, "n": 1022}
     if query["signal"] == "output_tokens":
-        before["quantiles"] = {p: 240 * f for p, f in QUANTILES.items()}
-        after["quantiles"] = {p: 240 * f * (0.78 if moved else 1.01) for p, f in QUANTILES.items()}
-        return {"signal": "output_tokens", "kind": "quantiles", "unit": "tokens", "before": before, "after": after}
-    return {
-        "signal": query["signal"],
-        "kind": "rate",
-        "unit": "share",
-        "before": before | {"rate": 0.02},
-        "after": after | {"rate": 0.022},
-    }
+        kind, unit = "quantiles", "tokens"
+        before |= _lengths(1.0)
+        after |= _lengths(0.78 if moved else 1.01)
+    elif query["signal"] in ("finish_reason", "error_class"):
+        kind, unit = "shares", "requests"
+        before |= {"shares": {"stop": 9212, "length": 500, "tool_calls": 290}, "other": 10}
+        after |= {"shares": {"stop": 990, "length": 12, "tool_calls": 20}, "other": 0}
+    else:
+        kind, unit = "rate", "share"
+        before |= {"rate": 0.02}
+        after |= {"rate": 0.022}
+    routes = [{"route": r, "n_before": n, "n_after": n // 10} for r, n in (("triage", 6600), ("extract", 3412))]
+    sides = {"before": before, "after": after, "routes": routes}
+    return {"signal": query["signal"], "kind": kind, "unit": unit} | sides
+
+
+def _lengths(size: float) -> dict[str, Any]:
+    """Quantiles of a log-logistic law and its curve."""
+    curve = [[240 * size * (i / (100 - i)) ** 0.3, i / 100] for i in range(1, 100)]
+    return {"quantiles": {p: 240 * size * f for p, f in QUANTILES.items()}, "ecdf": curve}
 
 
 class FakeApi:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow_dashboards import charts
+from undertow_dashboards.charts import Scene
 from undertow_dashboards.shapes import Distribution, Incident, Point, Reason, Series, Side, Target
 
 START, STEP = 1_795_000_000.0, 600.0
@@ -46,7 +47,7 @@ def rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("series", "unit"), [(TOKENS, "tokens"), (REFUSALS, "share of answers")])
 def test_axes_name_units_and_utc(series: Series, unit: str) -> None:
     """Each axis says what is measured in, and that time is UTC, on a UTC scale."""
-    spec = drawn(charts.series_chart(series, span=SPAN, step_s=STEP))
+    spec = drawn(charts.series_chart(series, Scene(SPAN), step_s=STEP))
     assert titles(spec) == {unit, "time (UTC)"}
     assert all(layer["encoding"]["x"]["scale"]["type"] == "utc" for layer in spec["layer"])
 
@@ -54,7 +55,7 @@ def test_axes_name_units_and_utc(series: Series, unit: str) -> None:
 def test_baseline_is_shaded_and_change_marked_in_words() -> None:
     """The window and the change carry labels, not just colours."""
     window = (START - 5 * STEP, START + 30 * STEP)
-    spec = drawn(charts.series_chart(TOKENS, span=SPAN, step_s=STEP, baseline=window, incidents=[CHANGE]))
+    spec = drawn(charts.series_chart(TOKENS, Scene(SPAN, baseline=window, changes=[CHANGE]), step_s=STEP))
     labels = {row["label"] for row in rows(spec) if "label" in row}
     assert labels == {"baseline", "change 18 Nov 22:46 UTC"}
     shade = next(row for row in rows(spec) if row.get("label") == "baseline")
@@ -63,20 +64,20 @@ def test_baseline_is_shaded_and_change_marked_in_words() -> None:
 
 def test_change_outside_the_time_shown_is_not_drawn() -> None:
     """Negative control: a change before the span leaves no mark at its edge."""
-    spec = drawn(charts.series_chart(TOKENS, span=(START + 80 * STEP, SPAN[1]), step_s=STEP, incidents=[CHANGE]))
+    spec = drawn(charts.series_chart(TOKENS, Scene((START + 80 * STEP, SPAN[1]), changes=[CHANGE]), step_s=STEP))
     assert not any("label" in row for row in rows(spec))
 
 
 def test_no_line_is_drawn_across_silence() -> None:
     """Where bins are missing a row without values breaks the line, once."""
-    spec = drawn(charts.series_chart(TOKENS, span=SPAN, step_s=STEP))
+    spec = drawn(charts.series_chart(TOKENS, Scene(SPAN), step_s=STEP))
     assert [row["at"] for row in rows(spec) if "n" not in row] == [(START + 40 * STEP) * 1000]
 
 
 def test_charts_stay_small() -> None:
     """Too many points are cut to the newest 5,000."""
     many = Series("refusal", "rate", "share", [Point(START + i, 100, rate=0.1) for i in range(9000)])
-    spec = drawn(charts.series_chart(many, span=(START, START + 9000), step_s=1.0))
+    spec = drawn(charts.series_chart(many, Scene((START, START + 9000)), step_s=1.0))
     assert max(len(data) for data in spec["datasets"].values()) == charts.MAX_POINTS
 
 

@@ -1,61 +1,42 @@
-"""One target: its incidents, what people decide about them, and each signal before and after."""
+"""One target: what moved first, each signal over time and before against after, and what happened beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import altair as alt
 import streamlit as st
 
-from undertow_dashboards import charts, live, sentences, words
-from undertow_dashboards.client import ApiError, Client
-from undertow_dashboards.shapes import Distribution, Incident, Notice, Series, SignalState, TargetState
+from undertow_dashboards import charts, live, outlook, sentences, words
+from undertow_dashboards.charts import Scene
+from undertow_dashboards.client import Client
+from undertow_dashboards.panels import controls, served, signal, standing
+from undertow_dashboards.panels.signal import Asked
+from undertow_dashboards.shapes import Incident, Mark, Notice, SignalState, TargetState
 
-WINDOWS_S = {
-    "6 hours": 6 * 3600.0,
-    "1 day": 86400.0,
-    "3 days": 3 * 86400.0,
-    "1 week": 7 * 86400.0,
-    "30 days": 30 * 86400.0,
-}
-DEFAULT_WINDOW = "3 days"
 MOST_BINS = 150
 STEPS_S = (60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
-CHARTED_LANES = ("content", "")
-
-
-@dataclass(frozen=True, slots=True)
-class SignalView:
-    """One signal with its data; None where the monitor has none to show."""
-
-    state: SignalState
-    series: Series | None
-    distribution: Distribution | None
+MOST_OPEN = 2  # drawn without being asked for; each costs the monitor three answers
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that the page shows of one target."""
+    """All that the page shows of one target beside its signals."""
 
     state: TargetState
-    span: tuple[float, float]
-    step_s: float
+    asked: Asked
     incidents: list[Incident]
     notices: list[Notice]
-    signals: list[SignalView] = field(default_factory=list)
+    marks: list[Mark]
 
 
-def load(client: Client, state: TargetState, window_s: float) -> View:
+def load(client: Client, state: TargetState, window_s: float, route: str | None) -> View:
     """Ask the monitor for all of it."""
     span, step_s = bins(state, window_s)
-    signals = state.signals or [SignalState(name, state="collecting") for name in words.CONTENT]
-    order = sorted(signals, key=lambda s: sentences.ORDER.get(s.state, 99))
     return View(
         state,
-        span,
-        step_s,
+        Asked(state.target, span, step_s, route),
         [incident for incident in client.incidents() if state.target in incident.targets],
         [notice for notice in client.notices() if notice.target == state.target],
-        [_signal(client, state, signal, span, step_s) for signal in order if signal.lane in CHARTED_LANES],
+        signal.maybe(lambda: client.marks(state.target, *span)) or [],
     )
 
 
@@ -68,42 +49,28 @@ def bins(state: TargetState, window_s: float) -> tuple[tuple[float, float], floa
     return (start, max(end, start + step_s)), step_s
 
 
-def _signal(
-    client: Client, state: TargetState, signal: SignalState, span: tuple[float, float], step_s: float
-) -> SignalView:
-    """A signal that the monitor cannot chart (a problem answer) is shown in words alone."""
-    try:
-        series = client.series(state.target, signal.signal, *span, step_s)
-        return SignalView(signal, series, client.distribution(state.target, signal.signal))
-    except ApiError as error:
-        if error.kind != "problem":
-            raise
-        return SignalView(signal, None, None)
-
-
 def body() -> None:
     """The page of the target that the address names, or the choice of one."""
     targets = live.fetch("targets", Client.targets)
-    state = choose(targets)
+    subject = st.container(horizontal=True)
+    with subject:
+        state = choose(targets)
     if state is None:
         return
-    heading(state)
-    cards = st.container()
-    window_s = time_shown()
-    view = live.fetch(f"target {state.target} {window_s}", lambda client: load(client, state, window_s))
-    with cards:
-        incidents(view)
-    for signal in view.signals:
-        signal_section(view, signal)
-    notices(view)
-
-
-def time_shown() -> float:
-    """The length of time drawn, in seconds; kept in the address."""
-    chosen = st.segmented_control(
-        "Time shown", list(WINDOWS_S), default=DEFAULT_WINDOW, key="window", bind="query-params"
-    )
-    return WINDOWS_S.get(chosen or DEFAULT_WINDOW, WINDOWS_S[DEFAULT_WINDOW])
+    head, found, choices = st.container(gap="xsmall"), st.container(), st.container(horizontal=True, gap="medium")
+    with choices:
+        window_s, lane, clock = controls.time_shown(), controls.lane(worst(state)), controls.times()
+    route = controls.route_asked()
+    view = live.fetch(f"target {state.target} {window_s} {route}", lambda api: load(api, state, window_s, route))
+    with head:
+        standing.heading(state, clock)
+    with found:
+        standing.incidents(view.incidents, st.query_params.get("incident"), clock)
+    scene = Scene(view.asked.span, clock, marks=charts.lettered(view.marks, view.asked.span), ink=controls.ink())
+    routes = identity(view, scene) if lane == "identity" else signals(view, lane, scene)
+    with subject:
+        controls.route(routes, route)
+    standing.notices(view.notices)
 
 
 def choose(targets: Sequence[TargetState]) -> TargetState | None:
@@ -113,8 +80,10 @@ def choose(targets: Sequence[TargetState]) -> TargetState | None:
         st.text("A target appears here with its first request. The Ingestion page shows what arrives.")
         return None
     current = named(targets)
-    if current is None and "model" in st.query_params:
-        st.warning("The monitor knows no target of this name (any more). Choose one of those it knows.")
+    if current is None:
+        st.title("Which target?", anchor=False)
+        if "model" in st.query_params:
+            st.warning("The monitor knows no target of this name (any more). Choose one of those it knows.")
     chosen = st.selectbox(
         "Target",
         range(len(targets)),
@@ -123,9 +92,12 @@ def choose(targets: Sequence[TargetState]) -> TargetState | None:
         placeholder="Choose a target",
         key=f"target {current}",
         width=520,
+        label_visibility="collapsed",
     )
     if chosen is not None and chosen != current:
-        st.query_params.from_dict(targets[chosen].target.params())
+        for key in ("gateway", "provider", "model", "deployment", "incident", "route"):
+            st.query_params.pop(key, None)  # time shown, lane and clock stay: their widgets keep them there
+        st.query_params.update(targets[chosen].target.params())
         st.rerun()
     return targets[current] if current is not None else None
 
@@ -140,84 +112,78 @@ def named(targets: Sequence[TargetState]) -> int | None:
     return None
 
 
-def heading(state: TargetState) -> None:
-    """Name, state in words, and the four numbers."""
-    word = words.STATES.get(state.state, words.UNKNOWN)
-    st.title(words.name(state.target.model), anchor=False)
-    st.markdown(f"{word.badge} {words.target_place(state.target)}", help=word.meaning)
-    st.text(words.sentence(state.text) or word.meaning)
-    if state.state == "stale":
-        live.freshness(state.last)
-    requests, baseline, weight, newest = st.columns(4)
-    requests.metric("Requests", f"{state.spans:,}", help=f"{state.late:,} of them came too late to be judged.")
-    baseline.metric("Baseline", words.readable(state.baseline), help=f"{state.baseline_spans:,} successful requests.")
-    weight.metric("Weight", f"× {state.multiplier:g}", help="What the operator's own weight is multiplied with.")
-    newest.metric("Newest request", words.ago(state.last, live.now()))
+def ordered(state: TargetState) -> list[SignalState]:
+    """The signals of a target, those that moved first; the built-in ones while it has none yet."""
+    found = state.signals or [SignalState(name, state="collecting") for name in words.CONTENT]
+    return sorted(found, key=lambda one: sentences.ORDER.get(one.state, 99))
 
 
-def incidents(view: View) -> None:
-    """Open incidents with the decisions, past ones folded."""
-    asked = st.query_params.get("incident")
-    for incident in view.incidents:
-        if incident.is_open or incident.id == asked:
-            incident_card(incident)
-    past = [i for i in view.incidents if not i.is_open and i.id != asked]
-    if past:
-        with st.expander(words.counted(len(past), "past incident"), icon=":material/history:"):
-            for incident in past:
-                st.markdown(f"{sentences.headline(incident, live.now())} {words.readable(incident.status)}.")
+def lane_of(one: SignalState) -> str:
+    """The lane that a signal is drawn in."""
+    return one.lane if one.lane in controls.LANES else "content"
 
 
-def incident_card(incident: Incident) -> None:
-    """One incident in a sentence, with the way to its page."""
-    with st.container(border=True, gap="xsmall"):
-        severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
-        st.markdown(f"{severity.badge} incident {words.name(incident.id)}, {words.readable(incident.status)}")
-        st.subheader(sentences.headline(incident, live.now()), anchor=False)
-        st.text(sentences.judgement(incident))
-        live.incident_link(incident, "See the evidence and decide", ":material/arrow_forward:")
+def worst(state: TargetState) -> str:
+    """The lane of the signal that moved, else that of the answers."""
+    return next((lane_of(one) for one in ordered(state) if one.state == "alert"), "content")
 
 
-def signal_section(view: View, signal: SignalView) -> None:
-    """One signal: state, the comparison in words, then over time and before against after."""
-    word = words.STATES.get(signal.state.state, words.UNKNOWN)
-    st.header(f"{words.signal(signal.state.signal).capitalize()} {word.badge}", anchor=False, help=word.meaning)
-    summary = sentences.before_after(signal.distribution) if signal.distribution else "Nothing to draw for this signal."
-    st.text(summary)
-    st.caption(sentences.signal_state(signal.state, view.incidents))
-    if signal.series is None or signal.distribution is None or not signal.series.points:
-        return
-    over_time, compared = st.columns([2, 1], gap="medium")
-    chart = _over_time(view, signal.series, signal.distribution)
-    over_time.altair_chart(chart, width="stretch", alt=f"Over time. {summary}")
-    chart = charts.distribution_chart(signal.distribution)
-    compared.altair_chart(chart, width="stretch", alt=f"Baseline against now. {summary}")
-    with st.expander("As a table", icon=":material/table:", type="compact"):
-        st.dataframe(table(signal.series), hide_index=True)
+def signals(view: View, lane: str, scene: Scene) -> list[str]:
+    """The signals of a lane, what moved drawn and the others folded; returns the routes of what is drawn."""
+    everything = ordered(view.state)
+    elsewhere = [words.signal(one.signal) for one in everything if one.state == "alert" and lane_of(one) != lane]
+    if elsewhere:
+        st.text(f"Moved too, but not among these: {', '.join(elsewhere)}.")
+    found = [one for one in everything if lane_of(one) == lane]
+    if not found:
+        st.text(f"No signal about {controls.LANES[lane]} is watched: the gateway's log has no values, or too few yet.")
+        return []
+    drawn = [one for one in found if one.state == "alert"][:MOST_OPEN] or found[:1]
+    routes: list[str] = []
+    for one in drawn:
+        word = words.STATES.get(one.state, words.UNKNOWN)
+        st.header(f"{words.signal(one.signal).capitalize()} {word.badge}", anchor=False, help=word.meaning)
+        routes += details(view, one, scene)
+        if one is drawn[0]:
+            beside(view, scene, one)
+    for one in found:
+        if one not in drawn:
+            routes += folded(view, one, scene)
+    return routes
 
 
-def _over_time(view: View, series: Series, distribution: Distribution) -> alt.LayerChart:
-    before = distribution.before
-    window = (before.from_, before.to) if before.from_ is not None and before.to is not None else None
-    moved = [i for i in view.incidents if any(m.signal == series.signal for m in i.signals)]
-    return charts.series_chart(series, span=view.span, step_s=view.step_s, baseline=window, incidents=moved)
+def folded(view: View, one: SignalState, scene: Scene) -> list[str]:
+    """A signal in one line, drawn when somebody opens it."""
+    word = words.STATES.get(one.state, words.UNKNOWN)
+    label = f"**{words.signal(one.signal).capitalize()}** {word.badge} {sentences.signal_state(one, view.incidents)}"
+    box = st.expander(label, key=f"signal {one.signal}", on_change="rerun", bind="query-params")
+    with box:
+        return details(view, one, scene) if box.open else []
 
 
-def table(series: Series) -> list[dict[str, object]]:
-    """The series as rows of plain cells."""
-    fields = ("rate",) if series.kind == "rate" else tuple(charts.SHARES)
-    return [
-        {"time (UTC)": words.clock_time(p.at), "answers": p.n, **{name: getattr(p, name) for name in fields}}
-        for p in series.points
-    ]
+def details(view: View, one: SignalState, scene: Scene) -> list[str]:
+    """Fetch and draw one signal; returns its routes."""
+    key = f"signal {one.signal} {view.asked}"
+    found = live.fetch(key, lambda client: signal.load(client, one, view.asked))
+    signal.section(found, scene, view.asked, view.incidents)
+    return found.routes
 
 
-def notices(view: View) -> None:
-    """What is worth knowing about this target and is no incident."""
-    if view.notices:
-        st.header("Notices", anchor=False)
-    for notice in view.notices[:20]:
-        st.text(f"{words.ago(notice.at, live.now())}  ·  {words.clean(notice.text or notice.kind, 300)}")
+def beside(view: View, scene: Scene, one: SignalState) -> None:
+    """The marks in words, and those near the signal's change first."""
+    changes = [i.change_point for i in view.incidents if i.is_open and signal.moved(i, one.signal)]
+    change = next((at for at in changes if at is not None), None)
+    standing.marks(scene.marks, outlook.beside(view.marks, change, scene.clock), scene.clock)
+
+
+def identity(view: View, scene: Scene) -> list[str]:
+    """What was served over time, with the marks in words below."""
+    key = f"served {view.asked}"
+    found = live.fetch(key, lambda client: served.load(client, view.asked))
+    declared = [incident for incident in view.incidents if incident.change_point is not None]
+    served.section(found, Scene(scene.span, scene.clock, None, declared, scene.marks, scene.ink), view.asked.step_s)
+    standing.marks(scene.marks, "", scene.clock)
+    return []
 
 
 if __name__ == "__main__":

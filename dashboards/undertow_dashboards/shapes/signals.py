@@ -22,7 +22,7 @@ class Point(Struct, frozen=True):
 
 
 class Series(Struct, frozen=True):
-    """A signal over time; `kind` is quantiles or rate."""
+    """A signal over time; `kind` is quantiles, rate or count."""
 
     signal: str
     kind: str
@@ -39,11 +39,12 @@ class RouteCount(Struct, frozen=True):
 
 
 class SharePoint(Struct, frozen=True):
-    """One time bin of a name's shares: how many of the `n` have which value."""
+    """One time bin of a name's shares: how many of the `n` have which value; `other` have a rarer one."""
 
     at: float
     n: int = 0
     shares: dict[str, int] = {}
+    other: int = 0
 
 
 class Shares(Struct, frozen=True):
@@ -70,11 +71,12 @@ class Evidence(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """Something that happened to a target and belongs on its timeline."""
+    """Something that happened to a target and belongs on its timeline; `incident` is the id of one that it is about."""
 
     at: float
     kind: str
     text: str = ""
+    incident: str | None = None
 
 
 class Marks(Struct, frozen=True):
@@ -93,6 +95,7 @@ class Side(Struct, frozen=True):
     ecdf: Sequence[tuple[float, float]] = ()
     rate: float | None = None
     shares: dict[str, int] | None = None
+    other: int = 0
 
 
 class Distribution(Struct, frozen=True):
