@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -50,8 +51,9 @@ def _api() -> Iterator[FakeApi]:
         yield api
 
 
-@pytest.fixture(name="dashboard", scope="module")
-def _dashboard(api: FakeApi) -> Iterator[str]:
+@contextmanager
+def running(api: FakeApi) -> Iterator[str]:
+    """A dashboard of its own, which nobody has visited."""
     port = free_port()
     with subprocess.Popen(command(api.url, "127.0.0.1", port)) as process:
         url = f"http://127.0.0.1:{port}"
@@ -61,6 +63,12 @@ def _dashboard(api: FakeApi) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+@pytest.fixture(name="dashboard", scope="module")
+def _dashboard(api: FakeApi) -> Iterator[str]:
+    with running(api) as url:
+        yield url
 
 
 @pytest.fixture(name="page", scope="module")
@@ -92,7 +100,7 @@ def test_sentence_link_and_decision(api: FakeApi, dashboard: str, page: Page) ->
     browser.get_by_role("link", name="See the evidence and decide").click()
     browser.wait_for_url("**/target?*")
     assert "incident=inc_01" in browser.url
-    browser.get_by_role("heading", name="Parse failures").wait_for(timeout=20_000)
+    browser.get_by_role("heading", name="Answer length").wait_for(timeout=20_000)
     browser.get_by_label("Your name").fill("Ada")
     browser.get_by_role("button", name="Acknowledge").click()
     browser.get_by_text("Acknowledge: done.").wait_for(timeout=10_000)
@@ -100,16 +108,28 @@ def test_sentence_link_and_decision(api: FakeApi, dashboard: str, page: Page) ->
     assert page.hosts <= {"127.0.0.1", ""}
 
 
+def test_a_link_opened_first_has_the_whole_dashboard_around_it(api: FakeApi, page: Page) -> None:
+    """An alert's link is often the first visit after a restart: the page list is ours and the target is there."""
+    with running(api) as url:
+        page.page.goto(f"{url}/target?incident=inc_01")
+        page.page.get_by_role("heading", name="Answer length").wait_for(timeout=20_000)
+        assert page.page.get_by_test_id("stSidebarNav").count() == 0
+        assert page.page.get_by_role("link", name="Ingestion").count() == 1
+
+
 def test_charts_are_drawn_and_described(dashboard: str, page: Page) -> None:
-    """Every chart has marks on the screen and the same in words for screen readers."""
+    """What moved has three charts, each the same in words for screen readers; a quiet signal is drawn when opened."""
     browser = page.page
     browser.goto(f"{dashboard}/target?incident=inc_01")
-    browser.get_by_role("heading", name="Answers cut at the limit").wait_for(timeout=20_000)
+    browser.get_by_role("heading", name="Answer length").wait_for(timeout=20_000)
     charts = browser.locator("[data-testid=stVegaLiteChart]")
-    charts.nth(7).wait_for(timeout=20_000)
-    assert charts.count() == 8
-    described = browser.get_by_label("Over time. Before: median 240 tokens")
-    described.first.wait_for(timeout=10_000)
+    charts.nth(2).wait_for(timeout=20_000)
+    browser.get_by_label("Over time. Before: median 240 tokens").first.wait_for(timeout=10_000)
+    browser.get_by_label("The evidence passed the alarm's").first.wait_for(timeout=10_000)
+    assert charts.count() == 3
+    browser.get_by_text("Refusals").click()
+    charts.nth(5).wait_for(timeout=20_000)
+    browser.wait_for_url("**signal+refusal=true**")
 
 
 def test_page_comes_back_with_the_monitor(api: FakeApi, dashboard: str, page: Page) -> None:
