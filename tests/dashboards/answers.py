@@ -106,7 +106,8 @@ def _evidence(query: Query, change: float) -> dict[str, Any]:
     points = []
     for i in range(int((end - start) // 1200)):
         at = start + i * 1200
-        grown = max(0.0, (at - change) / 1200) if query["signal"] == "output_tokens" else 0.0
+        moved = query["signal"] == "output_tokens" and query["model"] == "gpt-4o"
+        grown = max(0.0, (at - change) / 1200) if moved else 0.0
         level = 0.6 + 0.4 * math.sin(i * 1.7) + grown
         points.append({"at": at, "log10_evidence": level, "log10_threshold": 5.2})
     return {"signal": query["signal"], "log10_threshold": 5.2, "points": points}
