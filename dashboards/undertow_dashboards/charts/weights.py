@@ -25,7 +25,7 @@ def weights_chart(changes: Sequence[WeightChange], start: float, end: float) -> 
         alt.Y("weight:Q", title="share of its usual traffic", scale=share, axis=alt.Axis(format="%")),
         alt.Color("target:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS)), legend=legend),
         alt.StrokeDash("target:N", title=None, scale=dashes, legend=legend),
-        tooltip=["target:N", alt.Tooltip("weight:Q", format="%"), alt.Tooltip("at:T", format="%d %b %H:%M")],
+        tooltip=["target:N", alt.Tooltip("weight:Q", format="%"), "when:N"],
     )
     return chart.properties(height=240)
 
@@ -39,5 +39,8 @@ def _rows(changes: Sequence[WeightChange], start: float, end: float) -> tuple[li
     for name in kept:
         moves = of[name][::-1]
         steps = [(start, moves[0].before), *((move.at, move.after) for move in moves), (end, moves[-1].after)]
-        rows += [{"target": name, "at": max(at, start) * 1000, "weight": weight} for at, weight in steps]
+        rows += [
+            {"target": name, "at": max(at, start) * 1000, "weight": weight, "when": words.clock_time(at)}
+            for at, weight in steps
+        ]
     return rows, kept
