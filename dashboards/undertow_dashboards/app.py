@@ -6,12 +6,16 @@ from undertow_dashboards import who
 
 # Icons of the page list come with Streamlit; a :material/: page_icon would be fetched from the internet.
 st.set_page_config(page_title="Undertow", page_icon="🌊", layout="wide")
-st.html("<style>[data-testid='stMarkdownContainer'] code { font-size: 0.92em; }</style>")  # names are code spans
+# Names are code spans. What a filter has chosen is readable on both themes: 7:1, where Streamlit's dark one has 2:1.
+st.html(
+    "<style>[data-testid='stMarkdownContainer'] code { font-size: 0.92em; }"
+    "[data-testid='stMultiSelectTagsContainer'] [data-tag] { background-color: #005A8C; color: #FFFFFF; }</style>"
+)
 who.admit()
 who.leave()
 st.navigation(
     [
-        st.Page("pages/overview.py", title="Overview", icon=":material/waves:", default=True),
+        st.Page("pages/fleet.py", title="Fleet", icon=":material/waves:", default=True),
         st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
         st.Page("pages/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
         st.Page("pages/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),

@@ -11,7 +11,7 @@ QUANTILES = ("p05", "p25", "p50", "p75", "p95")
 
 
 def fleet(targets: Sequence[TargetState]) -> str:
-    """The whole overview in one line."""
+    """The whole fleet in one line."""
     if not targets:
         return "No targets yet"
     changed = sum(state.state == "alert" for state in targets)

@@ -70,14 +70,14 @@ def routes(targets: list[dict[str, Any]], now: float, change: float) -> dict[str
 def _row(where: dict[str, Any], i: int, count: int) -> dict[str, Any]:
     return {
         "target": where,
-        "requests": 6000 - 900 * i,
+        "requests": max(6000 - 900 * i, 100),
         "share": 1 / count,
-        "error_rate": 0.004 * (i + 1),
-        "p50_s": 1.2 + i / 5,
-        "p95_s": 4.4 + i,
-        "p99_s": 9.1 + i,
+        "error_rate": 0.004 * (i % 9 + 1),
+        "p50_s": 1.2 + i % 10 / 5,
+        "p95_s": 4.4 + i % 10,
+        "p99_s": 9.1 + i % 10,
         "ttft_p50_s": 0.4,
-        "cost_usd": 31.2 - i,
+        "cost_usd": 31.2 - i % 10,
         "cost_usd_per_1k_tokens": 0.011 if i != 3 else None,
         "input_tokens": 4_100_000,
         "output_tokens": 1_400_000,
@@ -131,9 +131,10 @@ def _spent(query: Query, i: int) -> list[dict[str, Any]]:
             "at": at,
             "requests": 6000,
             "priced": 6000 if i != 3 else 0,
-            "cost_usd": 30.0 - 4 * i + math.sin(at) if i != 3 else None,
+            "cost_usd": 30.0 - 4 * (i % 7) + math.sin(at) if i != 3 else None,
             "input_tokens": 4_000_000,
             "output_tokens": 1_300_000,
+            "priced_tokens": 5_300_000 if i != 3 else None,
         }
         for at in _steps(query)
     ]
@@ -148,8 +149,12 @@ def budget(**changes: Any) -> dict[str, Any]:
         "observed_days": 61.0,
         "allowed": 61.0 / 30,
         **counts,
-        "by_lane": {"content": counts, "performance": {"incidents": 2, "false_alarms": 0, "real": 2, "unjudged": 0}},
-        "upper95": 2.3,
+        "by_lane": {
+            "content": counts | {"guaranteed": True},
+            "performance": {"incidents": 2, "false_alarms": 0, "real": 2, "unjudged": 0, "guaranteed": False},
+        },
+        "upper95": 2.33,
+        "upper95_with_unjudged": 3.1,
         "note": "Only incidents of lanes with the guarantee count.",
     } | changes
 

@@ -29,11 +29,11 @@ def _open_page(api: FakeApi) -> Open:
     """Opens a page as a browser would, with its query, on the monitor at `api`."""
     assert os.environ["UNDERTOW_API_URL"] == api.url
 
-    def open_page(page: str = "overview", **query: str) -> AppTest:
+    def open_page(page: str = "fleet", **query: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=20)
         for key, value in query.items():
             app.query_params[key] = value
-        if page != "overview":
+        if page != "fleet":
             app.switch_page(f"pages/{page}.py")
         return app.run()
 

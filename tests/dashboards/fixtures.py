@@ -1,6 +1,6 @@
 """A monitor's API as canned JSON on a real loopback port.
 
-`python -m tests.dashboards.fixtures PORT` serves it, to look at the dashboard without a monitor.
+`python -m tests.dashboards.fixtures PORT [TARGETS]` serves it, to look at the dashboard without a monitor.
 """
 
 import json
@@ -70,6 +70,9 @@ def target_state(where: dict[str, Any], state: str = "ok", *, now: float, **chan
         "text": text,
         "open_incidents": [],
         "multiplier": 1.0,
+        "ready_at": now + 26 * HOUR if state == "collecting" else None,
+        "last_change": now - 2.5 * HOUR if state == "alert" else None,
+        "stale_since": now - 3 * HOUR if state == "stale" else None,
         "signals": signals,
     }
     return row | changes
@@ -205,6 +208,19 @@ def world(now: float | None = None) -> dict[str, Any]:
     }
 
 
+def many(count: int, now: float | None = None) -> dict[str, Any]:
+    """What a monitor with that many targets answers, in every state, every tenth of them with an incident."""
+    now = time.time() if now is None else now
+    states = ("ok", "ok", "ok", "collecting", "insufficient_data", "stale", "ok", "ok", "ok", "alert")
+    places = (("openai", "litellm-prod"), ("anthropic", "otel-gateway"), ("mistral_ai", "litellm-eu"), ("vllm", None))
+    known = [target(f"model-{i:03}", *places[i % 4], deployment=f"eu-{i % 3}") for i in range(count)]
+    rows = [target_state(where, states[i % 10], now=now) for i, where in enumerate(known)]
+    changed = [where for i, where in enumerate(known) if states[i % 10] == "alert"]
+    found = [incident(where, now=now, id=f"inc_{i:02}") for i, where in enumerate(changed)]
+    every = {"/v1/targets": {"targets": rows}, "/v1/incidents": {"incidents": found}}
+    return world(now) | newer.routes(known, now, now - 2.5 * HOUR) | every
+
+
 def series(answers: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
     """A signal with a daily wave that drops at the change."""
     start, end, step = (float(query[k]) for k in ("start", "end", "step_s"))
@@ -327,5 +343,7 @@ def serving(port: int = 0) -> Iterator[FakeApi]:
 
 if __name__ == "__main__":
     with serving(int(sys.argv[1])) as shown:
+        if len(sys.argv) > 2:
+            shown.answers = many(int(sys.argv[2]))
         sys.stdout.write(f"{shown.url}\n")
         threading.Event().wait()

@@ -76,7 +76,7 @@ def test_a_whole_oidc_file_lets_the_dashboard_listen_anywhere(tmp_path: Path) ->
         login.check(Login(oidc=str(tmp_path / "none.toml")), "0.0.0.0")  # noqa: S104
 
 
-@pytest.mark.parametrize("page", ["overview", "incident", "weights"])
+@pytest.mark.parametrize("page", ["fleet", "incident", "weights"])
 def test_without_the_proxys_header_nothing_is_shown(
     api: FakeApi, open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:

@@ -33,7 +33,7 @@ class Fleet(Struct, frozen=True):
 
 
 class Spent(Struct, frozen=True):
-    """What one target cost in one time bin; `priced` of its requests have a cost."""
+    """What one target cost in one time bin; `priced` of its requests have a cost, and used `priced_tokens`."""
 
     at: float
     requests: int = 0
@@ -41,6 +41,7 @@ class Spent(Struct, frozen=True):
     cost_usd: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    priced_tokens: int | None = None
 
 
 class Spending(Struct, frozen=True):
@@ -60,16 +61,20 @@ class Costs(Struct, frozen=True):
 
 
 class Alarms(Struct, frozen=True):
-    """Incidents, and what people said that they were."""
+    """Incidents, and what people said that they were; whether their lane is `guaranteed` counts for the budget."""
 
     incidents: int = 0
     false_alarms: int = 0
     real: int = 0
     unjudged: int = 0
+    guaranteed: bool = False
 
 
 class Budget(Struct, frozen=True):
-    """False alarms as judged by people against what the operator allowed; `upper95` bounds how many to expect."""
+    """False alarms as judged by people against what the operator allowed.
+
+    `upper95` bounds, with 95 % confidence, how many come in one interval on the average.
+    """
 
     false_alarm_interval_days: float | None = None
     days: float | None = None
@@ -81,4 +86,5 @@ class Budget(Struct, frozen=True):
     unjudged: int = 0
     by_lane: dict[str, Alarms] = {}
     upper95: float | None = None
+    upper95_with_unjudged: float | None = None
     note: str = ""
