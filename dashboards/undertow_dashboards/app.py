@@ -18,6 +18,7 @@ st.navigation(
         st.Page("pages/fleet.py", title="Fleet", icon=":material/waves:", default=True),
         st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
         st.Page("pages/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
+        st.Page("pages/cost.py", title="Cost", icon=":material/payments:", url_path="cost"),
         st.Page("pages/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),
         st.Page(
             "pages/detectability.py", title="Detectability", icon=":material/troubleshoot:", url_path="detectability"
