@@ -23,6 +23,7 @@ st.navigation(
         st.Page(
             "pages/detectability.py", title="Detectability", icon=":material/troubleshoot:", url_path="detectability"
         ),
+        st.Page("pages/budget.py", title="Budget", icon=":material/notifications:", url_path="budget"),
         st.Page("pages/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
     ],
     position="top",

@@ -11,7 +11,7 @@ from . import answers
 from .conftest import Open
 from .fixtures import HOSTILE, HOUR, FakeApi, incident, target, target_state
 
-PAGES = ("fleet", "target", "cost", "ingestion")
+PAGES = ("fleet", "target", "cost", "budget", "ingestion")
 
 
 def texts(app: AppTest) -> str:
