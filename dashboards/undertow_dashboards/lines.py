@@ -26,7 +26,8 @@ def incidents(found: Sequence[Incident], told: Callable[[Incident], str], label:
 def line(incident: Incident, told: str, label: str) -> None:
     """One incident: where, what is told of it, and a link to its page."""
     severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{severity.badge} {words.target_name(incident.target)}", width="content")
-        st.text(told, width="content")
-        live.incident_link(incident, label, ":material/arrow_forward:")
+    where, what, link = st.columns([5, 6, 1], vertical_alignment="center")
+    where.markdown(f"{severity.badge} {words.target_name(incident.target)}")
+    what.text(told)
+    with link:
+        live.incident_link(incident, label)

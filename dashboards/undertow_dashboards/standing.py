@@ -57,7 +57,7 @@ def _urgency(row: Row) -> tuple[int, int, int, str]:
 
 
 def standing(row: Row, now: float) -> str:
-    """The state as icon, word and time: `▲ changed since 10:02 UTC`."""
+    """The state as icon, word and time (UTC): `▲ changed since 10:02`."""
     state = row.state
     word = words.STATES.get(state.state, words.UNKNOWN).word
     return f"{SIGNS.get(state.state, '?')} {word}{_when(row, now)}"
@@ -66,13 +66,18 @@ def standing(row: Row, now: float) -> str:
 def _when(row: Row, now: float) -> str:
     state = row.state
     if state.state == "alert" and row.since is not None:
-        return f" since {words.clock_time(row.since, now)}"
+        return f" since {_clock(row.since, now)}"
     if state.state == "stale":
         since = state.stale_since if state.stale_since is not None else state.last
-        return f" since {words.clock_time(since, now)}" if since is not None else ""
+        return f" since {_clock(since, now)}" if since is not None else ""
     if state.state in ("insufficient_data", "insufficient", "collecting") and state.ready_at is not None:
-        return f" until about {words.clock_time(state.ready_at, now)}"
+        return f" until about {_clock(state.ready_at, now)}"
     return ""
+
+
+def _clock(at: float, now: float) -> str:
+    """Without the zone, which the column's name tells."""
+    return words.clock_time(at, now).removesuffix(" UTC")
 
 
 def facets(found: Sequence[Row]) -> dict[str, list[str]]:

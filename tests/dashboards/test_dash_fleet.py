@@ -151,9 +151,9 @@ def test_more_severe_and_busier_targets_come_first() -> None:
     ("shown", "told"),
     [
         (row("ok"), "✓ as usual"),
-        (row("stale", last=NOW - HOUR), "■ stale since 13:13 UTC"),
-        (row("stale", last=NOW, stale_since=NOW - HOUR), "■ stale since 13:13 UTC"),
-        (row("insufficient_data", ready_at=NOW + 30 * HOUR), "? not enough data until about 22 Sep 20:13 UTC"),
+        (row("stale", last=NOW - HOUR), "■ stale since 13:13"),
+        (row("stale", last=NOW, stale_since=NOW - HOUR), "■ stale since 13:13"),
+        (row("insufficient_data", ready_at=NOW + 30 * HOUR), "? not enough data until about 22 Sep 20:13"),
         (row("collecting"), "… learning"),
         (row("brand_new"), "? unknown"),
     ],
@@ -180,6 +180,14 @@ def test_a_clicked_name_is_the_target_of_its_row(monkeypatch: pytest.MonkeyPatch
     assert fleet.table(shown) == Target("openai", "b")
     state[fleet.CLICKED] = type("Click", (), {"row": 2})
     assert fleet.table(shown) is None
+
+
+def test_a_target_can_be_opened_without_a_mouse(open_page: Open) -> None:
+    """The box beside the filters goes to the page of the chosen target."""
+    app = open_page(find="sonnet")
+    assert app.selectbox[0].options == ["claude-sonnet-4-5 at anthropic via otel-gateway"]
+    app.selectbox[0].select_index(0).run()
+    assert app.title[0].value == "`claude-sonnet-4-5`"
 
 
 def test_incidents_beyond_the_cards_have_their_links(api: FakeApi, open_page: Open) -> None:

@@ -14,7 +14,7 @@ from undertow_dashboards.standing import Row
 
 WINDOW_S = 86_400.0
 MOST_CARDS = 3
-MOST_LINES = 20
+MOST_LINES = 10
 MOST_ROWS, ROW_PX = 25, 30
 FACETS = ("provider", "model", "gateway", "state")
 CLICKED = "opened target"
@@ -130,7 +130,7 @@ def _series(incident: Incident, span: tuple[float, float]) -> Series | None:
 @st.fragment
 def target_table(found: Sequence[Row]) -> None:
     """Every target, the urgent ones first; a filter redraws this table alone and asks the monitor nothing."""
-    shown = filtered(found)
+    shown, opened = filtered(found)
     count = words.counted(len(found), "target")
     st.caption(
         f"{len(shown)} of {count}, the urgent ones first; traffic, times, errors and costs of the last "
@@ -139,20 +139,26 @@ def target_table(found: Sequence[Row]) -> None:
     if not shown:
         st.text("No target is like that. Take a filter away.")
         return
-    if (clicked := table(shown)) is not None:
-        st.switch_page("pages/target.py", query_params=clicked.params())
+    opened = table(shown) or opened
+    if opened is not None:
+        st.switch_page("pages/target.py", query_params=opened.params())
 
 
-def filtered(found: Sequence[Row]) -> list[Row]:
-    """The rows that the filters leave; the filters are in the address, so that a link shows what its sender saw."""
+def filtered(found: Sequence[Row]) -> tuple[list[Row], Target | None]:
+    """The rows that the filters leave, and the one to open: no key reaches the buttons in the table.
+
+    The filters are in the address, so that a link shows what its sender saw.
+    """
     options = standing.facets(found)
-    boxes = st.columns([2, 2, 2, 2, 3])
+    *boxes, find, go = st.columns([2, 2, 2, 2, 2, 2])
     chosen = {
         name: box.multiselect(name.capitalize(), options[name], key=f"{name}s", bind="query-params", placeholder="all")
-        for name, box in zip(FACETS, boxes, strict=False)
+        for name, box in zip(FACETS, boxes, strict=True)
     }
-    text = boxes[-1].text_input("Find", placeholder="part of a name", key="find", bind="query-params")
-    return standing.matching(found, chosen, text)
+    text = find.text_input("Find", placeholder="part of a name", key="find", bind="query-params")
+    shown = standing.matching(found, chosen, text)
+    targets = [row.target for row in shown]
+    return shown, go.selectbox("Open", targets, index=None, format_func=words.target, placeholder="a target")
 
 
 def table(shown: Sequence[Row]) -> Target | None:
@@ -167,18 +173,18 @@ def table(shown: Sequence[Row]) -> Target | None:
         height="content" if len(shown) <= MOST_ROWS else MOST_ROWS * ROW_PX,
         row_height=ROW_PX,
         placeholder="–",
-        column_config=columns(),
+        column_config=columns(max(map(len, frame["state"]))),
         alt="Every target with its state, traffic, times, errors and costs",
     )
     clicked = st.session_state.get(CLICKED)
     return shown[clicked.row].target if clicked and clicked.row < len(shown) else None
 
 
-def columns() -> dict[str, Any]:
-    """How the columns are named, with their units."""
+def columns(state_chars: int) -> dict[str, Any]:
+    """How the columns are named, with their units; the state's is as wide as its longest text."""
     number = st.column_config.NumberColumn
     return {
-        "state": "State",
+        "state": st.column_config.TextColumn("State (times in UTC)", width=24 + 6 * state_chars),
         "model": st.column_config.ButtonColumn("Model", type="tertiary", alignment="left", key=CLICKED),
         "provider": "Provider",
         "gateway": "Gateway",
