@@ -187,7 +187,7 @@ def test_a_target_can_be_opened_without_a_mouse(open_page: Open) -> None:
     app = open_page(find="sonnet")
     assert app.selectbox[0].options == ["claude-sonnet-4-5 at anthropic via otel-gateway"]
     app.selectbox[0].select_index(0).run()
-    assert app.title[0].value == "`claude-sonnet-4-5`"
+    assert app.title[0].value == "`claude-sonnet-4-5` is as usual"
 
 
 def test_incidents_beyond_the_cards_have_their_links(api: FakeApi, open_page: Open) -> None:
