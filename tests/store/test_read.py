@@ -12,10 +12,11 @@ from undertow.batch import Batch, Decoded, Origin
 from undertow.errors import UsageError
 from undertow.span import Span
 from undertow.store import Store
+from undertow.store.bins import WIDTH
 from undertow.store.signals import SIGNALS
 
 T0 = 1_767_600_000.0
-LEVELS = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
+LEVELS = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 
 
 @pytest.fixture(name="spans", scope="module")
@@ -87,7 +88,8 @@ def expected(spans: list[Span], signal: str, start: float, end: float) -> dict[s
     known = [float(value) for value in taken if value is not None]
     if SIGNALS[signal].kind == "rate":
         return {"n": len(known), "rate": pytest.approx(np.mean(known))}
-    return {"n": len(known)} | {name: pytest.approx(np.quantile(known, level)) for name, level in LEVELS.items()}
+    levels = {name: pytest.approx(np.quantile(known, level), rel=WIDTH) for name, level in LEVELS.items()}
+    return {"n": len(known)} | levels
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -114,7 +116,7 @@ def test_distribution(full: Store, spans: list[Span], signal: str) -> None:
 def test_nothing_there(full: Store, spans: list[Span]) -> None:
     """A stretch without values has n = 0 and no quantiles; a series has no points."""
     found = full.distribution(spans[0].target, "output_tokens", (0, 1), (1, 2))
-    assert found["before"] == {"from": 0, "to": 1, "n": 0, "quantiles": dict.fromkeys(LEVELS)}
+    assert found["before"] == {"from": 0, "to": 1, "n": 0, "quantiles": dict.fromkeys(LEVELS), "ecdf": []}
     assert full.distribution(spans[0].target, "refusal", (0, 1), (1, 2))["after"]["rate"] is None
     assert full.series(spans[0].target, "refusal", 0, 600, 600)["points"] == []
 

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 import undertow
 from undertow.api import (
+    cost,
     detectability,
     docs,
     evidence,
+    fleet,
     health,
     incidents,
     ingest,
@@ -20,6 +22,7 @@ from undertow.api import (
     receivers,
     reply,
     series,
+    shares,
     silences,
     spans,
     targets,
@@ -36,7 +39,7 @@ from undertow.store import Store
 
 FAMILIES = (
     *(health, targets, detectability, memory, incidents, silences, receivers),
-    *(series, evidence, ingest, weights, spans),
+    *(series, shares, fleet, cost, evidence, ingest, weights, spans),
 )
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from undertow.api import reply
 from undertow.api.monitor import Document, Monitor
+from undertow.api.series import DAY_S, now
 
 Reason = Annotated[str | None, Query(max_length=128)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -17,7 +18,7 @@ def routes(monitor: Monitor) -> APIRouter:
     """/v1/ingest and /v1/rejects."""
     router = APIRouter(tags=["ingestion"])
 
-    @router.get("/v1/ingest", summary="Offsets, lag, counts, rejects by reason")
+    @router.get("/v1/ingest", summary="Offsets, lag, counts, throughput, rejects by reason")
     def ingest() -> Response:
         return reply.json(_ingestion(monitor))
 
@@ -29,10 +30,16 @@ def routes(monitor: Monitor) -> APIRouter:
 
 
 def _ingestion(monitor: Monitor) -> Document:
-    found = monitor.store.ingestion()
+    found = monitor.store.ingestion() | {"throughput": _throughput(monitor)}
     if monitor.source is None:
         return found | {"source": {"state": "none", "detail": ""}}
     status = monitor.source.status()
     lags = {(p.topic, p.partition): p.lag for p in status.partitions}
     partitions = [p | {"lag": lags.get((p["topic"], p["partition"]))} for p in found["partitions"]]
     return found | {"partitions": partitions, "source": {"state": status.state, "detail": status.detail}}
+
+
+def _throughput(monitor: Monitor) -> Document:
+    """Now by the clock, and over the last day of event time."""
+    points = monitor.store.stored(now(monitor), DAY_S)
+    return {"per_s": monitor.store.stored_per_s(), "points": points}

@@ -13,12 +13,13 @@ from undertow.api.reply import Problem
 from undertow.span import Target
 
 DAY_S = 86_400.0
-QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+QUANTILES = ("p05", "p25", "p50", "p75", "p95", "p99")
 
 Name = Annotated[str, Query(max_length=512)]
 Moment = Annotated[float | None, Query(ge=0, le=253_402_300_799, allow_inf_nan=False, description="Unix seconds")]
 Step = Annotated[float, Query(ge=1, le=31_536_000, allow_inf_nan=False, description="seconds")]
 Signal = Annotated[str, Query(max_length=256)]
+Route = Annotated[str | None, Query(max_length=512, description="of one route alone")]
 
 
 def _target(provider: Name, model: Name, gateway: Name | None = None, deployment: Name | None = None) -> Target:
@@ -41,16 +42,23 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.get("/v1/series", summary="A signal's quantiles or rate over time; the last day unless told otherwise")
     def series(
-        request: Request, target: OfTarget, signal: Signal, start: Moment = None, end: Moment = None, step_s: Step = 600
+        request: Request,
+        target: OfTarget,
+        signal: Signal,
+        route: Route = None,
+        start: Moment = None,
+        end: Moment = None,
+        step_s: Step = 600,
     ) -> Response:
-        until = _now(monitor) if end is None else end
-        found = monitor.store.series(target, signal, until - DAY_S if start is None else start, until, step_s)
+        window = last(monitor, start, end)
+        found = monitor.store.series(target, signal, window.start, window.end, step_s, route)
         return reply.table(request, found, "points", _schema(found["kind"]))
 
     @router.get("/v1/distribution", summary="A signal in the baseline against now, or in any two windows")
     def distribution(
         target: OfTarget,
         signal: Signal,
+        route: Route = None,
         before_start: Moment = None,
         before_end: Moment = None,
         after_start: Moment = None,
@@ -59,12 +67,18 @@ def routes(monitor: Monitor) -> APIRouter:
         before, after = _windows(monitor, target)
         before = _window(before, before_start, before_end)
         after = _window(after, after_start, after_end)
-        return reply.json(monitor.store.distribution(target, signal, before, after))
+        return reply.json(monitor.store.distribution(target, signal, before, after, route))
 
     return router
 
 
-def _now(monitor: Monitor) -> float:
+def last(monitor: Monitor, start: float | None, end: float | None, length_s: float = DAY_S) -> Window:
+    """The window that was asked for, by default the last `length_s` before its end, which is by default now."""
+    until = now(monitor) if end is None else end
+    return Window(max(0.0, until - length_s) if start is None else start, until)
+
+
+def now(monitor: Monitor) -> float:
     """Just past the newest event time, or the clock's time before anything came."""
     newest = monitor.store.newest()
     return monitor.clock() if newest is None else newest + 1.0
@@ -91,6 +105,6 @@ def _windows(monitor: Monitor, target: Target) -> tuple[Window, Window]:
 
 
 def _schema(kind: str) -> pa.Schema:
-    names: tuple[str, ...] = ("rate",) if kind == "rate" else QUANTILES
+    names = {"rate": ("rate",), "count": ()}.get(kind, QUANTILES)
     columns: list[Any] = [("at", pa.float64()), ("n", pa.int64()), *((name, pa.float64()) for name in names)]
     return pa.schema(columns)

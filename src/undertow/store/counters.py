@@ -22,7 +22,7 @@ _KINDS: dict[str, Callable[[Decoded], Counter[str]]] = {
 }
 
 Key = tuple[str, str]
-"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `unknown_keys`) and name."""
+"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `unknown_keys`, `formats`) and name."""
 
 
 class Counters:
@@ -66,6 +66,8 @@ def tally(batch: Batch, committed: Committed, refused: Sequence[Refusal]) -> Cou
         counts["total", field] = getattr(committed, field)
     for refusal in refused:
         counts["rejects", refusal.reject.reason] += 1
+    for _, decoded in batch.messages:
+        counts["formats", decoded.format] += decoded.count
     for kind, of in _KINDS.items():
         for found in filter(None, (of(decoded) for _, decoded in batch.messages)):
             for name, count in found.items():

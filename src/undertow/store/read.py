@@ -9,16 +9,8 @@ import pyarrow as pa
 
 from undertow.errors import UsageError
 from undertow.span import Target
-from undertow.store.rollups import BUCKET_S
+from undertow.store.cells import OF_TARGET, TARGET
 from undertow.store.schema import SPAN_COLUMNS
-from undertow.store.signals import Signal, signal
-
-MAX_POINTS = 10_000
-QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-
-_LEVELS = f"[{', '.join(map(str, QUANTILES.values()))}]"
-_TARGET = ("gateway", "provider", "model", "deployment")
-_OF_TARGET = " AND ".join(f"{name} IS NOT DISTINCT FROM ${name}" for name in _TARGET)
 
 Row = dict[str, Any]
 
@@ -52,7 +44,7 @@ def released(
     values: dict[str, Any] = {"after": after, "until": until}
     where = "NOT late AND ended_at > $after AND ended_at <= $until"
     if target is not None:
-        where += f" AND {_OF_TARGET}"
+        where += f" AND {OF_TARGET}"
         values |= target.as_dict()
     return con.execute(
         f"SELECT {quoted} FROM spans WHERE {where} ORDER BY ended_at, span_id",  # noqa: S608
@@ -77,7 +69,7 @@ def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
     )
     served = ("snapshot", "alias", "unknown")
     return [
-        {"target": {name: row.pop(name) for name in _TARGET}, "served_model": {name: row.pop(name) for name in served}}
+        {"target": {name: row.pop(name) for name in TARGET}, "served_model": {name: row.pop(name) for name in served}}
         | row
         for row in found
     ]
@@ -163,6 +155,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "unknown_keys": _listed(counts, "unknown_keys", "name"),
         "coerced": _listed(counts, "coerced", "name"),
         "derived": _listed(counts, "derived", "name"),
+        "formats": _listed(counts, "formats", "name"),
         "newest": newest[0][0] if newest else None,
     }
 
@@ -180,73 +173,3 @@ def rejects(con: duckdb.DuckDBPyConnection, reason: str | None, limit: int) -> l
            ORDER BY received_at DESC, rowid DESC LIMIT $limit""",
         {"reason": reason, "limit": limit},
     )
-
-
-def series(con: duckdb.DuckDBPyConnection, target: Target, name: str, start: float, end: float, step_s: float) -> Row:
-    """A signal of a target over [start, end) in steps: `n` and quantiles or rate of each step that has any.
-
-    A rate in whole steps of ten minutes is read off the rollups and so reaches back beyond the raw rows.
-    """
-    if not (step_s > 0 and end > start and (end - start) / step_s <= MAX_POINTS):
-        raise UsageError(f"a series needs start < end and at most {MAX_POINTS} steps")
-    found = signal(name)
-    values = target.as_dict() | {"start": start, "end": end, "step": step_s}
-    whole = found.kind == "rate" and step_s % BUCKET_S == 0 and start % BUCKET_S == 0
-    query = _ROLLED.replace("SIGNAL", name) if whole else _raw(found)
-    points = [_point(found, start + step * step_s, *row) for step, *row in con.execute(query, values).fetchall()]
-    return {"signal": name, "kind": found.kind, "unit": found.unit, "points": points}
-
-
-_ROLLED = f"""
-    SELECT floor((bucket - $start) / $step) AS step, sum(SIGNAL_n) AS n, sum(SIGNAL_sum) / sum(SIGNAL_n) AS rate
-    FROM rollups WHERE {_OF_TARGET} AND bucket >= $start AND bucket < $end
-    GROUP BY step HAVING n > 0 ORDER BY step"""  # noqa: S608
-
-
-def _summary(found: Signal) -> str:
-    return "avg(value)" if found.kind == "rate" else f"quantile_cont(value, {_LEVELS})"
-
-
-def _raw(found: Signal) -> str:
-    return f"""
-        SELECT floor((ended_at - $start) / $step) AS step, count(*) AS n, {_summary(found)}
-        FROM (SELECT ended_at, {found.sql} AS value FROM spans
-              WHERE {_OF_TARGET} AND ended_at >= $start AND ended_at < $end)
-        WHERE value IS NOT NULL GROUP BY step ORDER BY step"""  # noqa: S608
-
-
-def _point(found: Signal, at: float, n: int, summary: Any) -> Row:
-    point: Row = {"at": at, "n": int(n)}
-    return point | ({"rate": summary} if found.kind == "rate" else _quantiles(summary))
-
-
-def _quantiles(levels: Sequence[float] | None) -> Row:
-    return dict(zip(QUANTILES, levels, strict=True)) if levels else dict.fromkeys(QUANTILES)
-
-
-def distribution(
-    con: duckdb.DuckDBPyConnection,
-    target: Target,
-    name: str,
-    before: tuple[float, float],
-    after: tuple[float, float],
-) -> Row:
-    """A signal of a target over two stretches of event time, each [from, to) in Unix seconds."""
-    found = signal(name)
-    return {
-        "signal": name,
-        "kind": found.kind,
-        "unit": found.unit,
-        "before": _stretch(con, target, found, *before),
-        "after": _stretch(con, target, found, *after),
-    }
-
-
-def _stretch(con: duckdb.DuckDBPyConnection, target: Target, found: Signal, start: float, end: float) -> Row:
-    ((n, summary),) = con.execute(
-        f"""SELECT count(*), {_summary(found)} FROM (SELECT {found.sql} AS value FROM spans
-            WHERE {_OF_TARGET} AND ended_at >= $start AND ended_at < $end) WHERE value IS NOT NULL""",  # noqa: S608
-        target.as_dict() | {"start": start, "end": end},
-    ).fetchall()
-    stretch: Row = {"from": start, "to": end, "n": n}
-    return stretch | ({"rate": summary} if found.kind == "rate" else {"quantiles": _quantiles(summary)})

@@ -2,13 +2,14 @@
 
 import duckdb
 
-from undertow.store.signals import SIGNALS
+from undertow.store.plan import BUCKET_S
+from undertow.store.signals import SIGNALS, TOTALS
 
-BUCKET_S = 600
 _KEYS = ("bucket", "gateway", "provider", "model", "deployment", "operation", "status")
-_COUNTS = ("spans", "late", *(f"{name}_{part}" for name in SIGNALS for part in ("n", "sum")))
+_COUNTS = ("spans", "late", *(f"{name}_{part}" for name in SIGNALS for part in ("n", "sum")), *TOTALS)
 _MEASURES = ", ".join(
-    f"count({signal.sql}) AS {name}_n, coalesce(sum({signal.sql}), 0) AS {name}_sum" for name, signal in SIGNALS.items()
+    [f"count({found.sql}) AS {name}_n, coalesce(sum({found.sql}), 0) AS {name}_sum" for name, found in SIGNALS.items()]
+    + [f"coalesce(sum({sql}), 0) AS {name}" for name, sql in TOTALS.items()]
 )
 _COLUMNS = (*_KEYS, *_COUNTS, "first", "last")
 

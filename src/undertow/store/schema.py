@@ -12,7 +12,7 @@ from undertow.errors import StoreError
 from undertow.span import FIELDS
 from undertow.store import evidence
 from undertow.store.db import transaction
-from undertow.store.signals import SIGNALS
+from undertow.store.signals import SIGNALS, TOTALS
 
 _SQL = {
     "str": "VARCHAR",
@@ -33,7 +33,7 @@ ORIGIN_COLUMNS: dict[str, str] = {
 SPAN_COLUMNS: dict[str, str] = {f.name: _SQL[f.kind] for f in FIELDS} | {"ended_at": "DOUBLE"}
 MEASURES: dict[str, str] = {
     column: kind for name in SIGNALS for column, kind in ((f"{name}_n", "BIGINT"), (f"{name}_sum", "DOUBLE"))
-}
+} | dict.fromkeys(TOTALS, "DOUBLE")
 FOLLOWING: dict[str, dict[str, str]] = {
     "spans": SPAN_COLUMNS | {"late": "BOOLEAN"} | ORIGIN_COLUMNS,
     "rollups": MEASURES,

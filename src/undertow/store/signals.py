@@ -1,4 +1,4 @@
-"""What a series can show, as SQL over the span columns. Rollups and queries both follow this table."""
+"""What a series can show, as SQL over the span columns. Rollups, sketches and queries all follow these tables."""
 
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,11 @@ class Signal(NamedTuple):
     unit: str
     value: str
     taking_part: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.unit == "tokens"
 
     @property
     def sql(self) -> str:
@@ -46,10 +51,43 @@ SIGNALS: dict[str, Signal] = {
 `served_snapshot` is unknown where a gateway does not say which model answered, and false where it names the alias.
 """
 
+REQUESTS = "requests"
+"""The one name of a series that is no value of a span: how many there are."""
+
+
+class Category(NamedTuple):
+    """One name per span: `value` where the span takes part, else NULL."""
+
+    value: str
+    taking_part: str
+
+    @property
+    def sql(self) -> str:
+        """An expression of type VARCHAR over the columns of `spans`."""
+        return f"CASE WHEN {self.taking_part} THEN {self.value} END"
+
+
+CATEGORIES: dict[str, Category] = {
+    "finish_reason": Category("finish_reason", _CONTENT),
+    "error_class": Category("error_class", _EVERY),
+    "response_model": Category("response_model", _SUCCESS),
+    "system_fingerprint": Category("system_fingerprint", _SUCCESS),
+    "prompt_version": Category("prompt_version", _EVERY),
+    "variant": Category("variant", _EVERY),
+}
+"""Name to definition; the names are those of the API."""
+
+TOTALS: dict[str, str] = {
+    "all_output_tokens": "output_tokens",
+    "priced_tokens": "CASE WHEN cost_usd IS NOT NULL THEN input_tokens + output_tokens END",
+    "priced_cost_usd": "CASE WHEN input_tokens + output_tokens IS NOT NULL THEN cost_usd END",
+}
+"""Sums that no signal is, as SQL over the columns of `spans`: of every request, whether it takes part or not."""
+
 
 def signal(name: str) -> Signal:
     """The signal called `name`; raises UsageError naming those there are."""
     try:
         return SIGNALS[name]
     except KeyError:
-        raise UsageError(f"there is no signal {name[:64]!r}; there are {', '.join(SIGNALS)}") from None
+        raise UsageError(f"there is no signal {name[:64]!r}; there are {', '.join([*SIGNALS, REQUESTS])}") from None

@@ -17,11 +17,12 @@ from undertow.config import StoreConfig
 from undertow.errors import StoreError, TryAgain, UndertowError
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, evidence, read, retention, schema, state, surroundings
+from undertow.store import db, evidence, history, overview, read, retention, schema, state, surroundings
 from undertow.store.counters import Counters
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
 from undertow.store.lateness import Horizon
+from undertow.store.meter import Meter
 from undertow.store.state import Judgement, Recorded
 
 
@@ -51,6 +52,7 @@ class Store:
         self._connection = connection
         self._writer = connection.cursor()
         self._writing = threading.RLock()
+        self._meter = Meter()
         schema.migrate(self._writer, name)
         self._memory = Memory(
             Recent.rebuilt(self._writer), Counters.read(self._writer), state.progress(self._writer, "newest")
@@ -115,6 +117,12 @@ class Store:
         with db.told(self.name), self._connection.cursor() as con:
             yield con
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """For several questions that must see the same commit."""
+        with self._read() as con, db.transaction(con):
+            yield con
+
     # ------------------------------------------------------------------ sources
 
     def ingest(self, batch: Batch) -> Committed:
@@ -128,7 +136,9 @@ class Store:
                 math.inf if now is None else now + self._lateness_s,
             )
             received_at = system_clock() if now is None else now
-            return Ingest(self._writer, self._memory, self._config, self._failpoint).run(batch, horizon, received_at)
+            done = Ingest(self._writer, self._memory, self._config, self._failpoint).run(batch, horizon, received_at)
+            self._meter.add(done.stored)
+            return done
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition of `topic` that was ever committed."""
@@ -248,17 +258,50 @@ class Store:
         with self._read() as con:
             return read.rejects(con, reason, limit)
 
-    def series(self, target: Target, signal: str, start: float, end: float, step_s: float) -> dict[str, Any]:
+    def series(
+        self, target: Target, signal: str, start: float, end: float, step_s: float, route: str | None = None
+    ) -> dict[str, Any]:
         """A signal over time, as /v1/series gives it; raises UsageError for an unknown signal."""
-        with self._read() as con:
-            return read.series(con, target, signal, start, end, step_s)
+        with self._snapshot() as con:
+            return history.series(con, target, signal, route, (start, end), step_s)
+
+    def shares(
+        self, target: Target, field: str, start: float, end: float, step_s: float, route: str | None = None
+    ) -> dict[str, Any]:
+        """The names of a field over time, as /v1/shares gives them; raises UsageError for an unknown field."""
+        with self._snapshot() as con:
+            return history.shares(con, target, field, route, (start, end), step_s)
 
     def distribution(
-        self, target: Target, signal: str, before: tuple[float, float], after: tuple[float, float]
+        self,
+        target: Target,
+        signal: str,
+        before: tuple[float, float],
+        after: tuple[float, float],
+        route: str | None = None,
     ) -> dict[str, Any]:
-        """A signal in two stretches of time, as /v1/distribution gives it; raises UsageError for an unknown signal."""
+        """Two stretches of time, as /v1/distribution gives them; raises UsageError for an unknown signal."""
+        with self._snapshot() as con:
+            return history.distribution(con, target, signal, route, before, after)
+
+    def fleet(self, until: float, window_s: float) -> dict[str, Any]:
+        """Every target in the `window_s` before `until`, as /v1/fleet gives it."""
+        with self._snapshot() as con:
+            return overview.fleet(con, until, window_s)
+
+    def cost(self, start: float, end: float, step_s: float) -> dict[str, Any]:
+        """What every target cost over time, as /v1/cost gives it."""
         with self._read() as con:
-            return read.distribution(con, target, signal, before, after)
+            return overview.cost(con, (start, end), step_s)
+
+    def stored(self, until: float, window_s: float) -> list[dict[str, Any]]:
+        """`{"at", "n"}`: how many spans were stored of each ten minutes of the `window_s` before `until`."""
+        with self._read() as con:
+            return list(overview.stored(con, until, window_s))
+
+    def stored_per_s(self) -> float | None:
+        """Spans stored a second over the last minute of the clock; None right after the start."""
+        return self._meter.per_s()
 
     def evidence(self, target: Target, signal: str, start: float, end: float) -> list[dict[str, Any]]:
         """What the evidence of a signal was over [start, end), as /v1/evidence gives it."""

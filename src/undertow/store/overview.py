@@ -1,0 +1,111 @@
+"""All targets at once: how they do, what they cost, and how much comes in."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import duckdb
+
+from undertow.errors import UsageError
+from undertow.store import bins, rolled
+from undertow.store.cells import TARGET, Asked
+from undertow.store.history import Row, Window, by_group, steps
+from undertow.store.plan import BUCKET_S
+
+_SUMS = f"""
+    SELECT {", ".join(TARGET)}, CAST(floor((bucket - $start) / $step) AS BIGINT) AS step,
+        CAST(sum(spans) AS BIGINT) AS requests,
+        sum(error_sum) AS errors,
+        CAST(coalesce(sum(cost_usd_n), 0) AS BIGINT) AS priced,
+        coalesce(sum(cost_usd_sum), 0) AS cost_usd,
+        CAST(coalesce(sum(input_tokens_sum), 0) AS BIGINT) AS input_tokens,
+        CAST(coalesce(sum(all_output_tokens), 0) AS BIGINT) AS output_tokens,
+        sum(priced_cost_usd) AS priced_cost_usd, sum(priced_tokens) AS priced_tokens
+    FROM rollups WHERE bucket >= $start AND bucket < $end
+    GROUP BY ALL ORDER BY {", ".join(TARGET)}, step"""  # noqa: S608
+_TIMES = {"p50_s": ("duration_s", 0.5), "p95_s": ("duration_s", 0.95), "p99_s": ("duration_s", 0.99)} | {
+    "ttft_p50_s": ("ttft_s", 0.5)
+}
+
+
+def _sums(con: duckdb.DuckDBPyConnection, start: float, end: float, step_s: float) -> list[Row]:
+    result = con.execute(_SUMS, {"start": start, "end": end, "step": step_s})
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in TARGET)
+
+
+def fleet(con: duckdb.DuckDBPyConnection, until: float, window_s: float) -> Row:
+    """Every target that had a request in the `window_s` before `until`, which is rounded to whole ten minutes."""
+    start = (until - window_s) // BUCKET_S * BUCKET_S
+    found = _sums(con, start, until, until - start)
+    requests: dict[str | None, int] = {}
+    for row in found:
+        requests[row["gateway"]] = requests.get(row["gateway"], 0) + row["requests"]
+    times = _times(con, start, until)
+    targets = [_standing(row, requests[row["gateway"]]) | times.get(_key(row), dict.fromkeys(_TIMES)) for row in found]
+    return {"until": until, "window_s": window_s, "targets": targets}
+
+
+def _standing(row: Row, of_gateway: int) -> Row:
+    priced = row["priced"] > 0
+    return {
+        "target": {name: row[name] for name in TARGET},
+        "requests": row["requests"],
+        "share": row["requests"] / of_gateway,
+        "error_rate": row["errors"] / row["requests"],
+        "cost_usd": row["cost_usd"] if priced else None,
+        "cost_usd_per_1k_tokens": 1000 * row["priced_cost_usd"] / row["priced_tokens"]
+        if row["priced_tokens"]
+        else None,
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
+    }
+
+
+def _times(con: duckdb.DuckDBPyConnection, start: float, until: float) -> dict[tuple[Any, ...], Row]:
+    """Quantiles of the times that answers took, by target."""
+    cover = rolled.cover(con, start, until, until - start)
+    cells = Asked(cover, TARGET, ["duration_s_bins", "ttft_s_bins"]).read(con)
+    places: dict[tuple[Any, ...], int] = {}
+    owners = [places.setdefault(key, len(places)) for key in zip(*(cells[n].to_pylist() for n in TARGET), strict=True)]
+    keys = list(places)
+    found: dict[tuple[Any, ...], Row] = {key: dict.fromkeys(_TIMES) for key in keys}
+    for signal in ("duration_s", "ttft_s"):
+        wanted = [name for name, (of, _) in _TIMES.items() if of == signal]
+        levels = [_TIMES[name][1] for name in wanted]
+        for place, held in by_group(cells, f"{signal}_bins", owners):
+            found[keys[place]] |= zip(wanted, bins.quantiles(held, levels) or (), strict=True)
+    return found
+
+
+def cost(con: duckdb.DuckDBPyConnection, window: Window, step_s: float) -> Row:
+    """What each target cost over a window of whole ten minutes, in steps; a step without requests has no point."""
+    if step_s % BUCKET_S:
+        raise UsageError(f"costs come in steps of whole {BUCKET_S} s")
+    start, end = steps(window, step_s)
+    start = start // BUCKET_S * BUCKET_S
+    targets = []
+    for key, rows in groupby(_sums(con, start, end, step_s), _key):
+        points = [_spent(row, start + row["step"] * step_s) for row in rows]
+        targets.append({"target": dict(zip(TARGET, key, strict=True)), "points": points})
+    return {"start": start, "end": end, "step_s": step_s, "targets": targets}
+
+
+def _spent(row: Row, at: float) -> Row:
+    names = ("requests", "priced", "cost_usd", "input_tokens", "output_tokens")
+    point = {"at": at} | {name: row[name] for name in names}
+    return point if row["priced"] else point | {"cost_usd": None}
+
+
+def stored(con: duckdb.DuckDBPyConnection, until: float, window_s: float) -> Iterator[Row]:
+    """How many spans were stored of each ten minutes before `until` that have any."""
+    rows = con.execute(
+        "SELECT bucket, CAST(sum(spans) AS BIGINT) FROM rollups WHERE bucket > $start AND bucket <= $until "
+        "GROUP BY bucket ORDER BY bucket",
+        {"start": until - window_s - BUCKET_S, "until": until},
+    ).fetchall()
+    return ({"at": float(bucket), "n": n} for bucket, n in rows)
