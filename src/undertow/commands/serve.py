@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ EXAMPLE = "undertow serve --config undertow.toml"
 
 TICK_S = 1.0
 SILENCE_S = 15.0
+ROLLING_S = 5.0
 RETENTION_S = 3600.0
 STOP_S = 8.0
 LAST_ANSWERS_S = 2
@@ -90,6 +92,7 @@ class Monitor:
         self._crew.repeat("detection", TICK_S, self._tick)
         self._crew.start("outbox", self._deliverer.run)
         self._crew.repeat("silence", SILENCE_S, self._silence.tick)
+        self._crew.repeat("rolling", ROLLING_S, self._roll)
         self._crew.repeat("retention", RETENTION_S, self._retain)
         with self._exported():
             self._server.run(sockets=[listener])
@@ -119,6 +122,14 @@ class Monitor:
     def _between_slices(self, _: int) -> None:
         if self._crew.stop.is_set():
             raise _Stopping
+
+    def _roll(self) -> None:
+        """Sum up what is over, taking at most half of the time where there is much of it."""
+        while not self._crew.stop.is_set():
+            began = time.monotonic()
+            if not self._store.roll():
+                return
+            self._crew.stop.wait(time.monotonic() - began)
 
     def _retain(self) -> None:
         deleted = self._store.retain(system_clock())

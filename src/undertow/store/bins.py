@@ -78,8 +78,10 @@ def _statistics(found: Bins, ranks: NDArray[np.int64], *, whole: bool) -> NDArra
     count = found.counts[place]
     share = (ranks - (ends[place] - count) + 0.5) / count
     low, high = edges(found.bins[place])
-    values = low + (high - low) * share
-    return np.rint(values) if whole else values
+    if not whole:
+        return low + (high - low) * share
+    first, last = np.floor(low * _ROUNDED) + 1, np.floor(high * _ROUNDED)
+    return np.minimum(first + np.floor(share * np.maximum(last - first + 1, 1)), last)
 
 
 def ecdf(found: Bins, *, whole: bool = False) -> list[list[float]]:

@@ -15,6 +15,9 @@ from undertow.store import bins
 from undertow.store.plan import Cover
 from undertow.store.signals import CATEGORIES, SIGNALS, Signal
 
+MORE = "more_routes"
+"""Key of a cell that stands for the routes beyond those that are kept apart; raw rows have none."""
+
 TARGET = ("gateway", "provider", "model", "deployment")
 OF_TARGET = " AND ".join(f"{name} IS NOT DISTINCT FROM ${name}" for name in TARGET)
 
@@ -66,12 +69,23 @@ class Asked:
 
     def read(self, con: duckdb.DuckDBPyConnection) -> pa.Table:
         """The cells, as the caller's transaction sees them."""
-        parts = [self._raw(con, *stretch) for stretch in self._cover.raw or [(0.0, 0.0)]]
-        return pa.concat_tables(parts).combine_chunks()
+        parts = [self._raw(con, *stretch) for stretch in self._cover.raw]
+        parts += [self._rolled(con, "sketches_hour", self._cover.hours)] if self._cover.hours else []
+        parts += [self._rolled(con, "sketches", self._cover.buckets)] if self._cover.buckets else []
+        return pa.concat_tables(parts or [self._raw(con, 0.0, 0.0)]).combine_chunks()
 
     def _raw(self, con: duckdb.DuckDBPyConnection, start: float, end: float) -> pa.Table:
-        chosen = [*self._keys, *(f"{EXPRESSIONS[name]} AS {name}" for name in self._measures)]
+        keys = [f"false AS {MORE}" if key == MORE else key for key in self._keys]
+        chosen = [*keys, *(f"{EXPRESSIONS[name]} AS {name}" for name in self._measures)]
         sql = f"""
             SELECT CAST(floor((ended_at - $start) / $step) AS BIGINT) AS step, {", ".join(chosen)}
             FROM spans WHERE ended_at >= $from AND ended_at < $to AND {self._where} GROUP BY ALL"""  # noqa: S608
         return con.execute(sql, self._values | {"from": start, "to": end}).to_arrow_table()
+
+    def _rolled(self, con: duckdb.DuckDBPyConnection, table: str, places: Sequence[int]) -> pa.Table:
+        sql = f"""
+            SELECT CAST(floor((bucket - $start) / $step) AS BIGINT) AS step, {", ".join(self._keys + self._measures)}
+            FROM {table} WHERE bucket BETWEEN $from AND $to AND bucket IN (SELECT unnest($places))
+            AND {self._where}"""  # noqa: S608
+        within = {"from": places[0], "to": places[-1], "places": list(places)}
+        return con.execute(sql, self._values | within).to_arrow_table()

@@ -1,17 +1,19 @@
 """Signals, names and requests of a target over time, and of two stretches of time beside each other."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from undertow.errors import UsageError
 from undertow.span import Target
 from undertow.store import bins, rolled
 from undertow.store.bins import NONE, Bins
-from undertow.store.cells import Asked
+from undertow.store.cells import MORE, Asked
 from undertow.store.plan import MAX_STEPS, aligned
 from undertow.store.signals import CATEGORIES, REQUESTS, SIGNALS, Signal, signal
 
@@ -98,104 +100,97 @@ def shares(
 ) -> Row:
     """How many of a target's spans had which name, in steps: the MAX_NAMES most frequent ones, `other` is the rest."""
     start, end = steps(window, step_s)
-    known = _named(con, target, field, route, (start, end), step_s)
-    shown = set(_most_frequent(known))
-    points = []
-    for step in sorted({step for step, _ in known}):
-        names = {name: n for (at, name), n in known.items() if at == step and name in shown}
-        n = sum(n for (at, _), n in known.items() if at == step)
-        points.append({"at": start + step * step_s, "n": n, "shares": names, "other": n - sum(names.values())})
+    cover = rolled.cover(con, start, end, step_s)
+    if field == ROUTE:
+        cells = Asked(cover, [ROUTE, MORE], ["spans"]).of(target, route).read(con)
+        found = _tally(cells.filter(pc.or_(pc.is_valid(cells[ROUTE]), cells[MORE])), ROUTE, "spans")
+    elif field in CATEGORIES:
+        found = _named(Asked(cover, [], [f"{field}_n", f"{field}_values"]).of(target, route).read(con), field)
+    else:
+        raise UsageError(f"there is no field {field[:64]!r}; there are {', '.join([*CATEGORIES, ROUTE])}")
+    points = [{"at": start + step * step_s} | _shares(names) for step, names in sorted(_shown(found).items())]
     return {"field": field, "points": points}
 
 
 _REST = None
-"""What the names that were not kept apart are called among the others."""
+"""What the names that are not told apart are called among the others."""
+
+Names = dict[str | None, int]
 
 
-def _named(
-    con: duckdb.DuckDBPyConnection, target: Target, field: str, route: str | None, window: Window, step_s: float
-) -> dict[tuple[int, str | None], int]:
-    """Counts by step and name; those whose name was not kept stand under None."""
-    cover = rolled.cover(con, *window, step_s)
-    if field == ROUTE:
-        cells = Asked(cover, ["route"], ["spans"]).where("route IS NOT NULL", {}).of(target, route).read(con)
-        return _tally(cells["step"], cells["route"], cells["spans"])
-    if field not in CATEGORIES:
-        raise UsageError(f"there is no field {field[:64]!r}; there are {', '.join([*CATEGORIES, ROUTE])}")
-    cells = Asked(cover, [], [f"{field}_n", f"{field}_values"]).of(target, route).read(con)
+def _shares(counted: Names) -> Row:
+    named = {name: n for name, n in counted.items() if name is not _REST}
+    return {"n": sum(counted.values()), "shares": named, "other": counted.get(_REST, 0)}
+
+
+def _named(cells: pa.Table, field: str) -> dict[int, Names]:
+    """Counts of a category by step and name; what the cells do not tell apart is the rest."""
     values = one_array(cells[f"{field}_values"])
-    owners = np.repeat(cells["step"].to_numpy(), np.diff(values.offsets.to_numpy()))
-    counted = _tally(pa.array(owners), values.keys, values.items)
+    offsets = values.offsets.to_numpy()
+    held = slice(offsets[0], offsets[-1])
+    owners = np.repeat(cells["step"].to_numpy(), np.diff(offsets))
+    counted = _tally(pa.table({"step": owners, "name": values.keys[held], "n": values.items[held]}), "name", "n")
     for row in _summed(cells, [f"{field}_n"]):
-        named = sum(n for (step, _), n in counted.items() if step == row["step"])
-        if row[f"{field}_n"] > named:
-            counted[row["step"], _REST] = row[f"{field}_n"] - named
+        if rest := row[f"{field}_n"] - sum(counted.get(row["step"], {}).values()):
+            counted.setdefault(row["step"], {})[_REST] = rest
     return counted
 
 
-def _tally(step: Any, name: Any, n: Any) -> dict[tuple[int, str | None], int]:
-    found = pa.table({"step": step, "name": name, "n": n}).group_by(["step", "name"]).aggregate([("n", "sum")])
-    return {(row["step"], row["name"]): row["n_sum"] for row in found.to_pylist()}
+def _tally(cells: pa.Table, name: str, n: str) -> dict[int, Names]:
+    counted: dict[int, Names] = {}
+    for row in cells.group_by(["step", name]).aggregate([(n, "sum")]).to_pylist():
+        counted.setdefault(row["step"], {})[row[name]] = row[f"{n}_sum"]
+    return counted
 
 
-def _most_frequent(known: Mapping[tuple[int, str | None], int]) -> list[str]:
-    totals: dict[str, int] = {}
-    for (_, name), n in known.items():
-        if name is not _REST:
-            totals[name] = totals.get(name, 0) + n
-    return sorted(totals, key=lambda name: (-totals[name], name))[:MAX_NAMES]
+def _shown(counted: dict[int, Names]) -> dict[int, Names]:
+    """The same with the names that are most frequent over all steps, and the rest."""
+    totals: Counter[str] = Counter()
+    for names in counted.values():
+        totals.update({name: n for name, n in names.items() if name is not _REST})
+    shown = set(sorted(totals, key=lambda name: (-totals[name], name))[:MAX_NAMES])
+    told: dict[int, Names] = {}
+    for step, names in counted.items():
+        told[step] = {name: n for name, n in names.items() if name in shown}
+        if rest := sum(names.values()) - sum(told[step].values()):
+            told[step][_REST] = rest
+    return told
 
 
 def distribution(
     con: duckdb.DuckDBPyConnection, target: Target, name: str, route: str | None, before: Window, after: Window
 ) -> Row:
     """A signal or a field of a target over two stretches of event time, each [from, to) in Unix seconds."""
-    sides = {"before": before, "after": after}
     if name in CATEGORIES:
-        head: Row = {"signal": name, "kind": "shares", "unit": "requests"}
-        made = {side: _share_side(con, target, name, route, window) for side, window in sides.items()}
+        kind, unit, columns = "shares", "requests", [f"{name}_n", f"{name}_values"]
     else:
         found = signal(name)
-        head = {"signal": name, "kind": found.kind, "unit": found.unit}
-        made = {side: _side(con, target, name, route, window) for side, window in sides.items()}
-    return head | made | {"routes": _routes(con, target, before, after)}
+        kind, unit, columns = found.kind, found.unit, _columns(name, found)
+    sides, counts = {}, []
+    for side, window in (("before", before), ("after", after)):
+        cover = rolled.cover(con, *window, max(window[1] - window[0], 1.0))
+        cells = Asked(cover, [ROUTE, MORE], ["spans", *columns]).of(target).read(con)
+        counts.append(_tally(cells.filter(pc.invert(cells[MORE])), ROUTE, "spans").get(0, {}))
+        of_route = cells if route is None else cells.filter(pc.equal(cells[ROUTE], route))
+        sides[side] = {"from": window[0], "to": window[1]} | _side(of_route, name)
+    return {"signal": name, "kind": kind, "unit": unit} | sides | {"routes": _routes(*counts)}
 
 
-def _side(con: duckdb.DuckDBPyConnection, target: Target, name: str, route: str | None, window: Window) -> Row:
+def _side(cells: pa.Table, name: str) -> Row:
+    if name in CATEGORIES:
+        return _shares(_shown(_named(cells, name)).get(0, {}))
     found = SIGNALS[name]
-    side: Row = {"from": window[0], "to": window[1], "n": 0}
-    cells = Asked(_whole(con, window), [], _columns(name, found)).of(target, route).read(con)
     if found.kind == "rate":
-        return side | next((point for _, point in _points(cells, name, found)), {"rate": None})
+        return next((point for _, point in _points(cells, name, found)), {"n": 0, "rate": None})
     held = next((held for _, held in by_group(cells, f"{name}_bins", cells["step"].to_numpy())), NONE)
     curve = bins.ecdf(held, whole=found.whole)
-    return side | {"n": held.n, "quantiles": quantiles(held, whole=found.whole), "ecdf": curve}
+    return {"n": held.n, "quantiles": quantiles(held, whole=found.whole), "ecdf": curve}
 
 
-def _share_side(con: duckdb.DuckDBPyConnection, target: Target, name: str, route: str | None, window: Window) -> Row:
-    counted = _named(con, target, name, route, window, _length(window))
-    n = sum(counted.values())
-    names = {shown: counted[0, shown] for shown in _most_frequent(counted)}
-    return {"from": window[0], "to": window[1], "n": n, "shares": names, "other": n - sum(names.values())}
-
-
-def _routes(con: duckdb.DuckDBPyConnection, target: Target, before: Window, after: Window) -> list[Row]:
+def _routes(before: Names, after: Names) -> list[Row]:
     """The routes of both sides by how much they are used; null is where none was told."""
-    counts = [_requests(con, target, window) for window in (before, after)]
-    named = sorted({*counts[0], *counts[1]}, key=lambda route: (-sum(n.get(route, 0) for n in counts), route or ""))
+    used = {route: before.get(route, 0) + after.get(route, 0) for route in {*before, *after}}
     return [
-        {"route": route, "n_before": counts[0].get(route, 0), "n_after": counts[1].get(route, 0)} for route in named
+        {"route": route, "n_before": before.get(route, 0), "n_after": after.get(route, 0)}
+        for route in sorted(used, key=lambda route: (-used[route], route or ""))
     ]
-
-
-def _requests(con: duckdb.DuckDBPyConnection, target: Target, window: Window) -> dict[str | None, int]:
-    cells = Asked(_whole(con, window), ["route"], ["spans"]).of(target).read(con)
-    return {name: n for (_, name), n in _tally(cells["step"], cells["route"], cells["spans"]).items()}
-
-
-def _whole(con: duckdb.DuckDBPyConnection, window: Window) -> Any:
-    return rolled.cover(con, *window, _length(window))
-
-
-def _length(window: Window) -> float:
-    return max(window[1] - window[0], 1.0)

@@ -12,11 +12,12 @@ import pyarrow as pa
 from undertow.batch import Batch, Committed
 from undertow.columns import plain
 from undertow.config import StoreConfig
-from undertow.store import counters, dedup, rollups, rows
+from undertow.store import counters, dedup, rolling, rollups, rows
 from undertow.store.counters import Counters, Key
 from undertow.store.db import DATA_ERRORS, transaction
 from undertow.store.dedup import Recent
 from undertow.store.lateness import Horizon, judge
+from undertow.store.rolled import Rolls, Touched
 from undertow.store.rows import Refusal, Row
 
 Failpoint = Callable[[str], None]
@@ -34,6 +35,7 @@ class Memory:
 
     recent: Recent
     counters: Counters
+    rolls: Rolls
     newest: float = -math.inf
 
 
@@ -45,6 +47,7 @@ class Outcome:
     stored: pa.Table
     counts: Counter[Key]
     newest: float
+    touched: Touched | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Ingest:
         with transaction(self.con):
             new = dedup.new_spans(self.con, self.memory.recent, spans)
             late, newest = judge(new["ended_at"].to_numpy(), horizon)
-            self._insert_spans(new.append_column("late", pa.array(late)))
+            touched = self._insert_spans(new.append_column("late", pa.array(late)))
             self._insert_rejects(rows.refusal_table(rejects, received_at, self.config))
             committed = Committed(
                 stored=new.num_rows,
@@ -108,16 +111,19 @@ class Ingest:
             self.failpoint("after_rows")
             self._move(batch, newest)
             self.failpoint("before_commit")
-        return Outcome(committed, new, counts, newest)
+        return Outcome(committed, new, counts, newest, touched)
 
-    def _insert_spans(self, spans: pa.Table) -> None:
+    def _insert_spans(self, spans: pa.Table) -> Touched | None:
         if spans.num_rows == 0:
-            return
+            return None
         self.con.register("arrivals", spans)
         self.con.execute(_INSERT_SPANS)
         ended_at = spans["ended_at"].to_numpy()
         rollups.add(self.con, float(ended_at.min()), float(ended_at.max()))
+        touched = self.memory.rolls.touched(ended_at)
+        rolling.touch(self.con, touched, self.memory.rolls)
         self.con.unregister("arrivals")
+        return touched
 
     def _insert_rejects(self, rejects: pa.Table) -> None:
         if rejects.num_rows == 0:
@@ -138,3 +144,5 @@ class Ingest:
         self.memory.recent.add(stored["span_id"].to_pylist(), stored["started_at"].to_pylist())
         self.memory.counters.remember(outcome.counts)
         self.memory.newest = outcome.newest
+        if outcome.touched:
+            self.memory.rolls.remember(outcome.touched)

@@ -1,7 +1,7 @@
 """The tables, and how an older file becomes a current one.
 
-Columns of `spans` follow span.FIELDS and those of `rollups` follow signals.SIGNALS: what is missing in an older file is
-added when it is opened. Any other change is a step of MIGRATIONS.
+Columns of `spans` follow span.FIELDS, those of `rollups` signals.SIGNALS and those of sketches cells.MEASURES: what is
+missing in an older file is added when it is opened. Any other change is a step of MIGRATIONS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import duckdb
 from undertow.errors import StoreError
 from undertow.span import FIELDS
 from undertow.store import evidence
+from undertow.store.cells import MEASURES as CELL
 from undertow.store.db import transaction
 from undertow.store.signals import SIGNALS, TOTALS
 
@@ -37,6 +38,8 @@ MEASURES: dict[str, str] = {
 FOLLOWING: dict[str, dict[str, str]] = {
     "spans": SPAN_COLUMNS | {"late": "BOOLEAN"} | ORIGIN_COLUMNS,
     "rollups": MEASURES,
+    "sketches": CELL,
+    "sketches_hour": CELL,
 }
 """Columns that follow a definition elsewhere, by table."""
 
@@ -72,6 +75,17 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "CREATE TABLE weight_changes (changed_at DOUBLE, document VARCHAR);",
     evidence.TABLE,
+    """
+    CREATE TABLE sketches (
+        bucket BIGINT, gateway VARCHAR, provider VARCHAR, model VARCHAR, deployment VARCHAR, route VARCHAR,
+        more_routes BOOLEAN);
+    CREATE TABLE sketches_hour (
+        bucket BIGINT, gateway VARCHAR, provider VARCHAR, model VARCHAR, deployment VARCHAR, route VARCHAR,
+        more_routes BOOLEAN);
+    CREATE TABLE buckets (bucket BIGINT, rolled BOOLEAN);
+    CREATE TABLE hours (bucket BIGINT);
+    INSERT INTO buckets SELECT DISTINCT bucket, false FROM rollups;
+    """,
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 

@@ -17,12 +17,13 @@ from undertow.config import StoreConfig
 from undertow.errors import StoreError, TryAgain, UndertowError
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, evidence, history, overview, read, retention, schema, state, surroundings
+from undertow.store import db, evidence, history, overview, read, retention, rolling, schema, state, surroundings
 from undertow.store.counters import Counters
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
 from undertow.store.lateness import Horizon
 from undertow.store.meter import Meter
+from undertow.store.rolled import Rolls
 from undertow.store.state import Judgement, Recorded
 
 
@@ -52,10 +53,15 @@ class Store:
         self._connection = connection
         self._writer = connection.cursor()
         self._writing = threading.RLock()
+        self._rolling = threading.RLock()
+        self._put_off: set[int] = set()
         self._meter = Meter()
         schema.migrate(self._writer, name)
         self._memory = Memory(
-            Recent.rebuilt(self._writer), Counters.read(self._writer), state.progress(self._writer, "newest")
+            Recent.rebuilt(self._writer),
+            Counters.read(self._writer),
+            Rolls.read(self._writer),
+            state.progress(self._writer, "newest"),
         )
         self._cursor = self._floor = state.progress(self._writer, "cursor")
 
@@ -356,13 +362,52 @@ class Store:
             state.record_delivery(con, (webhook_id, channel), outcome, at, next_attempt_at, detail)
         self._failpoint("after_record")
 
+    # -------------------------------------------------------------------- upkeep
+
+    def roll(self) -> bool:
+        """Sum up the oldest hour, or what is over of it, that has no current sketch; False where nothing is left to do.
+
+        Ten minutes are over when the newest event time has passed them by the lateness that is allowed.
+        """
+        return self._roll(self._memory.newest - self._lateness_s)
+
+    def _roll(self, before: float) -> bool:
+        rolls = self._memory.rolls
+        with self._rolling:
+            with self._writing:
+                part = rolling.due(rolls, before, self._put_off)
+            if part is None:
+                self._put_off.clear()
+                return False
+            with self._snapshot() as con:
+                found = rolling.sums(con, part, rolls.gone)
+            with self._writes():
+                if part.hour not in rolls.under_way:  # the oldest hour must not keep later ones waiting
+                    self._put_off.add(part.hour)
+                    return True
+                self._failpoint("before_roll")
+                with db.transaction(self._writer) as con:
+                    rolling.write(con, part, found)
+                    self._failpoint("before_roll_commit")
+                self._failpoint("after_roll")
+                rolls.close(part.buckets, part.hours)
+            return True
+
     def retain(self, now: float) -> dict[str, int]:
-        """Delete what is older at `now` than the configuration keeps; how many rows of each kind."""
-        with self._writes():
-            with db.transaction(self._writer) as con:
-                deleted = retention.retain(con, self._config, now, self._cursor)
-            self._writer.execute("CHECKPOINT")
-            return deleted
+        """Delete what is older at `now` than the configuration keeps; how many rows of each kind.
+
+        Raw rows go once they are summed up.
+        """
+        with self._rolling:
+            while self._roll(now - self._config.raw_retention_days * retention.DAY_S):
+                pass
+            with self._writes():
+                limits = retention.limits(self._config, now, self._memory.rolls)
+                with db.transaction(self._writer) as con:
+                    deleted = retention.retain(con, self._config, now, self._cursor, limits)
+                self._memory.rolls.forget(limits.gone, limits.sketches)
+                self._writer.execute("CHECKPOINT")
+                return deleted
 
 
 def _known(time_s: float) -> float | None:
