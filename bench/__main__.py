@@ -3,6 +3,7 @@
 make bench                          every family
 make bench BENCH=ingest             one
 BENCH_SPANS=50000000 make bench     at another size (default 500000)
+BENCH_TARGETS=200 make bench        with so many targets in the queries (default 12)
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import sys
 from importlib import import_module
 
-FAMILIES = ("ingest", "decode", "store", "detect")
+FAMILIES = ("ingest", "decode", "store", "query", "detect")
 
 
 def main(families: list[str]) -> int:

@@ -1,18 +1,17 @@
-"""The store: appending beside a bare insert, and the dashboard's questions beside one scan of the same rows."""
+"""The store: appending beside a bare insert of the same rows."""
 
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from undertow.batch import Batch, Decoded, Origin
-from undertow.span import Span, Target
+from undertow.span import Span
 from undertow.store import Store
 from undertow.store import rows as store_rows
 
@@ -20,7 +19,6 @@ T0 = 1_767_571_200.0
 BATCH = 10_000
 WEEK_S = 7 * 86400.0
 MODELS = 12
-REPEATS = 7
 
 
 def run(spans: int) -> Iterator[dict[str, Any]]:
@@ -29,8 +27,6 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
         path = Path(folder)
         with Store.open(path / "store.duckdb", clock=None) as store:
             yield _append(store, path / "bare.duckdb", spans)
-        with Store.open(path / "store.duckdb", clock=None) as store:
-            yield from _queries(store, spans)
 
 
 def _span(i: int, step_s: float, rng: random.Random) -> Span:
@@ -94,39 +90,6 @@ def _insert(con: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
     con.execute("CREATE TABLE IF NOT EXISTS spans AS SELECT * FROM arrivals LIMIT 0")
     con.execute("INSERT INTO spans SELECT * FROM arrivals")
     con.unregister("arrivals")
-
-
-def _queries(store: Store, spans: int) -> Iterator[dict[str, Any]]:
-    target = Target("bench", "openai", "gpt-3", None)
-    end, day_s = T0 + WEEK_S, 86400.0
-    week = "SELECT model, count(*), min(ended_at), max(ended_at) FROM spans GROUP BY model"
-    scan = "SELECT sum(output_tokens) FROM spans WHERE model = 'gpt-3' AND ended_at >= ?"
-    yield _query(store, "query.overview", store.targets, "the same counts off the raw rows", (week, []), spans)
-    yield _query(
-        store,
-        "query.series",
-        lambda: store.series(target, "output_tokens", T0, end, 3600),
-        "one sum over the same seven days",
-        (scan, [T0]),
-        spans,
-    )
-    yield _query(
-        store,
-        "query.distribution",
-        lambda: store.distribution(target, "output_tokens", (end - 2 * day_s, end - day_s), (end - day_s, end)),
-        "one sum over the same two days",
-        (scan, [end - 2 * day_s]),
-        spans,
-    )
-
-
-def _query(
-    store: Store, name: str, ask: Callable[[], Any], limit: str, bare: tuple[str, list[Any]], spans: int
-) -> dict[str, Any]:
-    with store._read() as con:
-        times = [(_seconds(ask), _seconds(lambda: con.execute(*bare).fetchall())) for _ in range(REPEATS)]
-    ours, other = (median(column) for column in zip(*times, strict=True))
-    return _figure(name, ours, "s", limit, other, spans, f"median of {REPEATS}")
 
 
 def _figure(

@@ -3,9 +3,11 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from undertow.batch import Batch, Decoded, Origin
@@ -280,3 +282,23 @@ def test_names_beyond_a_number_are_counted_and_not_told_apart(make: Any, batch_o
         assert point["shares"]["other"] == 5
         assert point["n"] == NAMES + 35
         assert point["other"] == point["n"] - sum(point["shares"].values()) > NAMES
+
+
+def test_a_new_signal_is_summed_up_of_what_is_there(tmp_path: Path, make: Any, batch_of: Any) -> None:
+    """A file from before a signal existed is rolled anew, as far as its spans are kept."""
+    path = tmp_path / "u.duckdb"
+    question = (make(0).target, "refusal", T0, T0 + DAY_S, DAY_S, "a")
+    with Store.open(path, clock=None) as store:
+        store.ingest(batch_of([make(i, refusal=i % 240 == 0, route="a") for i in range(0, 9000, 60)]))
+        while store.roll():
+            pass
+        wanted = store.series(*question)
+    with duckdb.connect(str(path)) as con:
+        for table, part in product(("sketches", "sketches_hour"), ("n", "sum")):
+            con.execute(f"ALTER TABLE {table} DROP COLUMN refusal_{part}")
+    with Store.open(path, clock=None) as store:
+        assert store.series(*question) == wanted
+        while store.roll():
+            pass
+        assert sketches(store) == 2
+        assert store.series(*question) == wanted

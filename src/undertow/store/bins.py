@@ -81,7 +81,8 @@ def _statistics(found: Bins, ranks: NDArray[np.int64], *, whole: bool) -> NDArra
     if not whole:
         return low + (high - low) * share
     first, last = np.floor(low * _ROUNDED) + 1, np.floor(high * _ROUNDED)
-    return np.minimum(first + np.floor(share * np.maximum(last - first + 1, 1)), last)
+    values: NDArray[np.float64] = np.minimum(first + np.floor(share * np.maximum(last - first + 1, 1)), last)
+    return values
 
 
 def ecdf(found: Bins, *, whole: bool = False) -> list[list[float]]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from undertow.batch import Batch, Committed, Decoded
 from undertow.columns import plain
@@ -59,15 +61,15 @@ class Counters:
             self._names.setdefault(kind, set()).add(name)
 
 
-def tally(batch: Batch, committed: Committed, refused: Sequence[Refusal]) -> Counter[Key]:
+def tally(batch: Batch, committed: Committed, stored: pa.Table, refused: Sequence[Refusal]) -> Counter[Key]:
     """What one commit adds to the counters."""
     counts: Counter[Key] = Counter()
     for field in ("stored", "duplicates", "rejected", "skipped", "late"):
         counts["total", field] = getattr(committed, field)
+    for spans in pc.value_counts(stored["format"].drop_null()).to_pylist():
+        counts["formats", spans["values"]] += spans["counts"]
     for refusal in refused:
         counts["rejects", refusal.reject.reason] += 1
-    for _, decoded in batch.messages:
-        counts["formats", decoded.format] += decoded.count
     for kind, of in _KINDS.items():
         for found in filter(None, (of(decoded) for _, decoded in batch.messages)):
             for name, count in found.items():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -15,7 +15,7 @@ from undertow.store import bins, rolled
 from undertow.store.bins import NONE, Bins
 from undertow.store.cells import MORE, Asked
 from undertow.store.plan import MAX_STEPS, aligned
-from undertow.store.signals import CATEGORIES, REQUESTS, SIGNALS, Signal, signal
+from undertow.store.signals import CATEGORIES, REQUESTS, signal
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 MAX_NAMES = 12
@@ -25,6 +25,30 @@ Row = dict[str, Any]
 Window = tuple[float, float]
 
 
+class Shown(NamedTuple):
+    """What is asked for: its name and kind, and the measures of a cell that tell it."""
+
+    name: str
+    kind: str
+    unit: str
+    columns: list[str]
+    whole: bool = False
+
+    @property
+    def head(self) -> Row:
+        """How an answer begins."""
+        return {"signal": self.name, "kind": self.kind, "unit": self.unit}
+
+
+def _asked(name: str) -> Shown:
+    """A signal or the number of requests; raises UsageError for another name."""
+    if name == REQUESTS:
+        return Shown(name, "count", "requests", ["spans"])
+    found = signal(name)
+    columns = [f"{name}_n", f"{name}_sum"] if found.kind == "rate" else [f"{name}_bins"]
+    return Shown(name, found.kind, found.unit, columns, found.whole)
+
+
 def series(
     con: duckdb.DuckDBPyConnection, target: Target, name: str, route: str | None, window: Window, step_s: float
 ) -> Row:
@@ -32,16 +56,11 @@ def series(
 
     Steps of whole ten minutes lie on them: they start at the day, the hour or the ten minutes before `start`.
     """
-    if name == REQUESTS:
-        kind, unit, columns = "count", "requests", ["spans"]
-    else:
-        found = signal(name)
-        kind, unit, columns = found.kind, found.unit, _columns(name, found)
+    shown = _asked(name)
     start, end = steps(window, step_s)
-    cells = Asked(rolled.cover(con, start, end, step_s), [], columns).of(target, route).read(con)
-    made = _counts(cells) if name == REQUESTS else _points(cells, name, found)
-    points = [{"at": start + step * step_s} | point for step, point in made]
-    return {"signal": name, "kind": kind, "unit": unit, "points": points}
+    cells = Asked(rolled.cover(con, start, end, step_s), [], shown.columns).of(target, route).read(con)
+    points = [{"at": start + step * step_s} | point for step, point in _points(cells, shown)]
+    return shown.head | {"points": points}
 
 
 def steps(window: Window, step_s: float) -> Window:
@@ -52,23 +71,15 @@ def steps(window: Window, step_s: float) -> Window:
     return aligned(start, step_s), end
 
 
-def _columns(name: str, found: Signal) -> list[str]:
-    return [f"{name}_n", f"{name}_sum"] if found.kind == "rate" else [f"{name}_bins"]
-
-
-def _counts(cells: pa.Table) -> Iterator[tuple[int, Row]]:
-    for row in _summed(cells, ["spans"]):
-        yield row["step"], {"n": row["spans"]}
-
-
-def _points(cells: pa.Table, name: str, found: Signal) -> Iterator[tuple[int, Row]]:
-    if found.kind == "rate":
-        for row in _summed(cells, _columns(name, found)):
-            if n := row[f"{name}_n"]:
-                yield row["step"], {"n": n, "rate": row[f"{name}_sum"] / n}
+def _points(cells: pa.Table, shown: Shown) -> Iterator[tuple[int, Row]]:
+    """What is shown of each step that has any values, in order."""
+    if shown.kind == "quantiles":
+        for step, held in by_group(cells, shown.columns[0], cells["step"].to_numpy()):
+            yield step, {"n": held.n} | _quantiles(held, whole=shown.whole)
         return
-    for step, held in by_group(cells, f"{name}_bins", cells["step"].to_numpy()):
-        yield step, {"n": held.n} | quantiles(held, whole=found.whole)
+    for step, n, *total in _summed(cells, shown.columns):
+        if n:
+            yield step, {"n": n} | ({"rate": total[0] / n} if total else {})
 
 
 def by_group(cells: pa.Table, column: str, groups: Any) -> Iterator[tuple[int, Bins]]:
@@ -82,17 +93,16 @@ def one_array(column: pa.ChunkedArray) -> Any:
     return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
 
 
-def quantiles(held: Bins, *, whole: bool) -> Row:
+def _quantiles(held: Bins, *, whole: bool) -> Row:
     """The quantiles that a series shows, by name; null where there is no value."""
     levels = bins.quantiles(held, tuple(QUANTILES.values()), whole=whole)
     return dict(zip(QUANTILES, levels, strict=True)) if levels else dict.fromkeys(QUANTILES)
 
 
-def _summed(cells: pa.Table, columns: list[str]) -> list[Row]:
-    """The sums of `columns` by step, in order."""
+def _summed(cells: pa.Table, columns: list[str]) -> list[tuple[Any, ...]]:
+    """Each step and its sums of `columns`, in order; null where an older sketch does not know any."""
     found = cells.group_by("step").aggregate([(column, "sum") for column in columns]).sort_by("step")
-    summed: list[Row] = found.rename_columns(["step", *columns]).to_pylist()
-    return summed
+    return list(zip(*(found[name].to_pylist() for name in ("step", *(f"{c}_sum" for c in columns))), strict=True))
 
 
 def shares(
@@ -130,9 +140,9 @@ def _named(cells: pa.Table, field: str) -> dict[int, Names]:
     held = slice(offsets[0], offsets[-1])
     owners = np.repeat(cells["step"].to_numpy(), np.diff(offsets))
     counted = _tally(pa.table({"step": owners, "name": values.keys[held], "n": values.items[held]}), "name", "n")
-    for row in _summed(cells, [f"{field}_n"]):
-        if rest := row[f"{field}_n"] - sum(counted.get(row["step"], {}).values()):
-            counted.setdefault(row["step"], {})[_REST] = rest
+    for step, known in _summed(cells, [f"{field}_n"]):
+        if rest := (known or 0) - sum(counted.get(step, {}).values()):
+            counted.setdefault(step, {})[_REST] = rest
     return counted
 
 
@@ -161,30 +171,28 @@ def distribution(
     con: duckdb.DuckDBPyConnection, target: Target, name: str, route: str | None, before: Window, after: Window
 ) -> Row:
     """A signal or a field of a target over two stretches of event time, each [from, to) in Unix seconds."""
-    if name in CATEGORIES:
-        kind, unit, columns = "shares", "requests", [f"{name}_n", f"{name}_values"]
-    else:
-        found = signal(name)
-        kind, unit, columns = found.kind, found.unit, _columns(name, found)
+    names = [f"{name}_n", f"{name}_values"]
+    shown = Shown(name, "shares", "requests", names) if name in CATEGORIES else _asked(name)
     sides, counts = {}, []
     for side, window in (("before", before), ("after", after)):
         cover = rolled.cover(con, *window, max(window[1] - window[0], 1.0))
-        cells = Asked(cover, [ROUTE, MORE], ["spans", *columns]).of(target).read(con)
+        measures = list(dict.fromkeys(["spans", *shown.columns]))
+        cells = Asked(cover, [ROUTE, MORE], measures).of(target).read(con)
         counts.append(_tally(cells.filter(pc.invert(cells[MORE])), ROUTE, "spans").get(0, {}))
         of_route = cells if route is None else cells.filter(pc.equal(cells[ROUTE], route))
-        sides[side] = {"from": window[0], "to": window[1]} | _side(of_route, name)
-    return {"signal": name, "kind": kind, "unit": unit} | sides | {"routes": _routes(*counts)}
+        sides[side] = {"from": window[0], "to": window[1]} | _side(of_route, shown)
+    return shown.head | sides | {"routes": _routes(*counts)}
 
 
-def _side(cells: pa.Table, name: str) -> Row:
-    if name in CATEGORIES:
-        return _shares(_shown(_named(cells, name)).get(0, {}))
-    found = SIGNALS[name]
-    if found.kind == "rate":
-        return next((point for _, point in _points(cells, name, found)), {"n": 0, "rate": None})
-    held = next((held for _, held in by_group(cells, f"{name}_bins", cells["step"].to_numpy())), NONE)
-    curve = bins.ecdf(held, whole=found.whole)
-    return {"n": held.n, "quantiles": quantiles(held, whole=found.whole), "ecdf": curve}
+def _side(cells: pa.Table, shown: Shown) -> Row:
+    if shown.kind == "shares":
+        return _shares(_shown(_named(cells, shown.name)).get(0, {}))
+    if shown.kind == "quantiles":
+        held = next((held for _, held in by_group(cells, shown.columns[0], cells["step"].to_numpy())), NONE)
+        curve = bins.ecdf(held, whole=shown.whole)
+        return {"n": held.n, "quantiles": _quantiles(held, whole=shown.whole), "ecdf": curve}
+    nothing = {"n": 0, "rate": None} if shown.kind == "rate" else {"n": 0}
+    return next((point for _, point in _points(cells, shown)), nothing)
 
 
 def _routes(before: Names, after: Names) -> list[Row]:

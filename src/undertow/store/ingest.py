@@ -106,7 +106,7 @@ class Ingest:
                 skipped=sum(decoded.skipped.total() for _, decoded in batch.messages),
                 late=int(np.count_nonzero(late)),
             )
-            counts = self.memory.counters.bounded(counters.tally(batch, committed, rejects))
+            counts = self.memory.counters.bounded(counters.tally(batch, committed, new, rejects))
             counters.add(self.con, counts)
             self.failpoint("after_rows")
             self._move(batch, newest)

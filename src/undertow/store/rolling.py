@@ -20,6 +20,9 @@ ROUTES = 50
 NAMES = 20
 """Names of a field that are kept apart in a cell."""
 
+AT_ONCE = 3
+"""Ten minutes that are rolled at once, which bounds for how long the writer's lock is held."""
+
 _KEYS = (*TARGET, "route")
 _SAME = " AND ".join(f"spans.{key} IS NOT DISTINCT FROM crowd.{key}" for key in _KEYS)
 _CROWD = f"""
@@ -82,7 +85,8 @@ def due(rolls: Rolls, before: float, put_off: Set[int]) -> Slice | None:
         return None
     hour = min(hours - put_off)
     rolls.under_way = {hour}
-    return Slice(hour, sorted(bucket for bucket in over if hour_of(bucket) == hour), hour + HOUR_S <= before)
+    buckets = sorted(bucket for bucket in over if hour_of(bucket) == hour)
+    return Slice(hour, buckets[:AT_ONCE], hour + HOUR_S <= before and len(buckets) <= AT_ONCE)
 
 
 def sums(con: duckdb.DuckDBPyConnection, part: Slice, gone: float) -> Sums:

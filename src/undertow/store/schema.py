@@ -89,6 +89,12 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 
+_GONE = "coalesce((SELECT value FROM progress WHERE name = 'gone'), 0)"
+_ROLL_AGAIN = f"""
+    UPDATE buckets SET rolled = false WHERE bucket >= {_GONE};
+    DELETE FROM hours WHERE bucket >= {_GONE};"""  # noqa: S608
+"""Sketches that lack a column are made anew where there are raw rows to make them of."""
+
 
 def migrate(con: duckdb.DuckDBPyConnection, name: str, steps: Sequence[str] = MIGRATIONS) -> int:
     """Bring the database to the newest version and return that; `name` is the file, for messages.
@@ -105,8 +111,9 @@ def migrate(con: duckdb.DuckDBPyConnection, name: str, steps: Sequence[str] = MI
         con.execute("CREATE TABLE IF NOT EXISTS undertow_schema (version INTEGER)")
         for step in steps[version:]:
             con.execute(step)
-        for table, columns in FOLLOWING.items():
-            _add_missing(con, table, columns)
+        grown = [table for table, columns in FOLLOWING.items() if _add_missing(con, table, columns)]
+        if "sketches" in grown:
+            con.execute(_ROLL_AGAIN)
         if version != len(steps):  # a file that is current, and may be damaged further on, is opened without a write
             con.execute("DELETE FROM undertow_schema")
             con.execute("INSERT INTO undertow_schema VALUES (?)", [len(steps)])
@@ -126,9 +133,11 @@ def _version(con: duckdb.DuckDBPyConnection, name: str) -> int:
     return 0
 
 
-def _add_missing(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+def _add_missing(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> bool:
+    """Whether any column was missing."""
     found = con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall()
     present = {row[0] for row in found}
-    for column, kind in columns.items():
-        if column not in present:
-            con.execute(f'ALTER TABLE {table} ADD COLUMN "{column}" {kind}')
+    missing = {column: kind for column, kind in columns.items() if column not in present}
+    for column, kind in missing.items():
+        con.execute(f'ALTER TABLE {table} ADD COLUMN "{column}" {kind}')
+    return bool(missing)
