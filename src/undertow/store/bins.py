@@ -101,19 +101,20 @@ def ecdf(found: Bins, *, whole: bool = False) -> list[list[float]]:
 def merged(groups: NDArray[np.int64], maps: pa.MapArray) -> Iterator[tuple[int, Bins]]:
     """The sum of `maps` (bin to count; NULL is nothing) over each of the `groups` of their rows, ascending."""
     offsets = maps.offsets.to_numpy()
-    owners = np.repeat(groups, np.diff(offsets))
-    bins = maps.keys.to_numpy()[offsets[0] : offsets[-1]].astype(np.int64)
-    counts = maps.items.to_numpy()[offsets[0] : offsets[-1]].astype(np.int64)
+    held = slice(offsets[0], offsets[-1])
+    bins, counts = maps.keys.to_numpy()[held], maps.items.to_numpy()[held]
     if not len(bins):
         return
-    least, first = bins.min(), owners.min()
-    width = int(bins.max() - least) + 1
-    for group, places, found in _cells((owners - first) * width + (bins - least), counts, width):
-        yield int(group + first), Bins(places + least, found)
+    least, first = int(bins.min()), int(groups.min())
+    width = int(bins.max()) - least + 1
+    keys = np.repeat((groups - first) * width - least, np.diff(offsets))
+    keys += bins  # in place: a fleet has millions
+    for group, places, found in _cells(keys, counts, width):
+        yield group + first, Bins(places + least, found)
 
 
 def _cells(
-    keys: NDArray[np.int64], counts: NDArray[np.int64], width: int
+    keys: NDArray[np.int64], counts: NDArray[np.uint64], width: int
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """Sums by key, cut into groups of `width` keys."""
     if keys.max() < _DENSE:
