@@ -54,6 +54,13 @@ class Served:
         """The exit code, within ten seconds."""
         return self.process.wait(10.0)
 
+    def kill(self) -> None:
+        """Kill it, if it lives, and let go of its output; as often as one likes."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
 
 @dataclass(frozen=True)
 class Post:

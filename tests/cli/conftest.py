@@ -70,5 +70,4 @@ def _serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     yield serve
     for served in started:
-        served.process.kill()
-        served.process.communicate()
+        served.kill()

@@ -50,10 +50,10 @@ class Plan:
 
 
 class Killer:
-    """Knows which messages a thread is busy with, and kills the process at the point of the plan."""
+    """Knows which messages a thread is busy with, and kills the process at the point of the plan, once it is ready."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._met = plan, 0
+        self._plan, self._met, self.armed = plan, 0, False
         self._here = threading.local()
         self._known: dict[str, Outgoing] = {}
 
@@ -73,7 +73,7 @@ class Killer:
     def point(self, name: str) -> None:
         """A point; the process may end here."""
         busy_with = getattr(self._here, "busy_with", [])
-        if name == self._plan.at and any(self._meant(entry) for entry in busy_with):
+        if self.armed and name == self._plan.at and any(self._meant(entry) for entry in busy_with):
             self._met += 1
             if self._met == self._plan.nth:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -119,6 +119,11 @@ def watch(killer: Killer, clock: Callable[[], float]) -> None:
             killer.meet(entry)
         return entries
 
+    def told(original: Callable[..., None], text: str, *values: Any) -> None:
+        original(text, *values)
+        killer.armed = killer.armed or text.startswith("ready on")
+
+    patch(serve.log, "info", told)
     patch(Judgement, "__init__", judgement)
     patch(Judgement, "put_outgoing", put)
     patch(outbox, "send", send)

@@ -72,7 +72,7 @@ def test_one_alert_stands_until_its_incident_ends(line: Line, incident: dict[str
         "model": "gpt-4",
         "team": "ml",
     }
-    assert first["generatorURL"].startswith(f"{DASHBOARD}/target?")
+    assert first["generatorURL"].startswith(f"{DASHBOARD}/incident?")
     line.later(REPOST_S)
     (second,) = line.there.alerts()
     line.tell("updated", incident | {"cause": "unresolved"})

@@ -25,7 +25,11 @@ class Life(Served):
             program=(SCRIPT, json.dumps(plan)),
             UNDERTOW_API__PORT="0",
         )
-        self.client = httpx.Client(base_url=self.ready(), timeout=10.0, trust_env=False)
+        try:
+            self.client = httpx.Client(base_url=self.ready(), timeout=10.0, trust_env=False)
+        except BaseException:
+            self.kill()
+            raise
 
     def get(self, path: str) -> Any:
         """One GET."""
@@ -46,8 +50,7 @@ class Life(Served):
 
     def end(self) -> None:
         """Kill it, if it lives."""
-        self.process.kill()
-        self.process.communicate()
+        self.kill()
         self.client.close()
 
 

@@ -182,7 +182,8 @@ class Deliverer:
             return Attempt("gone", "not_configured")
         if entry.channel in self._gone:
             return Attempt("gone", "gone_before")
-        self._asked_at[reaches(receiver)] = self._clock()
+        if pace_s(receiver):
+            self._asked_at[reaches(receiver)] = self._clock()
         attempt = self._unless_stopped(partial(send, entry, receiver, self._egress, self._clock()))
         self.deliveries[entry.channel, attempt.outcome] += 1
         return attempt
