@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait more than they work.
+TEST_JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 SOURCES := src collectors detectors dashboards tests bench docs
 
 .PHONY: help venv demo test check format bench soak pictures lock
@@ -25,7 +27,7 @@ demo: venv ## everything on embedded parts: a planted silent update, the alert, 
 	@$(BIN)/undertow demo $(DEMO_ARGS)
 
 test: check ## lint, types, import rules and the whole suite
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: venv ## ruff, format, mypy strict, import rules
 	@$(BIN)/ruff check $(SOURCES)

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from bench.environments import alone
+
 POM = Path(__file__).parents[1] / "docker" / "kafka" / "pom.xml"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "undertow"
 START_S = 90.0
@@ -68,12 +70,14 @@ def jars() -> Path:
         raise MissingError(f"Apache Kafka needs Java 17 and Maven; not found: {', '.join(missing)}")
     version = re.search(r"kafka_2\.13</artifactId>\s*<version>([^<]+)", POM.read_text())
     place = CACHE / f"kafka-{version[1] if version else 'unknown'}"
-    if not (place / "complete").exists():
-        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={place}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MissingError(f"Maven could not resolve Apache Kafka: {(done.stdout + done.stderr).strip()[-300:]}")
-        (place / "complete").touch()
+    with alone(place):
+        if not (place / "complete").exists():
+            command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={place}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                told = (done.stdout + done.stderr).strip()[-300:]
+                raise MissingError(f"Maven could not resolve Apache Kafka: {told}")
+            (place / "complete").touch()
     return place
 
 

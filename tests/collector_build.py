@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.environments import alone
 from tests.apache_kafka import CACHE, MissingError
 
 SOURCE = Path(__file__).parents[1] / "docker" / "collector"
@@ -46,12 +47,12 @@ def built(name: str, title: str, source: Path, files: Sequence[str], package: st
     """
     digest = hashlib.sha256(b"".join((source / file).read_bytes() for file in files)).hexdigest()
     place = CACHE / f"{name}-{digest[:16]}"
-    if not place.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-            unfinished = Path(scratch) / name
-            _build(find_go(say), source, package, unfinished, title, say)
-            unfinished.replace(place)
+    with alone(place):
+        if not place.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+                unfinished = Path(scratch) / name
+                _build(find_go(say), source, package, unfinished, title, say)
+                unfinished.replace(place)
     return place
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+from bench.environments import alone
 from tests.apache_kafka import CACHE, MissingError, free_ports
 
 SOURCE = Path(__file__).parent / "portkey"
@@ -20,15 +21,15 @@ def program() -> Path:
     """The gateway's script, installed where the cache lacks this version of it. Raises MissingError without npm."""
     digest = hashlib.sha256(b"".join((SOURCE / file).read_bytes() for file in FILES)).hexdigest()
     place = CACHE / f"portkey-{digest[:16]}"
-    if not place.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-            unfinished = Path(scratch) / "portkey"
-            unfinished.mkdir()
-            for file in FILES:
-                shutil.copy(SOURCE / file, unfinished)
-            _install(unfinished)
-            unfinished.replace(place)
+    with alone(place):
+        if not place.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+                unfinished = Path(scratch) / "portkey"
+                unfinished.mkdir()
+                for file in FILES:
+                    shutil.copy(SOURCE / file, unfinished)
+                _install(unfinished)
+                unfinished.replace(place)
     return place / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
 
 
