@@ -120,10 +120,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _streamlit(api_url: str, arguments: Sequence[str], place: str) -> int:
-    from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web.cli import main as streamlit
 
-    PagesManager.uses_pages_directory = False  # or a link opened first runs its page without app.py
     print(f"dashboard: http://{place}  (monitor: {api_url})", file=sys.stderr, flush=True)  # noqa: T201
     try:
         streamlit(args=list(arguments), standalone_mode=False)

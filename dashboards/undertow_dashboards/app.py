@@ -1,4 +1,7 @@
-"""The dashboard's entry: pages and their addresses. Streamlit runs this file for every page and every visitor."""
+"""The dashboard's entry: pages and their addresses. Streamlit runs this file for every page and every visitor.
+
+A folder called `pages` beside it would be served without this file until somebody has opened it once, hence `views`.
+"""
 
 import streamlit as st
 
@@ -15,16 +18,16 @@ who.admit()
 who.leave()
 st.navigation(
     [
-        st.Page("pages/fleet.py", title="Fleet", icon=":material/waves:", default=True),
-        st.Page("pages/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
-        st.Page("pages/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
-        st.Page("pages/cost.py", title="Cost", icon=":material/payments:", url_path="cost"),
-        st.Page("pages/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),
+        st.Page("views/fleet.py", title="Fleet", icon=":material/waves:", default=True),
+        st.Page("views/target.py", title="Target", icon=":material/monitoring:", url_path="target"),
+        st.Page("views/incident.py", title="Incidents", icon=":material/error:", url_path="incident"),
+        st.Page("views/cost.py", title="Cost", icon=":material/payments:", url_path="cost"),
+        st.Page("views/weights.py", title="Weights", icon=":material/tune:", url_path="weights"),
         st.Page(
-            "pages/detectability.py", title="Detectability", icon=":material/troubleshoot:", url_path="detectability"
+            "views/detectability.py", title="Detectability", icon=":material/troubleshoot:", url_path="detectability"
         ),
-        st.Page("pages/budget.py", title="Budget", icon=":material/notifications:", url_path="budget"),
-        st.Page("pages/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
+        st.Page("views/budget.py", title="Budget", icon=":material/notifications:", url_path="budget"),
+        st.Page("views/ingestion.py", title="Ingestion", icon=":material/input:", url_path="ingestion"),
     ],
     position="top",
 ).run()

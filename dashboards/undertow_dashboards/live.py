@@ -88,12 +88,12 @@ def freshness(newest: float | None) -> None:
 def target_link(where: Target, label: str, incident: Incident | None = None, icon: str | None = None) -> None:
     """A link to a target's page, about one incident where given."""
     params = where.params() | ({"incident": incident.id} if incident else {})
-    st.page_link("pages/target.py", label=label, icon=icon, query_params=params)
+    st.page_link("views/target.py", label=label, icon=icon, query_params=params)
 
 
 def incident_link(incident: Incident, label: str, icon: str | None = None) -> None:
     """A link to an incident's page."""
-    st.page_link("pages/incident.py", label=label, icon=icon, query_params={"id": incident.id})
+    st.page_link("views/incident.py", label=label, icon=icon, query_params={"id": incident.id})
 
 
 def page_link(page: str, label: str, icon: str | None = None) -> None:

@@ -34,7 +34,7 @@ def _open_page(api: FakeApi) -> Open:
         for key, value in query.items():
             app.query_params[key] = value
         if page != "fleet":
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"views/{page}.py")
         return app.run()
 
     return open_page

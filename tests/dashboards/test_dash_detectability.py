@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from undertow_dashboards.pages import detectability as page
 from undertow_dashboards.shapes import Delay, Detectable, Noticed, Target
+from undertow_dashboards.views import detectability as page
 
 from .conftest import Open
 from .fixtures import HOSTILE, FakeApi, target

@@ -8,8 +8,8 @@ import pytest
 import streamlit as st
 
 from undertow_dashboards import standing
-from undertow_dashboards.pages import fleet
 from undertow_dashboards.shapes import FleetRow, Incident, Target, TargetState
+from undertow_dashboards.views import fleet
 
 from .conftest import Open
 from .fixtures import HOUR, FakeApi, incident, many, target, target_state

@@ -65,7 +65,7 @@ def nothing_yet() -> None:
         "- By HTTP: `POST /v1/spans` takes the native format.\n"
         "- To see it work first: `undertow demo`."
     )
-    st.page_link("pages/ingestion.py", label="Ingestion", icon=":material/input:")
+    st.page_link("views/ingestion.py", label="Ingestion", icon=":material/input:")
 
 
 def incidents(found: Sequence[Incident]) -> None:
@@ -141,7 +141,7 @@ def target_table(found: Sequence[Row]) -> None:
         return
     opened = table(shown) or opened
     if opened is not None:
-        st.switch_page("pages/target.py", query_params=opened.params())
+        st.switch_page("views/target.py", query_params=opened.params())
 
 
 def filtered(found: Sequence[Row]) -> tuple[list[Row], Target | None]:

@@ -19,7 +19,7 @@ def body() -> None:
     if not asked:
         listed()
         return
-    live.page_link("pages/incident.py", "All incidents", ":material/arrow_back:")
+    live.page_link("views/incident.py", "All incidents", ":material/arrow_back:")
     one(live.fetch(f"incident {asked}", lambda api: api.incident(asked)))
 
 
