@@ -24,12 +24,13 @@ SETTINGS = {
     "server.fileWatcherType": "none",
     "server.enableXsrfProtection": "true",
     "browser.gatherUsageStats": "false",
+    "runner.magicEnabled": "false",  # a string that stands alone in a page is no part of it
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "logger.hideWelcomeMessage": "true",
     "theme.primaryColor": "#0072B2",
     "theme.dark.primaryColor": "#56B4E9",
-    "theme.light.textColor": "#1F2933",
+    "theme.light.textColor": "#0B1520",  # captions are six tenths of it, and still 4.5 to 1 on white
     "theme.light.codeTextColor": "#1F2933",
     "theme.dark.codeTextColor": "#E4E7EB",
     "theme.codeFontSize": "0.9rem",

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
 import undertow_dashboards
 
+from . import browsing, real
 from .fixtures import FakeApi, serving
+from .real import Served
 
 APP = Path(undertow_dashboards.__file__).with_name("app.py")
 Open = Callable[..., AppTest]
@@ -49,3 +52,17 @@ def _chromium() -> str:
     if not found:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no Chromium: apt-get install chromium")
     return found
+
+
+@pytest.fixture(name="browser", scope="module")
+def _browser(chromium: str) -> Iterator[Browser]:
+    with browsing.chromium(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture(name="served", scope="session")
+def _served(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A real monitor with the planted incident, filled once; only what has a browser asks for it."""
+    assert chromium
+    with real.served(tmp_path_factory.mktemp("served")) as served:
+        yield served
