@@ -1,6 +1,7 @@
 """The fleet: what changed, in sentences, then every target with its state, traffic, times, errors and costs."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ CLICKED = "opened target"
 PAINT = {standing.SIGNS["alert"]: "#B3261E", standing.SIGNS["stale"]: "#8A5300"}
 SPARK_S = 24 * 3600.0
 SPARK_STEP_S = 900.0
+MOST_ASKED = 3  # signals that are tried for it: one that is computed from others has no points
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,15 @@ def spark(incident: Incident) -> None:
 
 
 def _series(incident: Incident, span: tuple[float, float]) -> Series | None:
-    """The moved signal that shows best: a number where one moved, whose median is steadier than a rare rate."""
+    """The moved signal that shows best: a number that is logged, whose median is steadier than a rare rate."""
     numbers = [m.signal for m in incident.signals if m.effect and m.effect.name == "ratio"]
-    signal = (numbers or [incident.signals[0].signal])[0]
-    try:
-        return live.api().series(incident.target, signal, *span, SPARK_STEP_S)
-    except ApiError:
-        return None
+    others = [m.signal for m in incident.signals if m.signal not in numbers]
+    for signal in (numbers + others)[:MOST_ASKED]:
+        with suppress(ApiError):
+            series = live.api().series(incident.target, signal, *span, SPARK_STEP_S)
+            if series.points:
+                return series
+    return None
 
 
 @st.fragment
