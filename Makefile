@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TEST_JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 SOURCES := src collectors detectors dashboards tests bench docs
 
-.PHONY: help venv demo test check format bench soak pictures lock
+.PHONY: help venv demo test check format bench soak pictures screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ soak: venv ## the long runs
 
 pictures: venv ## draw docs/images/lane-*.svg anew, from simulated streams
 	@$(BIN)/python -m docs.pictures
+
+screenshots: venv ## every page of the dashboard in light and dark, into build/screenshots
+	@$(BIN)/python -m tests.dashboards.screenshots
 
 lock: venv ## renew requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
