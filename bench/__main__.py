@@ -11,7 +11,7 @@ import os
 import sys
 from importlib import import_module
 
-FAMILIES = ("ingest", "decode", "store", "query", "detect")
+FAMILIES = ("ingest", "decode", "store", "query", "detect", "paint")
 
 
 def main(families: list[str]) -> int:
