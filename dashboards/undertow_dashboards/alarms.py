@@ -34,7 +34,9 @@ def days(count: float) -> str:
 
 
 def allowed(count: float) -> str:
-    """The number allowed, with one digit after the point where it matters."""
+    """The number allowed, with one digit after the point where it matters, and two where it is small."""
+    if 0 < count < 0.95:
+        return f"{count:.2g}"
     return f"{count:,.0f}" if count >= 10 or abs(count - round(count)) < 0.05 else f"{count:.1f}"
 
 

@@ -66,11 +66,13 @@ def everything(costs: Costs) -> Spend:
 
 
 def of_full_days(costs: Costs, step_s: float) -> list[float]:
-    """What all targets cost in each bin that is over, in order."""
-    end = costs.end
+    """What all targets cost in each bin that is over, in order; not in the one in which the first requests came."""
+    points = [point for one in costs.targets for point in one.points if point.requests]
+    first = min((point.at for point in points), default=0.0)
+    began = first if costs.start is None or first > costs.start else None
     sums: dict[float, float] = {}
-    for point in (point for one in costs.targets for point in one.points):
-        if end is None or point.at + step_s <= end:
+    for point in points:
+        if point.at != began and (costs.end is None or point.at + step_s <= costs.end):
             sums[point.at] = sums.get(point.at, 0.0) + (point.cost_usd or 0.0)
     return [sums[at] for at in sorted(sums)]
 

@@ -110,7 +110,7 @@ def test_odd_names_are_text(api: FakeApi, open_page: Open, bad: str) -> None:
             budget(1, 2),
             "Whether the budget holds depends on what is not judged yet: 1 false alarm in 60 days, 2 allowed",
         ),
-        (budget(observed_days=3.2, allowed=0.107), "Within the budget: 0 false alarms in 3.2 days, 0.1 allowed"),
+        (budget(observed_days=3.2, allowed=0.107), "Within the budget: 0 false alarms in 3.2 days, 0.11 allowed"),
         (Budget(), "Nothing has been judged yet"),
     ],
 )

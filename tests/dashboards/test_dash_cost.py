@@ -161,3 +161,11 @@ def test_sums_agree_however_they_are_cut(points: list[tuple[int, float | None]])
 def test_dollars_in_words(value: float | None, told: str) -> None:
     """Cents where they matter; a small sum never reads as zero."""
     assert spending.usd(value) == told
+
+
+@pytest.mark.parametrize(("start", "days"), [(0.0, [2.0, 2.0]), (-DAY, [2.0])])
+def test_an_average_day_is_a_whole_day(start: float, days: list[float]) -> None:
+    """Today is not over, and the day of the first request began somewhere, unless there may be requests before it."""
+    points = [Spent(day * DAY, 10, 10, 2.0, 400, 100) for day in range(3)]
+    costs = Costs(start, 2.5 * DAY, DAY, [Spending(Target("p", "m"), points)])
+    assert spending.of_full_days(costs, DAY) == days

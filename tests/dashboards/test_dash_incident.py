@@ -161,3 +161,13 @@ def test_hostile_text_stays_text(api: FakeApi, open_page: Open, bad: str) -> Non
 def test_a_matcher_means_the_name(name: str, matcher: str) -> None:
     """Wildcards in a model's name are not wildcards of the silence."""
     assert decisions.literal(name) == matcher
+
+
+def test_what_people_did_is_not_buried(api: FakeApi, open_page: Open) -> None:
+    """Steps that only made the numbers better known stand in a folded table of their own."""
+    now = time.time()
+    steps = [{"at": now, "action": "refreshed", "reason": "still_there", "by": "undertow"} for _ in range(40)]
+    api.answers[URL]["trail"] += [*steps, {"at": now, "action": "updated", "reason": "acknowledged", "by": "Ada"}]
+    tables = [f.value for f in open_page("incident", id="inc_01").dataframe if "what" in f.value.columns]
+    assert [len(table) for table in tables] == [2, 42]
+    assert tables[0]["by"][0] == "Ada"

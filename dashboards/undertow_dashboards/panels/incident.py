@@ -119,9 +119,17 @@ def deliveries(found: Sequence[Delivery]) -> None:
 
 
 def trail(found: Sequence[Trail]) -> None:
-    """Who did what, when and why; the newest first."""
+    """Who did what, when and why, the newest first; what only made the numbers better known is folded."""
     st.header("Who did what", anchor=False)
-    rows = [
+    steps = [one for one in found if one.action != "refreshed"]
+    st.dataframe(_steps(steps), hide_index=True)
+    if len(steps) < len(found):
+        with st.expander("With each time that the numbers became better known", icon=":material/history:"):
+            st.dataframe(_steps(found), hide_index=True)
+
+
+def _steps(found: Sequence[Trail]) -> list[dict[str, object]]:
+    return [
         {
             "when (UTC)": words.clock_time(one.at),
             "what": words.readable(one.action),
@@ -131,4 +139,3 @@ def trail(found: Sequence[Trail]) -> None:
         }
         for one in reversed(found)
     ]
-    st.dataframe(rows, hide_index=True)
