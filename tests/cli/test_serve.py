@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from undertow.commands.serve import listen
 from undertow.store import Store
 
 Stream = Callable[..., list[dict[str, object]]]
@@ -131,3 +133,23 @@ def test_a_full_disk_ends_with_75_and_loses_nothing(serve: Callable[..., Any], s
     assert served.log.read_text().count("see that the disk has space") == 1
     with Store.open(tmp_path / "undertow.duckdb") as store:
         assert store.ingestion()["totals"]["stored"] == stored > 0
+
+
+def test_an_answer_does_not_wait_for_the_asker() -> None:
+    """Connections are without Nagle's algorithm, which keeps the second part of an answer back for 40 ms."""
+    told: asyncio.Queue[int] = asyncio.Queue()
+
+    async def connect() -> int:
+        async def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            end = writer.get_extra_info("socket")
+            await told.put(end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(met, sock=listener):
+            _, asker = await asyncio.open_connection(*listener.getsockname())
+            found = await told.get()
+            asker.close()
+            return found
+
+    assert asyncio.run(connect())
