@@ -36,6 +36,7 @@ def test_costs_come_day_by_day(api: Any, ok: Any, problem: Any) -> None:
             "at": found["start"] + 30 * 86400,
             "requests": 100,
             "priced": 0,
+            "priced_tokens": None,
             "cost_usd": None,
             "input_tokens": 0,
             "output_tokens": sum(100 + i % 10 for i in range(100)),

@@ -154,3 +154,12 @@ def test_unknown_column(full: Store) -> None:
     """Only columns of the span can be asked for."""
     with pytest.raises(UsageError, match="no such span columns: payload"):
         full.released(None, 0.0, columns=["payload"])
+
+
+def test_costs_tell_the_tokens_that_were_paid_for(store: Store, make: Any, batch_of: Any) -> None:
+    """Tokens of requests without a price, and halves of what is known, are not among the priced."""
+    fields = [{"cost_usd": 0.5, "output_tokens": 30}, {"cost_usd": 0.25, "output_tokens": None}, {"output_tokens": 7}]
+    store.ingest(batch_of([make(i, input_tokens=10, **each) for i, each in enumerate(fields)]))
+    start = make(0).started_at // 600 * 600
+    (point,) = store.cost(start, start + 600, 600)["targets"][0]["points"]
+    assert (point["priced"], point["priced_tokens"], point["cost_usd"]) == (2, 40, 0.75)

@@ -20,7 +20,7 @@ _SUMS = f"""
         coalesce(sum(cost_usd_sum), 0) AS cost_usd,
         CAST(coalesce(sum(input_tokens_sum), 0) AS BIGINT) AS input_tokens,
         CAST(coalesce(sum(all_output_tokens), 0) AS BIGINT) AS output_tokens,
-        sum(priced_cost_usd) AS priced_cost_usd, sum(priced_tokens) AS priced_tokens
+        sum(priced_cost_usd) AS priced_cost_usd, CAST(sum(priced_tokens) AS BIGINT) AS priced_tokens
     FROM rollups WHERE bucket >= $start AND bucket < $end
     GROUP BY ALL ORDER BY {", ".join(TARGET)}, step"""  # noqa: S608
 _TIMES = {"p50_s": ("duration_s", 0.5), "p95_s": ("duration_s", 0.95), "p99_s": ("duration_s", 0.99)} | {
@@ -96,9 +96,9 @@ def cost(con: duckdb.DuckDBPyConnection, window: Window, step_s: float) -> Row:
 
 
 def _spent(row: Row, at: float) -> Row:
-    names = ("requests", "priced", "cost_usd", "input_tokens", "output_tokens")
+    names = ("requests", "priced", "priced_tokens", "cost_usd", "input_tokens", "output_tokens")
     point = {"at": at} | {name: row[name] for name in names}
-    return point if row["priced"] else point | {"cost_usd": None}
+    return point if row["priced"] else point | {"priced_tokens": None, "cost_usd": None}
 
 
 def stored(con: duckdb.DuckDBPyConnection, until: float, window_s: float) -> Iterator[Row]:
