@@ -112,21 +112,25 @@ def _rolled(store: Store, spans: int) -> Iterator[dict[str, Any]]:
     """How long rolling takes of an hour's worth of time, and for how long of that nobody can write."""
     with store._read() as con:
         scan = _seconds(lambda: con.execute("SELECT sum(output_tokens), sum(duration_s) FROM spans").fetchall())
-    write, writes, slices = rolling.write, [], []
-    rolling.write = lambda *args: writes.append(_seconds(lambda: write(*args)))
-    try:
-        while store._memory.rolls.open and _roll(store, slices):
-            pass
-    finally:
-        rolling.write = write
-    note = f"the longest of {len(slices)}, {sum(slices):.1f} s in all; writers waited {max(writes):.3f} s at most"
-    yield _figure("query.roll", max(slices), "s", "one scan of all raw rows", scan, spans, note)
+    put = store._put
+    puts: list[tuple[float, float]] = []
+    slices: list[tuple[float, float]] = []
+    store._put = lambda *args: _timed(lambda: put(*args), puts)  # type: ignore[method-assign]
+    while store._memory.rolls.open and _timed(store.roll, slices):
+        pass
+    longest, cpu = max(wall for wall, _ in slices), [cpu for _, cpu in puts]
+    note = (
+        f"the longest of {len(slices)}, {sum(wall for wall, _ in slices):.1f} s in all; writers waited "
+        f"{max(puts)[0]:.3f} s at most ({max(cpu):.3f} CPU-s, median {median(cpu):.3f})"
+    )
+    yield _figure("query.roll", longest, "s", "one scan of all raw rows", scan, spans, note)
 
 
-def _roll(store: Store, slices: list[float]) -> bool:
-    start = time.perf_counter()
-    more = store.roll()
-    slices.append(time.perf_counter() - start)
+def _timed(work: Callable[[], bool], into: list[tuple[float, float]]) -> bool:
+    """What `work` says; how long it took, and how long of that it computed."""
+    wall, cpu = time.perf_counter(), time.thread_time()
+    more = work()
+    into.append((time.perf_counter() - wall, time.thread_time() - cpu))
     return more
 
 

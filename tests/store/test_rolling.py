@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,13 @@ def close(document: Any) -> Any:
     return pytest.approx(document, rel=1e-9) if isinstance(document, float) else document
 
 
+@pytest.fixture(name="in_pieces")
+def _in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sketches are written row by row."""
+    monkeypatch.setattr(rolling, "PIECE_BYTES", 1)
+
+
+@pytest.mark.usefixtures("in_pieces")
 @pytest.mark.parametrize("seed", range(4))
 def test_answers_are_those_of_the_raw_rows_at_every_moment(seed: int) -> None:
     """After each batch and each slice that is rolled, on and off the ten minutes."""
@@ -162,23 +169,25 @@ def test_a_sketch_that_lacks_late_spans_is_caught(monkeypatch: pytest.MonkeyPatc
             same(store, plain, T0 - 12 * HOUR_S, source.now // 600 * 600 + 600)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, step: str) -> None:
+@pytest.mark.usefixtures("in_pieces")
+@pytest.mark.parametrize(("step", "nth"), [*((step, 1) for step in STEPS), ("before_roll", 2), ("after_roll", 2)])
+def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, step: str, nth: int) -> None:
     """Wherever a batch or a roll is cut, the next start gives the answers of the raw rows."""
     source = Source(7)
     path = tmp_path / "u.duckdb"
-    failing = [False]
+    failing = [0]
 
     def failpoint(name: str) -> None:
         if failing[0] and name == step:
-            failing[0] = False
-            raise Killed(step)
+            failing[0] -= 1
+            if not failing[0]:
+                raise Killed(step)
 
     with Store.open(None, clock=None) as plain:
-        for kills in (True, False) * 3:
+        for kills in (nth, 0) * 3:
             batch = source.batch()
             plain.ingest(batch)
-            for failing[0] in (kills, False):  # what may not have been acknowledged is delivered again
+            for failing[0] in (kills, 0):  # what may not have been acknowledged is delivered again
                 with Store.open(path, clock=None, failpoint=failpoint) as store, suppress(Killed):
                     fill((store,), Again(batch), 1)
         with Store.open(path, clock=None) as store:
@@ -228,6 +237,35 @@ def test_a_span_that_comes_while_its_hour_is_summed_up(
             pass
         assert sketches(store) == 2
         assert store.series(make(0).target, "requests", T0, T0 + DAY_S, DAY_S)["points"][0]["n"] == 151
+
+
+@pytest.mark.usefixtures("in_pieces")
+@pytest.mark.parametrize("gap", [1, 2, 3])
+def test_a_span_that_comes_between_two_pieces(
+    monkeypatch: pytest.MonkeyPatch, make: Any, batch_of: Any, gap: int
+) -> None:
+    """What was written is no answer to anybody, and is gone when the whole is written anew."""
+    gaps = count(1)
+    with Store.open(None, clock=None) as store:
+
+        def interrupted(_: float) -> None:
+            if next(gaps) == gap:
+                store.ingest(batch_of([make(5, span_id="late")], 1000))
+                assert requests(store, make) == 151
+
+        monkeypatch.setattr("undertow.store.store.time.sleep", interrupted)
+        store.ingest(batch_of([make(i) for i in range(0, 9000, 60)]))
+        for _ in range(2):
+            while store.roll():
+                pass
+        assert (sketches(store), requests(store, make)) == (2, 151)
+
+
+def requests(store: Store, make: Any) -> int:
+    """How many the series of a target tells of."""
+    (point,) = store.series(make(0).target, "requests", T0, T0 + DAY_S, DAY_S)["points"]
+    found: int = point["n"]
+    return found
 
 
 def test_an_hour_that_never_rests_keeps_no_other_waiting(

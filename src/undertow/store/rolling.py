@@ -1,7 +1,8 @@
 """Ten minutes and hours that are over, summed up: sketches that pages read instead of raw rows.
 
-The sums are made from a snapshot while the writer goes on, and written in one short transaction unless a span has come
-that they lack. A span that comes later makes its ten minutes be read off raw rows until they are summed up anew.
+The sums are made from a snapshot while the writer goes on, and written in short transactions, of which the last lets
+them be read, unless a span has come that they lack. A span that comes later makes its ten minutes be read off raw rows
+until they are summed up anew.
 """
 
 from collections.abc import Set
@@ -21,7 +22,10 @@ NAMES = 20
 """Names of a field that are kept apart in a cell."""
 
 AT_ONCE = 3
-"""Ten minutes that are rolled at once, which bounds for how long the writer's lock is held."""
+"""Ten minutes that are summed up at once."""
+
+PIECE_BYTES = 2_000_000
+"""Sketches that are written at once, as Arrow; the writer's lock is held for each piece, some 25 ms a megabyte."""
 
 _KEYS = (*TARGET, "route")
 _SAME = " AND ".join(f"spans.{key} IS NOT DISTINCT FROM crowd.{key}" for key in _KEYS)
@@ -51,27 +55,19 @@ _CELLS = f"""
     FROM (SELECT spans.*, crowd.provider IS NOT NULL AS more_routes FROM SOURCE AS spans LEFT JOIN crowd ON {_SAME}
         WHERE ended_at >= $from AND ended_at < $to
         AND CAST(floor(ended_at / {BUCKET_S}) AS BIGINT) * {BUCKET_S} IN (SELECT unnest($buckets)))
-    GROUP BY ALL ORDER BY ALL"""  # noqa: S608
+    GROUP BY ALL ORDER BY bucket, {", ".join(_KEYS)}"""  # noqa: S608
 
 
 class Slice(NamedTuple):
-    """What is rolled at once: ten minutes of one hour, and that hour itself where it is over (`whole`)."""
+    """What is rolled at once: `buckets`, ten minutes each of one hour, or where they are none the hour itself."""
 
     hour: int
     buckets: list[int]
-    whole: bool
 
     @property
     def hours(self) -> list[int]:
-        """The hour, where it is rolled too."""
-        return [self.hour] if self.whole else []
-
-
-class Sums(NamedTuple):
-    """The sketches of a slice; the hour has none of its own where its raw rows are gone."""
-
-    buckets: pa.Table
-    hour: pa.Table | None
+        """The hour, where that is what is rolled."""
+        return [] if self.buckets else [self.hour]
 
 
 def due(rolls: Rolls, before: float, put_off: Set[int]) -> Slice | None:
@@ -85,45 +81,54 @@ def due(rolls: Rolls, before: float, put_off: Set[int]) -> Slice | None:
         return None
     hour = min(hours - put_off)
     rolls.under_way = {hour}
-    buckets = sorted(bucket for bucket in over if hour_of(bucket) == hour)
-    return Slice(hour, buckets[:AT_ONCE], hour + HOUR_S <= before and len(buckets) <= AT_ONCE)
+    return Slice(hour, sorted(bucket for bucket in over if hour_of(bucket) == hour)[:AT_ONCE])
 
 
-def sums(con: duckdb.DuckDBPyConnection, part: Slice, gone: float) -> Sums:
-    """The sketches of a slice, as the caller's transaction sees its rows; those before `gone` may be deleted."""
-    buckets = _cells(con, "spans", part, part.buckets, BUCKET_S)
-    if not part.whole or part.hour < gone:
-        return Sums(buckets, None)
-    every = list(range(part.hour, part.hour + HOUR_S, BUCKET_S))
-    return Sums(buckets, _cells(con, "spans", part, every, HOUR_S))
+def sums(con: duckdb.DuckDBPyConnection, part: Slice, gone: float) -> list[pa.Table]:
+    """The sketches of a slice in pieces, at least one, as the caller's transaction sees its rows.
+
+    Raw rows before `gone` may be deleted; an hour from then is the sum of its ten minutes.
+    """
+    if part.buckets:
+        return _pieces(_cells(con, "spans", part.hour, part.buckets, BUCKET_S))
+    if part.hour < gone:
+        every = "SELECT * REPLACE ($hour AS bucket) FROM sketches WHERE bucket >= $hour AND bucket < $end"
+        return _pieces(con.execute(every, {"hour": part.hour, "end": part.hour + HOUR_S}).to_arrow_table())
+    return _pieces(_cells(con, "spans", part.hour, list(range(part.hour, part.hour + HOUR_S, BUCKET_S)), HOUR_S))
 
 
-def _cells(con: duckdb.DuckDBPyConnection, source: str, part: Slice, buckets: list[int], length: int) -> pa.Table:
-    values = {"from": part.hour, "to": part.hour + HOUR_S, "buckets": buckets, "length": length}
+def _pieces(found: pa.Table) -> list[pa.Table]:
+    rows = max(1, found.num_rows * PIECE_BYTES // max(1, found.nbytes))
+    return [found.slice(begin, rows) for begin in range(0, max(1, found.num_rows), rows)]
+
+
+def _cells(con: duckdb.DuckDBPyConnection, source: str, hour: int, buckets: list[int], length: int) -> pa.Table:
+    values = {"from": hour, "to": hour + HOUR_S, "buckets": buckets, "length": length}
     return con.execute(_CELLS.replace("SOURCE", source), values).to_arrow_table()
 
 
-def write(con: duckdb.DuckDBPyConnection, part: Slice, found: Sums) -> None:
-    """Put the sketches in the place of older ones; part of the caller's transaction."""
-    hour = {"hour": part.hour, "end": part.hour + HOUR_S}
+def clear(con: duckdb.DuckDBPyConnection, part: Slice) -> None:
+    """Delete what there is of a slice; part of the caller's transaction."""
+    if not part.buckets:
+        con.execute("DELETE FROM sketches_hour WHERE bucket = ?", [part.hour])
+        return
     con.execute(
         "DELETE FROM sketches WHERE bucket >= $hour AND bucket < $end AND bucket IN (SELECT unnest($buckets))",
-        hour | {"buckets": part.buckets},
+        {"hour": part.hour, "end": part.hour + HOUR_S, "buckets": part.buckets},
     )
-    _insert(con, "sketches", found.buckets)
-    con.execute("UPDATE buckets SET rolled = true WHERE bucket IN (SELECT unnest($1))", [part.buckets])
-    if not part.whole:
-        return
-    con.execute("DELETE FROM sketches_hour WHERE bucket = ?", [part.hour])
-    if found.hour is None:
-        con.execute(
-            "INSERT INTO sketches_hour BY NAME SELECT * REPLACE ($hour AS bucket) FROM sketches "
-            "WHERE bucket >= $hour AND bucket < $end",
-            hour,
-        )
+
+
+def write(con: duckdb.DuckDBPyConnection, part: Slice, piece: pa.Table) -> None:
+    """Insert sketches, which nobody reads before `finish`; part of the caller's transaction."""
+    _insert(con, "sketches" if part.buckets else "sketches_hour", piece)
+
+
+def finish(con: duckdb.DuckDBPyConnection, part: Slice) -> None:
+    """Let the sketches be read; part of the caller's transaction."""
+    if part.buckets:
+        con.execute("UPDATE buckets SET rolled = true WHERE bucket IN (SELECT unnest($1))", [part.buckets])
     else:
-        _insert(con, "sketches_hour", found.hour)
-    con.execute("INSERT INTO hours VALUES (?)", [part.hour])
+        con.execute("INSERT INTO hours VALUES (?)", [part.hour])
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
@@ -141,7 +146,7 @@ def touch(con: duckdb.DuckDBPyConnection, touched: Touched, rolls: Rolls) -> Non
     if touched.hours:
         con.execute("DELETE FROM hours WHERE bucket IN (SELECT unnest($1))", [sorted(touched.hours)])
     for hour in sorted({hour_of(bucket) for bucket in touched.added}):
-        part = Slice(hour, sorted(bucket for bucket in touched.added if hour_of(bucket) == hour), whole=False)
-        _insert(con, "sketches", _cells(con, "arrivals", part, part.buckets, BUCKET_S))
+        buckets = sorted(bucket for bucket in touched.added if hour_of(bucket) == hour)
+        _insert(con, "sketches", _cells(con, "arrivals", hour, buckets, BUCKET_S))
         if hour in rolls.hours - touched.hours:
-            _insert(con, "sketches_hour", _cells(con, "arrivals", part, part.buckets, HOUR_S))
+            _insert(con, "sketches_hour", _cells(con, "arrivals", hour, buckets, HOUR_S))

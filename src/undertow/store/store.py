@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ from undertow.store.lateness import Horizon
 from undertow.store.meter import Meter
 from undertow.store.rolled import Rolls
 from undertow.store.state import Judgement, Recorded
+
+LET_IN_S = 0.001
+"""Rests that long before it takes the writer's lock again, which goes to whoever asks first."""
 
 
 class Store:
@@ -380,17 +384,29 @@ class Store:
                 self._put_off.clear()
                 return False
             with self._snapshot() as con:
-                found = rolling.sums(con, part, rolls.gone)
-            with self._writes():
-                if part.hour not in rolls.under_way:  # the oldest hour must not keep later ones waiting
-                    self._put_off.add(part.hour)
-                    return True
-                self._failpoint("before_roll")
-                with db.transaction(self._writer) as con:
-                    rolling.write(con, part, found)
-                    self._failpoint("before_roll_commit")
-                self._failpoint("after_roll")
-                rolls.close(part.buckets, part.hours)
+                pieces = rolling.sums(con, part, rolls.gone)
+            if not all(self._put(part, piece, i, len(pieces)) for i, piece in enumerate(pieces)):
+                self._put_off.add(part.hour)  # the oldest hour must not keep later ones waiting
+            return True
+
+    def _put(self, part: rolling.Slice, piece: pa.Table, i: int, of: int) -> bool:
+        """Write the i-th piece of a slice; False where a span has come meanwhile that it lacks."""
+        if i:
+            time.sleep(LET_IN_S)
+        with self._writes():
+            if part.hour not in self._memory.rolls.under_way:
+                return False
+            self._failpoint("before_roll")
+            with db.transaction(self._writer) as con:
+                if i == 0:
+                    rolling.clear(con, part)
+                rolling.write(con, part, piece)
+                if i == of - 1:
+                    rolling.finish(con, part)
+                self._failpoint("before_roll_commit")
+            self._failpoint("after_roll")
+            if i == of - 1:
+                self._memory.rolls.close(part.buckets, part.hours)
             return True
 
     def retain(self, now: float) -> dict[str, int]:
