@@ -23,11 +23,12 @@ ROWS = 64
 class Blocks:
     """Blocks of equal length, one after the other, and k bets; logarithms, (blocks, k) each.
 
-    `product` is P and `total` A at the end of a block; `lowest`, `highest` and `highest_total` are their extremes over
-    its rows.
+    `steps` are the payoffs row by row, (rows, blocks, k), first rows of all blocks first. `product` is P and `total` A
+    at the end of a block; `lowest`, `highest` and `highest_total` are their extremes over its rows.
     """
 
     payoffs: FloatArray
+    steps: FloatArray
     product: FloatArray
     lowest: FloatArray
     highest: FloatArray
@@ -41,14 +42,15 @@ class Blocks:
         payoffs = payoffs[: n // rows * rows].reshape(n // rows, rows, k)
         product, highest = np.ones((n // rows, k)), np.zeros((n // rows, k))
         lowest, total, highest_total = np.full_like(highest, np.inf), np.zeros_like(highest), np.zeros_like(highest)
-        for e in np.ascontiguousarray(payoffs.swapaxes(0, 1)):
+        steps = np.ascontiguousarray(payoffs.swapaxes(0, 1))
+        for e in steps:
             product *= e
             total += 1
             total *= e
             np.minimum(lowest, product, out=lowest)
             np.maximum(highest, product, out=highest)
             np.maximum(highest_total, total, out=highest_total)
-        return cls(payoffs, *map(np.log, (product, lowest, highest, total, highest_total)))
+        return cls(payoffs, steps, *map(np.log, (product, lowest, highest, total, highest_total)))
 
     def __len__(self) -> int:
         return len(self.product)
@@ -70,6 +72,17 @@ class Blocks:
         after += sums
         before = np.concatenate([log_m[None], after[:-1]])
         return after, np.logaddexp(self.highest + before, self.highest_total)
+
+    def trail(self, log_m: FloatArray, after: FloatArray, n: int) -> FloatArray:
+        """The mean M over the bets after each row of the first `n` blocks; `after` came out of `evidence(log_m)`."""
+        before = np.exp(np.concatenate([log_m[None], after])[:n])
+        m = np.empty((self.rows, *before.shape))
+        for e, now in zip(self.steps[:, :n], m, strict=True):
+            np.add(before, 1, out=now)
+            now *= e
+            before = now
+        mean: FloatArray = m @ np.full(m.shape[2], 1 / m.shape[2])
+        return mean.T.reshape(-1)
 
     def walk(self, n: int) -> tuple[FloatArray, FloatArray, IntArray]:
         """Running sum of log payoffs over the first `n` blocks: its end, its lowest value, and the last row of that."""

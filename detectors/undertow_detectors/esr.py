@@ -160,6 +160,32 @@ def advance_payoffs(
     >>> [(alarm.index, alarm.direction) for alarm in alarms[:1]]
     [(1134, 'up')]
     """
+    return _advance(state, payoffs, times, log_threshold, directions, None)
+
+
+def trace_payoffs(
+    state: State, payoffs: FloatArray, times: FloatArray, log_threshold: float, directions: Sequence[str]
+) -> tuple[State, list[Alarm], FloatArray]:
+    """`advance_payoffs`, and the evidence M (n,) after each observation; the next starts anew after an alarm.
+
+    >>> payoffs = np.array([[1.0], [2.0], [0.5]])
+    >>> trace_payoffs(State.start(1), payoffs, np.arange(3.0), 9.0, ("up",))[2].round(3).tolist()
+    [1.0, 4.0, 2.5]
+    """
+    trail: list[FloatArray] = []
+    state, alarms = _advance(state, payoffs, times, log_threshold, directions, trail)
+    return state, alarms, np.concatenate(trail) if trail else np.empty(0)
+
+
+def _advance(
+    state: State,
+    payoffs: FloatArray,
+    times: FloatArray,
+    log_threshold: float,
+    directions: Sequence[str],
+    trail: list[FloatArray] | None,
+) -> tuple[State, list[Alarm]]:
+    """Where there is a `trail`, the evidence is appended to it."""
     low, high = payoffs.min(initial=1.0), payoffs.max(initial=1.0)
     if not (low >= _SMALLEST_PAYOFF and high <= _LARGEST_PAYOFF):  # nor when they are NaN
         raise ValueError(f"payoffs from {low} to {high}; they must be within 0.0001 and 10000, without missing values")
@@ -167,9 +193,9 @@ def advance_payoffs(
     begin, size = 0, _SMALLEST_CHUNK
     while begin < len(payoffs):
         rows = slice(begin, begin + size)
-        state, quiet = _skip_quiet(state, payoffs[rows], times[rows], log_threshold)
+        state, quiet = _skip_quiet(state, payoffs[rows], times[rows], log_threshold, trail)
         rows = slice(begin + quiet, begin + quiet + ROWS)
-        state, alarm = _row_by_row(state, payoffs[rows], times[rows], log_threshold, directions)
+        state, alarm = _row_by_row(state, payoffs[rows], times[rows], log_threshold, directions, trail)
         begin, size = rows.stop, min(2 * size, _LARGEST_CHUNK)
         if alarm is not None:
             alarms.append(replace(alarm, index=rows.start + alarm.index))
@@ -177,7 +203,9 @@ def advance_payoffs(
     return state, alarms
 
 
-def _skip_quiet(state: State, payoffs: FloatArray, times: FloatArray, log_threshold: float) -> tuple[State, int]:
+def _skip_quiet(
+    state: State, payoffs: FloatArray, times: FloatArray, log_threshold: float, trail: list[FloatArray] | None
+) -> tuple[State, int]:
     """Go over the leading whole blocks that can hold no alarm; the state after them, and how many rows they have."""
     length = min(ROWS, math.isqrt(len(payoffs)) // 2)  # few rows to go through, and few blocks to join
     if length < _SHORTEST_BLOCK:
@@ -185,11 +213,18 @@ def _skip_quiet(state: State, payoffs: FloatArray, times: FloatArray, log_thresh
     blocks = Blocks.of(payoffs, length)
     log_m, bounds = blocks.evidence(state.log_m)
     quiet = _first_crossing(bounds, log_threshold)
+    if trail is not None:
+        trail.append(blocks.trail(state.log_m, log_m, quiet))
     return _after(state, blocks, log_m, times, quiet), quiet * length
 
 
 def _row_by_row(
-    state: State, payoffs: FloatArray, times: FloatArray, log_threshold: float, directions: Sequence[str]
+    state: State,
+    payoffs: FloatArray,
+    times: FloatArray,
+    log_threshold: float,
+    directions: Sequence[str],
+    trail: list[FloatArray] | None,
 ) -> tuple[State, Alarm | None]:
     """Go to the end, or to the first alarm, after which the state is a fresh one."""
     if not len(payoffs):
@@ -197,6 +232,8 @@ def _row_by_row(
     rows = Blocks.of(payoffs, 1)
     log_m, _ = rows.evidence(state.log_m)
     index = _first_crossing(log_m, log_threshold)
+    if trail is not None:
+        trail.append(rows.trail(state.log_m, log_m, min(index + 1, len(rows))))
     if index == len(rows):
         return _after(state, rows, log_m, times, index), None
     at_alarm = _after(state, rows, log_m, times, index + 1)

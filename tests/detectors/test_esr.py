@@ -194,6 +194,40 @@ def test_it_starts_anew_after_an_alarm() -> None:
     assert state.count == 1
 
 
+@given(rows, st.integers(1, 200))
+def test_the_trail_is_the_evidence_of_the_definition(bets: list[tuple[float, ...]], cut: int) -> None:
+    """After each row, however they are cut, and anew behind an alarm; the alarms are those found without it."""
+    payoffs, times = np.exp(np.array(bets)), np.arange(len(bets)) + 0.5
+    wanted, m = [], np.zeros(3)
+    for e in payoffs:
+        m = (m + 1) * e
+        wanted.append(float(m.mean()))
+        m = np.zeros(3) if wanted[-1] >= math.exp(THRESHOLD) else m
+    state, found = State.start(3), []
+    for begin in range(0, len(bets), cut):
+        given_rows = payoffs[begin : begin + cut], times[begin : begin + cut], THRESHOLD, WAYS
+        without = esr.advance_payoffs(state, *given_rows)
+        state, alarms, trail = esr.trace_payoffs(state, *given_rows)
+        assert (state.to_bytes(), alarms) == (without[0].to_bytes(), without[1])
+        found += trail.tolist()
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_trail_of_long_streams_ends_where_the_detector_does() -> None:
+    """Whole blocks give every row its evidence, and each alarm that of its row."""
+    u = random(5000, "trail")
+    u[3000:] **= 0.7
+    payoffs = esr.numeric_payoffs(u, u)
+    state, alarms, trail = esr.trace_payoffs(State.start(12), payoffs, np.arange(5000.0), 12.0, DIRECTIONS_NUMERIC)
+    assert alarms
+    assert np.log(trail[[alarm.index for alarm in alarms]]) == pytest.approx([a.log_evidence for a in alarms])
+    assert np.log(trail[-1]) == pytest.approx(esr.log_evidence(state))
+    m = np.zeros(12)
+    for e, evidence in zip(payoffs[: alarms[0].index], trail, strict=False):
+        m = (m + 1) * e
+        assert evidence == pytest.approx(m.mean(), rel=1e-9)
+
+
 def test_nothing_seen_changes_nothing() -> None:
     """An empty batch leaves the state as it was."""
     state, alarms = esr.advance(State.start(12), np.empty((0, 12)), np.empty(0), 1.0, DIRECTIONS_NUMERIC)

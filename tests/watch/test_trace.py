@@ -15,9 +15,8 @@ from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.span import Span, Target
 from undertow.store import Store
 from undertow.watch import Watcher
-from undertow.watch.trace import STEP_S, Trace, evidence
+from undertow.watch.trace import STEP_S, Trace
 from undertow_collectors.scenarios import GPT_4O
-from undertow_detectors import esr
 
 Make = Callable[..., Any]
 Traffic = Callable[..., list[Span]]
@@ -176,16 +175,3 @@ def test_a_fork_leaves_what_it_came_from() -> None:
     fork.feed(np.array([STEP_S]), np.array([100.0]), LOG_THRESHOLD)
     assert [peak.at for peak in fork.drain()] == [0.0]
     assert (trace.drain(), trace.now and trace.now.at) == ([], 0.0)
-
-
-def test_the_evidence_starts_anew_after_an_alarm() -> None:
-    """The row of the alarm has its evidence, the next one that of a detector that has just begun."""
-    payoffs = np.full((400, 7), 1.2)
-    start = esr.State.start(7)
-    state, alarms = esr.advance_payoffs(start, payoffs, np.arange(400.0), LOG_THRESHOLD, esr.DIRECTIONS_BINARY)
-    found = evidence(start, payoffs, alarms)
-    assert len(alarms) > 1
-    for alarm in alarms:
-        assert np.log(found[alarm.index]) == pytest.approx(alarm.log_evidence)
-        assert found[alarm.index + 1] == pytest.approx(1.2)
-    assert np.log(found[-1]) == pytest.approx(esr.log_evidence(state))

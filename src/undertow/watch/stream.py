@@ -17,7 +17,7 @@ from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
 from undertow.watch.strata import Strata, aspects, fit
-from undertow.watch.trace import Trace, evidence
+from undertow.watch.trace import Trace
 from undertow_detectors import budget, crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
@@ -155,9 +155,8 @@ class Stream:
         payoffs = bets[0] if len(bets) == 1 else np.concatenate(bets, axis=1)
         if weights is not None and content:
             payoffs = crowding.smaller(payoffs, weights[rows])
-        before = self.state
-        self.state, alarms = esr.advance_payoffs(before, payoffs, at, threshold, self.directions)
-        self.trace.feed(at, evidence(before, payoffs, alarms), threshold)
+        self.state, alarms, evidence = esr.trace_payoffs(self.state, payoffs, at, threshold, self.directions)
+        self.trace.feed(at, evidence, threshold)
         members = _members(frame.group[rows]) if self.shares else []
         returns = self._returns(x, stratum, seeds, at, alarms, threshold, members)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]

@@ -5,15 +5,13 @@ on how they were cut into batches.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 
 from undertow.watch.frame import FloatArray
-from undertow_detectors import esr, trail
 
 STEP_S = 600.0
 
@@ -39,16 +37,13 @@ class Trace:
         starts = np.flatnonzero(np.concatenate([[True], steps[1:] != steps[:-1]]))
         peaks = np.log10(np.maximum(1.0, np.maximum.reduceat(evidence, starts)))
         threshold = log_threshold / math.log(10)
-        for step, peak in zip(steps[starts].tolist(), peaks.tolist(), strict=True):
-            self._take(Peak(step * STEP_S, peak, threshold))
-
-    def _take(self, peak: Peak) -> None:
-        if self.now is not None and self.now.at == peak.at:
-            self.now = max(self.now, peak, key=lambda one: one.log10_evidence)
-            return
-        if self.now is not None:
+        found = list(map(Peak, (steps[starts] * STEP_S).tolist(), peaks.tolist(), repeat(threshold)))
+        if self.now is not None and self.now.at == found[0].at:
+            found[0] = max(self.now, found[0], key=lambda one: one.log10_evidence)
+        elif self.now is not None:
             self.closed.append(self.now)
-        self.now = peak
+        self.closed += found[:-1]
+        self.now = found[-1]
 
     def fork(self) -> "Trace":
         """Another that goes on from here."""
@@ -58,11 +53,3 @@ class Trace:
         """What is over and was not taken yet."""
         closed, self.closed = self.closed, []
         return closed
-
-
-def evidence(before: esr.State, payoffs: FloatArray, alarms: Sequence[esr.Alarm]) -> FloatArray:
-    """(n,) evidence after each row of `payoffs` (n, k); after an alarm it starts anew."""
-    bounds = [0, *(alarm.index + 1 for alarm in alarms), len(payoffs)]
-    fresh = np.full(payoffs.shape[1], -np.inf)
-    parts = [trail.evidence(fresh if begin else before.log_m, payoffs[begin:end]) for begin, end in pairwise(bounds)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
