@@ -1,4 +1,4 @@
-"""`undertow serve`, to be killed by SIGKILL at a point of the way of one message: decide, store, send, record.
+"""`undertow serve`, to be killed by SIGKILL at a point of a roll or of one message: decide, store, send, record.
 
     python killed_monitor.py PLAN [ARGUMENT...]
 
@@ -23,7 +23,7 @@ from undertow import cli
 from undertow.commands import serve
 from undertow.notify import outbox
 from undertow.notify.message import Outgoing
-from undertow.store import Store
+from undertow.store import Store, rolling
 from undertow.store.state import Judgement
 
 ROUND_S = 0.1
@@ -33,7 +33,9 @@ ROUND_S = 0.1
 class Plan:
     """Where to die: at the point `at`, at the `nth` message there of this `kind`, `of` this incident if it is given.
 
-    `broken` names variants of broken_monitor. The clock runs `speed` times as fast as the wall's since `since`.
+    Without a `kind` each passing counts. Rolling and retention go on every `upkeep_s`, where that is given, and write
+    `piece_bytes` at once. `broken` names variants of broken_monitor. The clock runs `speed` times as fast as the wall's
+    since `since`.
     """
 
     at: str = ""
@@ -43,6 +45,8 @@ class Plan:
     broken: list[str] = field(default_factory=list)
     speed: float = 1.0
     since: float = 0.0
+    upkeep_s: float = 0.0
+    piece_bytes: int = rolling.PIECE_BYTES
 
     def clock(self) -> float:
         """Unix seconds, the same in every life."""
@@ -73,7 +77,8 @@ class Killer:
     def point(self, name: str) -> None:
         """A point; the process may end here."""
         busy_with = getattr(self._here, "busy_with", [])
-        if self.armed and name == self._plan.at and any(self._meant(entry) for entry in busy_with):
+        meant = not self._plan.kind or any(self._meant(entry) for entry in busy_with)
+        if self.armed and name == self._plan.at and meant:
             self._met += 1
             if self._met == self._plan.nth:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -136,6 +141,9 @@ def main(plan: Plan, arguments: list[str]) -> int:
     """Serve until killed."""
     serve.TICK_S = serve.SILENCE_S = outbox._POLL_S = ROUND_S
     serve.system_clock = plan.clock
+    serve.ROLLING_S = plan.upkeep_s or serve.ROLLING_S
+    serve.RETENTION_S = plan.upkeep_s or serve.RETENTION_S
+    rolling.PIECE_BYTES = plan.piece_bytes
     watch(Killer(plan), plan.clock)
     for name in plan.broken:
         owner, attribute, variant = broken_monitor.VARIANTS[name]
