@@ -82,7 +82,7 @@ class Rolls:
 
     def touched(self, ended_at: NDArray[np.float64]) -> Touched:
         """What spans with these event times mean."""
-        places = {int(place) * BUCKET_S for place in np.unique(np.floor_divide(ended_at, BUCKET_S))}
+        places = {int(place) * BUCKET_S for place in np.unique(np.floor(ended_at / BUCKET_S))}  # as SQL has it
         rolled = {bucket for bucket in places if self.buckets.get(bucket)}
         added = {bucket for bucket in rolled if bucket < self.gone}
         hours = {hour_of(bucket) for bucket in places - added} & self.hours
