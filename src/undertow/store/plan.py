@@ -69,7 +69,7 @@ def cover(found: Rolled, start: float, end: float, step_s: float) -> Cover:
             broken = True
             continue
         stretch = max(start, float(bucket)), min(end, float(bucket + BUCKET_S))
-        if broken:
+        if broken or any(raw[-1][1] <= hour < bucket for hour in hours):
             raw.append(stretch)
         else:
             raw[-1] = raw[-1][0], stretch[1]
