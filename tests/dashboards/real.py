@@ -107,10 +107,7 @@ def _planted(monitor: Monitor) -> str | None:
 def _is_planted(incident: dict[str, Any]) -> bool:
     target = incident["target"]
     where = (target["provider"], target["model"])
-    moved = {signal["signal"] for signal in incident["signals"]}
-    return (
-        incident["cause"] == "provider_update" and where == (CULPRIT.provider, CULPRIT.model) and "parse_fail" in moved
-    )
+    return incident["cause"] == "provider_update" and where == (CULPRIT.provider, CULPRIT.model)
 
 
 @contextmanager
