@@ -171,3 +171,13 @@ def test_what_people_did_is_not_buried(api: FakeApi, open_page: Open) -> None:
     tables = [f.value for f in open_page("incident", id="inc_01").dataframe if "what" in f.value.columns]
     assert [len(table) for table in tables] == [2, 42]
     assert tables[0]["by"][0] == "Ada"
+
+
+def test_two_hundred_incidents_are_listed(api: FakeApi, open_page: Open) -> None:
+    """A provider-wide event opens many at once."""
+    now = time.time()
+    many = [incident(target(f"m{i}"), now=now, id=f"inc_{i}") for i in range(200)]
+    api.answers["/v1/incidents"] = {"incidents": many}
+    app = open_page("incident")
+    assert not app.exception
+    assert app.title[0].value == "200 open incidents, 0 over"

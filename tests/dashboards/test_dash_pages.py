@@ -43,7 +43,7 @@ def test_fresh_data_are_not_called_stale(open_page: Open) -> None:
     assert not open_page().warning
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "incident", "weights", "detectability"])
 def test_absent_api_is_said_plainly(open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     """Where nobody answers, the page names the address and the command that helps, and shows no traceback."""
     monkeypatch.setenv("UNDERTOW_API_URL", "http://127.0.0.1:9")

@@ -80,3 +80,13 @@ def test_hostile_text_stays_text(api: FakeApi, open_page: Open, bad: str) -> Non
         entry |= {"target": where, "reason": bad, "by": bad}
     app = open_page("weights")
     harmless(app)
+
+
+def test_two_hundred_entries_are_shown(api: FakeApi, open_page: Open) -> None:
+    """A provider-wide event lowers many at once."""
+    weight = api.answers["/v1/weights"]["weights"][0]
+    api.answers["/v1/weights"]["weights"] = [weight | {"target": target(f"m{i}")} for i in range(200)]
+    app = open_page("weights")
+    assert not app.exception
+    assert app.title[0].value == "200 targets would get less traffic"
+    assert len(app.dataframe[0].value) == 200
