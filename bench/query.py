@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pyarrow as pa
 
+from bench.figures import figure, seconds
 from undertow.api.app import create
 from undertow.clock import system_clock
 from undertow.config import Config
@@ -113,7 +114,7 @@ def _insert(store: Store, arrivals: pa.Table) -> None:
 def _rolled(store: Store, spans: int) -> Iterator[dict[str, Any]]:
     """How long rolling takes of an hour's worth of time, and for how long of that nobody can write."""
     with store._read() as con:
-        scan = _seconds(lambda: con.execute("SELECT sum(output_tokens), sum(duration_s) FROM spans").fetchall())
+        scan = seconds(lambda: con.execute("SELECT sum(output_tokens), sum(duration_s) FROM spans").fetchall())
     put = store._put
     puts: list[tuple[float, float]] = []
     slices: list[tuple[float, float]] = []
@@ -125,7 +126,7 @@ def _rolled(store: Store, spans: int) -> Iterator[dict[str, Any]]:
         f"the longest of {len(slices)}, {sum(wall for wall, _ in slices):.1f} s in all; writers waited "
         f"{max(puts)[0]:.3f} s at most ({max(cpu):.3f} CPU-s, median {median(cpu):.3f})"
     )
-    yield _figure("query.roll", longest, "s", "one scan of all raw rows", scan, spans, note)
+    yield figure("query.roll", longest, "s", "one scan of all raw rows", scan, spans, note)
 
 
 def _timed(work: Callable[[], bool], into: list[tuple[float, float]]) -> bool:
@@ -171,28 +172,7 @@ async def _ask(app: Any, page: Page) -> None:
 
 def _page(store: Store, ask: Callable[[], Any], page: Page, spans: int, size: float) -> dict[str, Any]:
     with store._read() as con:
-        times = [(_seconds(ask), _seconds(lambda: con.execute(page.bare).fetchall())) for _ in range(REPEATS)]
+        times = [(seconds(ask), seconds(lambda: con.execute(page.bare).fetchall())) for _ in range(REPEATS)]
     ours, other = (median(column) for column in zip(*times, strict=True))
     note = f"median of {REPEATS}, slowest {max(times)[0]:.3f} s; {TARGETS} targets; {size:.2f} GB"
-    return _figure(f"query.{page.name}", ours, "s", page.limit, other, spans, note)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def _figure(
-    name: str, value: float, unit: str, limit: str, limit_value: float, spans: int, note: str
-) -> dict[str, Any]:
-    return {
-        "bench": name,
-        "value": value,
-        "unit": unit,
-        "limit": limit,
-        "limit_value": limit_value,
-        "ratio": value / limit_value,
-        "spans": spans,
-        "note": note,
-    }
+    return figure(f"query.{page.name}", ours, "s", page.limit, other, spans, note)

@@ -3,13 +3,14 @@
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from bench.figures import figure, seconds
 from undertow.batch import Batch, Decoded, Origin
 from undertow.span import Span
 from undertow.store import Store
@@ -62,25 +63,19 @@ def _batches(spans: int) -> Iterator[Batch]:
         yield batch
 
 
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def _append(store: Store, bare: Path, spans: int) -> dict[str, Any]:
     """Both sides take turns batch by batch, so that other load on the machine meets both."""
     ours = limit = cpu = slowest = 0.0
     with duckdb.connect(str(bare), config={"threads": 1, "checkpoint_threshold": "256MB"}) as con:
         for batch in _batches(spans):
             table = store_rows.table(batch)
-            limit += _seconds(lambda table=table: _insert(con, table))  # type: ignore[misc]
+            limit += seconds(lambda table=table: _insert(con, table))  # type: ignore[misc]
             before = time.process_time()
-            took = _seconds(lambda batch=batch: store.ingest(batch))  # type: ignore[misc]
+            took = seconds(lambda batch=batch: store.ingest(batch))  # type: ignore[misc]
             cpu += time.process_time() - before
             ours, slowest = ours + took, max(slowest, took)
     note = f"{spans / cpu:.0f} spans per cpu-second; slowest batch {slowest:.3f} s"
-    return _figure(
+    return figure(
         "store.append", spans / ours, "spans/s", "the same rows as Arrow, inserted bare", spans / limit, spans, note
     )
 
@@ -90,18 +85,3 @@ def _insert(con: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
     con.execute("CREATE TABLE IF NOT EXISTS spans AS SELECT * FROM arrivals LIMIT 0")
     con.execute("INSERT INTO spans SELECT * FROM arrivals")
     con.unregister("arrivals")
-
-
-def _figure(
-    name: str, value: float, unit: str, limit: str, limit_value: float, spans: int, note: str
-) -> dict[str, Any]:
-    return {
-        "bench": name,
-        "value": value,
-        "unit": unit,
-        "limit": limit,
-        "limit_value": limit_value,
-        "ratio": value / limit_value,
-        "spans": spans,
-        "note": note,
-    }

@@ -11,6 +11,7 @@ from undertow.store import bins, rolled
 from undertow.store.cells import TARGET, Asked
 from undertow.store.history import Row, Window, by_group, steps
 from undertow.store.plan import BUCKET_S
+from undertow.store.read import rows
 
 _SUMS = f"""
     SELECT {", ".join(TARGET)}, CAST(floor((bucket - $start) / $step) AS BIGINT) AS step,
@@ -29,9 +30,7 @@ _TIMES = {"p50_s": ("duration_s", 0.5), "p95_s": ("duration_s", 0.95), "p99_s": 
 
 
 def _sums(con: duckdb.DuckDBPyConnection, start: float, end: float, step_s: float) -> list[Row]:
-    result = con.execute(_SUMS, {"start": start, "end": end, "step": step_s})
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    return rows(con, _SUMS, {"start": start, "end": end, "step": step_s})
 
 
 def _key(row: Row) -> tuple[Any, ...]:
@@ -89,8 +88,8 @@ def cost(con: duckdb.DuckDBPyConnection, window: Window, step_s: float) -> Row:
     start, end = steps(window, step_s)
     start = start // BUCKET_S * BUCKET_S
     targets = []
-    for key, rows in groupby(_sums(con, start, end, step_s), _key):
-        points = [_spent(row, start + row["step"] * step_s) for row in rows]
+    for key, of_target in groupby(_sums(con, start, end, step_s), _key):
+        points = [_spent(row, start + row["step"] * step_s) for row in of_target]
         targets.append({"target": dict(zip(TARGET, key, strict=True)), "points": points})
     return {"start": start, "end": end, "step_s": step_s, "targets": targets}
 
@@ -103,9 +102,9 @@ def _spent(row: Row, at: float) -> Row:
 
 def stored(con: duckdb.DuckDBPyConnection, until: float, window_s: float) -> Iterator[Row]:
     """How many spans were stored of each ten minutes before `until` that have any."""
-    rows = con.execute(
+    found = con.execute(
         "SELECT bucket, CAST(sum(spans) AS BIGINT) FROM rollups WHERE bucket > $start AND bucket <= $until "
         "GROUP BY bucket ORDER BY bucket",
         {"start": until - window_s - BUCKET_S, "until": until},
     ).fetchall()
-    return ({"at": float(bucket), "n": n} for bucket, n in rows)
+    return ({"at": float(bucket), "n": n} for bucket, n in found)
