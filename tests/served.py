@@ -94,7 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: Inbox
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # The sender was killed between a request's head and its end.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.posts.append(Post(time.time(), self.path, headers, body))
         self.send_response(204)
