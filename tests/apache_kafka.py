@@ -1,11 +1,13 @@
 """Apache Kafka itself, for tests and benchmarks: one process in KRaft mode, its jars resolved once by Maven."""
 
+import itertools
 import os
 import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.environments import alone
@@ -112,11 +114,26 @@ appender.file.layout.pattern = %d %p %c{{1}}: %m%n
 
 
 def free_ports(count: int) -> list[int]:
-    """That many ports of the loopback address that nothing listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """That many ports of the loopback address that nothing listens on, and that no other test is given meanwhile.
+
+    They are below those that Linux gives to whoever asks for any port, and each process of a test run has its own.
+    """
+    return list(itertools.islice(filter(_free, _PORTS), count))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _of_this_process() -> Iterator[int]:
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + (os.getppid() + number) % 24 * 500
+    return itertools.cycle(range(first, first + 500))
+
+
+_PORTS = _of_this_process()

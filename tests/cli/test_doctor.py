@@ -119,3 +119,14 @@ def test_a_bad_configuration_ends_with_78(doctor: Doctor) -> None:
     code, lines = doctor(STORE__RAW_RETENTION_DAYS="never")
     assert (code, len(lines)) == (78, 1)
     assert lines[0].startswith("FAIL configuration")
+
+
+def test_a_broker_that_never_ends_its_handshake_fails(
+    doctor: Doctor, receiver_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that takes connections and says nothing holds up the other checks for a while, not for ever."""
+    monkeypatch.setattr("undertow.commands.doctor.ANSWER_S", 0.5)
+    code, lines = doctor(KAFKA__BOOTSTRAP_SERVERS=f"127.0.0.1:{receiver_port}", KAFKA__SECURITY_PROTOCOL="SSL")
+    assert code == 1
+    assert [line.split()[:2] for line in lines[1:3]] == [["FAIL", "broker"], ["ok", "store"]]
+    assert "is it SSL there?" in lines[1]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 from standardwebhooks import Webhook
 
 from undertow.channels import SlackConfig
@@ -279,6 +280,22 @@ def test_a_receiver_that_asks_for_time_gets_it(
     assert deliverer.step(NOW + wait_s - 1) == 0
     assert len(receiver.requests) == 1
     assert deliverer.step(NOW + wait_s) == 2
+
+
+def test_a_receiver_that_asks_for_time_holds_up_no_other(
+    incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
+) -> None:
+    """However many messages wait for one receiver, what comes later for another goes out in its round."""
+    slow, quick = (structs.replace(alerts.webhook[0], name=name) for name in ("slow", "quick"))
+    alerts = structs.replace(alerts, webhook=[slow, quick])
+    waiting_for_slow = [plan("llm.drift.opened", incident | {"id": f"inc_{n}"}, alerts, NOW)[0] for n in range(250)]
+    put(outbox, *waiting_for_slow)
+    receiver.answers = [receiver.says(429, "Retry-After: 86400")]
+    deliverer = Deliverer(outbox, alerts, clock, random.Random(1))
+    deliverer.step(clock())
+    put(outbox, plan("llm.drift.opened", incident | {"id": "inc_last"}, alerts, NOW + 1)[1])
+    clock.now += 1
+    assert deliverer.step(clock()) == 1
 
 
 class Arrivals:

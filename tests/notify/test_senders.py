@@ -114,6 +114,14 @@ def test_what_has_no_words_is_for_webhooks_alone(receiver: Any) -> None:
     assert sent(alerts.webhook[0], "llm.weights.changed").outcome == "sent"
 
 
+def test_an_event_that_pagerduty_calls_invalid_is_given_up(receiver: Any) -> None:
+    """A 400 of PagerDuty's ends the attempts of that event; a 400 of another channel is tried again."""
+    alerts = everyone(receiver.url)
+    receiver.answers = [receiver.says(400)] * 2
+    assert sent(alerts.pagerduty[0]) == Attempt("gone", "http_400")
+    assert sent(alerts.webhook[0]) == Attempt("retry", "http_400")
+
+
 @pytest.mark.parametrize("body", ["", "[]", '{"type": 1}', '{"timestamp": "2026", "type": "llm.drift.opened"}'])
 def test_a_message_that_makes_no_sense_holds_up_nobody(body: str, receiver: Any) -> None:
     """What cannot be put into words is a failed attempt of its channel, which the schedule ends one day."""

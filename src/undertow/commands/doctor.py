@@ -6,12 +6,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from undertow import logs
 from undertow.channels import Receiver
 from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig, load
 from undertow.errors import ConfigError, UndertowError
+from undertow.notify.aside import aside
 from undertow.notify.egress import Guard, resolve
 from undertow.notify.routing import channel
 from undertow.notify.senders import reaches
@@ -22,6 +24,8 @@ from undertow_collectors.kafka import library
 EXAMPLE = "undertow doctor --config undertow.toml"
 
 CONNECT_S = 5.0
+ANSWER_S = 30.0
+"""Past what the client libraries wait for an answer; a TLS handshake, which they do not bound, ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,13 @@ def checks(config: Config) -> Iterator[Check]:
 
 def _kafka(config: KafkaConfig) -> Iterator[Check]:
     try:
-        view = _look(config)
+        view = aside(partial(_look, config), "doctor-kafka").result(ANSWER_S)
     except UnavailableError as error:
         yield Check("broker", False, f"{config.bootstrap_servers}: {error}")
+        return
+    except TimeoutError:
+        text = f"takes connections and answers nothing in {ANSWER_S:.0f} s: is it {config.security_protocol} there?"
+        yield Check("broker", False, f"{config.bootstrap_servers} {text}")
         return
     yield Check("broker", True, f"{config.bootstrap_servers} answers")
     for topic in config.topics:

@@ -35,7 +35,7 @@ JITTER = 0.1
 
 _POLL_S = 1.0
 _THROTTLE_S = 60.0
-_ROUND = 1000
+_ROUND = 100
 _GONE = f"http_{http.client.GONE:d}"
 _ORDER = {"llm.drift.opened": 0, "llm.drift.updated": 1, "llm.drift.resolved": 2}
 
@@ -60,7 +60,7 @@ class Outbox(Protocol):
     """What the loop needs of the store."""
 
     def due(self, now: float, limit: int) -> Sequence[Outgoing]:
-        """Undelivered messages whose time has come, at most the first of each (incident, channel)."""
+        """Undelivered messages whose time has come, the first of each (incident, channel), `limit` of a channel."""
         ...
 
     def record_delivery(

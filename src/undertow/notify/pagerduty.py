@@ -4,7 +4,9 @@ https://developer.pagerduty.com/docs/send-alert-event; the routing key joins the
 may have 512 KB (https://developer.pagerduty.com/docs/events-api-v2-overview), of which the texts here take a few.
 """
 
+import dataclasses
 import hashlib
+import http.client
 from typing import Any
 
 import msgspec
@@ -18,6 +20,7 @@ from undertow.notify.story import TEXTS, Story, cut, tell
 DEDUP_LIMIT = 255
 SUMMARY_LIMIT = 1024
 
+_INVALID = f"http_{http.client.BAD_REQUEST:d}"
 _SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
@@ -49,7 +52,11 @@ def dedup_key(alert_id: str) -> str:
 
 
 def send(entry: Outgoing, receiver: PagerDutyConfig, egress: Egress, now: float) -> Attempt:
-    """One attempt to deliver `entry`; it never raises for what PagerDuty or the network does."""
+    """One attempt to deliver `entry`; it never raises for what PagerDuty or the network does.
+
+    An event that it calls invalid (400) is given up, as PagerDuty asks: what follows of its incident need not wait.
+    """
     key = receiver.routing_key.reveal() if receiver.routing_key else ""
     body = msgspec.json.encode({"routing_key": key, **payload(tell(entry.body))})
-    return post(egress, receiver.url, body, {}, now)
+    attempt = post(egress, receiver.url, body, {}, now)
+    return dataclasses.replace(attempt, outcome="gone") if attempt.detail == _INVALID else attempt

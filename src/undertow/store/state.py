@@ -136,7 +136,9 @@ def states(con: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
 
 
 def due(con: duckdb.DuckDBPyConnection, now: float, limit: int) -> list[Outgoing]:
-    """Messages whose time has come, none before an earlier one of its incident and channel is settled.
+    """Messages whose time has come, at most `limit` of a channel, so that one that takes none holds up no other.
+
+    None comes before an earlier one of its incident and channel is settled.
 
     A standing one, which arrived and is sent again, has its time until a later one takes its place.
     """
@@ -147,7 +149,8 @@ def due(con: duckdb.DuckDBPyConnection, now: float, limit: int) -> list[Outgoing
                 WHERE other.incident_id = outbox.incident_id AND other.channel = outbox.channel
                 AND CASE outbox.state WHEN 'pending' THEN other.state = 'pending' AND other.sequence < outbox.sequence
                     ELSE other.sequence > outbox.sequence END)
-            ORDER BY next_attempt_at, sequence, webhook_id LIMIT $limit""",  # noqa: S608
+            QUALIFY row_number() OVER (PARTITION BY channel ORDER BY next_attempt_at, sequence, webhook_id) <= $limit
+            ORDER BY next_attempt_at, sequence, webhook_id""",  # noqa: S608
         {"now": now, "limit": limit},
     ).fetchall()
     return [Outgoing(*row) for row in rows]
