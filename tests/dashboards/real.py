@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
+from tests.apache_kafka import free_ports
 
-from undertow.demo.child import Child, free_port
+from undertow.demo.child import Child
 from undertow.demo.monitor import Monitor
 from undertow.demo.receiver import Receiver
 from undertow_collectors import payloads
@@ -74,7 +75,7 @@ def served(folder: Path, per_day: float = PER_DAY) -> Iterator[Served]:
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     (folder / "webhook.secret").write_text(secret)
     (folder / "webhook.secret").chmod(0o600)
-    config, port = folder / "undertow.toml", free_port(0)
+    config, port = folder / "undertow.toml", free_ports(1)[0]
     receiver = Receiver(secret)
     config.write_text(CONFIG.format(folder=folder, webhook=receiver.url, port=port))
     with receiver, Monitor(config, port) as monitor:
@@ -113,7 +114,7 @@ def _is_planted(incident: dict[str, Any]) -> bool:
 @contextmanager
 def dashboard(api: str, folder: Path, *options: str, port: int = 0) -> Iterator[str]:
     """A dashboard process that nobody has opened yet; its address."""
-    port = port or free_port(0)
+    port = port or free_ports(1)[0]
     arguments = ["undertow_dashboards", "--api", api, "--port", str(port), *options]
     with Child(arguments, folder / f"dashboard-{port}.log") as child:
         url = f"http://127.0.0.1:{port}"

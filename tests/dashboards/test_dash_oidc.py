@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests.apache_kafka import free_ports
 
-from undertow.demo.child import free_port
 from undertow_collectors.scenarios import FLEET
 
 from .browsing import PATIENCE_MS, SIZE, Watch, addresses, open_page
@@ -34,7 +34,7 @@ def _provider() -> Iterator[Provider]:
 @pytest.fixture(name="url", scope="module")
 def _url(served: Served, provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("login")
-    port, file = free_port(0), folder / "auth.toml"
+    port, file = free_ports(1)[0], folder / "auth.toml"
     file.write_text(SECRETS.format(port=port, client=CLIENT, secret=CLIENT_SECRET, provider=provider.url))
     with dashboard(served.monitor.url, folder, "--oidc", str(file), port=port) as url:
         yield url
