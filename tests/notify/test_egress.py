@@ -1,3 +1,4 @@
+import contextlib
 import ipaddress
 import ssl
 import time
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.notify import egress as module
-from undertow.notify.egress import BODY_LIMIT_BYTES, Egress, Guard, Refused, resolve
+from undertow.notify.egress import BODY_LIMIT_BYTES, Egress, Guard, Refused, Response, resolve
 
 NOT_PUBLIC = [
     "127.0.0.1",
@@ -191,6 +192,36 @@ def test_no_more_than_four_kibibytes_of_an_answer_are_read(receiver: Any) -> Non
     receiver.answers = [flood]
     response = Egress(Guard(["127.0.0.1"])).post(receiver.url, b"{}", {})
     assert (response.status, len(response.body)) == (200, BODY_LIMIT_BYTES)
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"zz"])
+def test_a_chunk_of_a_strange_length_is_not_read_to_its_end(size: bytes, receiver: Any) -> None:
+    """A chunk of -1 bytes is read until the connection ends by the standard library; here nothing is."""
+    took: list[int] = []
+
+    def flood(stream: Any) -> None:
+        stream.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        with contextlib.suppress(OSError):
+            took.extend(stream.wfile.write(b"x" * 65536) for _ in range(512))
+
+    receiver.answers = [flood]
+    assert Egress(Guard(["127.0.0.1"])).post(receiver.url, b"{}", {}) == Response(200, None, b"")
+    assert len(took) < 512
+
+
+@pytest.mark.parametrize("interim", [100, 102, 103])
+def test_an_interim_answer_is_not_the_answer(interim: int, receiver: Any) -> None:
+    """What a server says on the way is skipped, so that a message that was taken is not sent for three days."""
+    said = f"HTTP/1.1 {interim} Told\r\nLink: </style.css>\r\n\r\n".encode()
+    receiver.answers = [said * 3 + receiver.says(204)]
+    assert Egress(Guard(["127.0.0.1"])).post(receiver.url, b"{}", {}).status == 204
+
+
+def test_interim_answers_without_end_are_none(receiver: Any) -> None:
+    """They are given up well before the deadline."""
+    receiver.answers = [b"HTTP/1.1 103 Told\r\n\r\n" * 10_000]
+    with pytest.raises(ConnectionError):
+        Egress(Guard(["127.0.0.1"])).post(receiver.url, b"{}", {})
 
 
 def test_a_body_that_does_not_end_leaves_the_status_standing(receiver: Any) -> None:

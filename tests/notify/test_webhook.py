@@ -122,6 +122,20 @@ def test_retry_after_is_seconds_or_a_date_and_bounded() -> None:
     assert classify(429, "9999999999", now).wait_s == 86_400.0
 
 
+@pytest.mark.parametrize(
+    "date", ["Fri, 20 Nov 2026 12:01:00 GMT", "Friday, 20-Nov-26 12:01:00 GMT", "Fri Nov 20 12:01:00 2026"]
+)
+def test_every_form_of_an_http_date_is_in_utc(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 5.6.7 has three, one of which names no zone: the monitor's own is no stand-in."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert classify(429, date, datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()).wait_s == 60.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @given(st.text(), st.integers(100, 599))
 def test_no_retry_after_makes_the_sender_stumble(text: str, status: int) -> None:
     """Whatever stands in the header, the answer is classified and the wait is sane."""

@@ -3,6 +3,7 @@
 import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
@@ -54,10 +55,15 @@ def classify(status: int, retry_after: str | None, now: float, answer: bytes = b
 
 
 def _wait_s(retry_after: str | None, now: float) -> float:
-    """Retry-After is seconds or an HTTP date (RFC 9110 10.2.3); nonsense is no wait."""
+    """Retry-After is seconds or an HTTP date (RFC 9110 10.2.3), in UTC if it names no zone; nonsense is no wait."""
     text = (retry_after or "").strip()
     try:
-        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+        seconds = float(text) if text.isdecimal() else _date(text).timestamp() - now
     except (ValueError, OverflowError):
         return 0.0
     return min(max(seconds, 0.0), _LONGEST_WAIT_S)
+
+
+def _date(text: str) -> datetime:
+    date = parsedate_to_datetime(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)  # the asctime form, one of three, has no zone

@@ -7,7 +7,6 @@ the *resolved* addresses are judged and the connection goes to a judged one: no 
 import http.client
 import io
 import ipaddress
-import math
 import socket
 import ssl
 import time
@@ -23,7 +22,7 @@ from undertow.notify.aside import aside
 DEADLINE_S = 15.0
 BODY_LIMIT_BYTES = 4096
 TALK_LIMIT_BYTES = 65_536
-"""As much as the other side may say in a conversation that is not HTTP."""
+"""As much as the other side may say in one conversation, of whatever protocol."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
@@ -101,6 +100,7 @@ class Egress:
             kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
             connection = kind(host, port)  # for the form of the request only; it never connects
             connection.sock = _Bounded(sock, deadline)
+            connection.response_class = _Final
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", path, body, {**headers, "Connection": "close"})
             return _read(connection.getresponse())
@@ -196,14 +196,14 @@ class _Bounded:
         self._sock.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._deadline))
+        return io.BufferedReader(_Reader(self._sock, self._deadline, TALK_LIMIT_BYTES))
 
     def close(self) -> None:
         """Left to the owner of the socket; http.client closes before the body is read."""
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: _Deadline, most: float = math.inf) -> None:
+    def __init__(self, sock: socket.socket, deadline: _Deadline, most: int) -> None:
         self._sock = sock
         self._deadline = deadline
         self._left = most
@@ -220,10 +220,20 @@ class _Reader(io.RawIOBase):
         return count
 
 
+class _Final(http.client.HTTPResponse):
+    """The answer after interim ones, such as 103 with early hints (RFC 9110 15.2), which http.client takes for it."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 < self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]  not begun yet
+            super().begin()
+
+
 def _read(response: http.client.HTTPResponse) -> Response:
     try:
         body = response.read(BODY_LIMIT_BYTES)
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, ValueError):  # ValueError: a chunk of less than nothing
         body = b""  # the status has decided; a receiver that cannot end its sentence has still received
     return Response(response.status, response.getheader("Retry-After"), body)
 
