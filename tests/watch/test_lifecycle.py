@@ -85,6 +85,19 @@ def test_what_was_declared_opens_with_a_reason_of_its_own() -> None:
     assert book.one()["severity"] == "info"
 
 
+def test_a_signal_that_comes_back_while_its_incident_stands_has_not_recovered() -> None:
+    """Of two signals the first is back, then gone again: the return of the second ends nothing."""
+    book = Book()
+    book.event(T)
+    book.event(T + 60, "refusal")
+    book.event(T + 7200, kind="recovered")
+    book.event(T + 9000)
+    book.event(T + 9600, "refusal", kind="recovered")
+    assert [reason for _, reason in book.heard()][2:] == ["signal_recovered", "still_there", "signal_recovered"]
+    book.event(T + 9900, kind="recovered")
+    assert book.heard() == [("resolved", "recovered")]
+
+
 def test_the_history_says_who_when_and_why() -> None:
     """What changes the state is written into the incident; refreshed numbers are not."""
     book = Book()

@@ -177,11 +177,12 @@ class Incidents:
             size = self._measure(target, event, event.since, fleet[target].near_s)
             return self._came_back(target, event, size) or self._open(target, event, event.lane, said, size)
         known = next((s for s in document["signals"] if s["signal"] == event.subject), None)
-        if known and known["direction"] == event.direction and not _doubled(document, known, event):
+        again = known is not None and "recovered_at" in known
+        if known and known["direction"] == event.direction and not (again or _doubled(document, known, event)):
             return None
-        since = min(event.since, document["change_point"]) if known else event.since
+        since = min(event.since, document["change_point"]) if known and not again else event.since
         size = self._measure(target, event, since, fleet[target].near_s)
-        return self._join(document, event, size, fleet)
+        return self._join(document, event, size, fleet, dated=not again)
 
     def _declared(self, target: Target, event: Event, near_s: float) -> Told | None:
         if self._joined(target, event, "identity", near_s):
@@ -226,9 +227,11 @@ class Incidents:
         self.standing[document["id"]] = document
         return move(document, "declared" if lane == "identity" else "drifted", event.at, text=said.why[0])
 
-    def _join(self, document: Document, event: Event, size: Sizing | None, fleet: Mapping[Target, Facts]) -> Told:
+    def _join(
+        self, document: Document, event: Event, size: Sizing | None, fleet: Mapping[Target, Facts], *, dated: bool
+    ) -> Told:
         before = deepcopy(document)
-        replaced = _put_signal(document, event, size)
+        replaced = _put_signal(document, event, size, dated=dated)
         if replaced and replaced["direction"] == event.direction:
             return move(document, "still_there", event.at, before=before)
         document["lane"] = min(document["lane"], event.lane, key=LANES.index)
