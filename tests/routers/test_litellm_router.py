@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -124,6 +124,8 @@ def test_it_asks_with_the_etag_that_it_has(filtered: Callable[..., Any]) -> None
         ok({"weights": "?"}),
         ok(feed() | {"expires_at": 1000.0}),
         httpx.Response(200, content=b"<html>"),
+        httpx.Response(200, content=b"[" * 100_000),
+        httpx.Response(200, content=b" " * 9_000_000),
         httpx.Response(500),
         httpx.Response(401),
         httpx.ConnectError("away"),
@@ -134,6 +136,35 @@ def test_it_fails_open(filtered: Callable[..., Any], answer: Any) -> None:
     given = deployments()
     found, _ = filtered([answer], given)
     assert found is given
+
+
+def test_what_keeps_the_feed_away_is_said_once(filtered: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """A token that is refused moves no weight for ever, which nobody would see; a word each second helps nobody."""
+    filtered([httpx.Response(401)] * 3 + [ok(feed())] * 2 + [httpx.Response(500)], deployments())
+    said = [record.getMessage() for record in caplog.records]
+    assert said[:3] == ["no weights: HTTP 401", "weights are followed again", "no weights: HTTP 500"]
+
+
+def test_a_feed_that_drips_is_not_waited_for(
+    filtered: Callable[..., Any], plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then renews the timeout of each read, and not the deadline of the poll."""
+
+    class Drips(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.001)
+                yield b" "
+
+    monkeypatch.setattr(plugin, "DEADLINE_S", 0.05)
+    found, _ = filtered([httpx.Response(200, stream=Drips()), ok(feed())], deployments())
+    assert own(found) == [0.2, 1.0]
+
+
+def test_a_token_that_no_header_can_hold_keeps_the_proxy_from_starting(plugin: Plugin) -> None:
+    """As one that cannot be read does: nothing would ever be obeyed."""
+    with pytest.raises(ValueError, match="ASCII"):
+        plugin.UndertowWeights({"UNDERTOW_ROUTER__TOKEN": "t\u00f6ken"})
 
 
 def test_it_never_empties_a_group(filtered: Callable[..., Any]) -> None:

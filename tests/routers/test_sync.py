@@ -93,6 +93,20 @@ def test_a_feed_that_is_away_changes_nothing_before_it_is_stale(synced: Callable
     assert first(gateway) == 70
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b" " * 9_000_000, b"<html>"])
+def test_what_is_no_feed_is_as_none(body: bytes, synced: Callable[..., Sync]) -> None:
+    """However deep or long; nothing is changed before the last one is stale."""
+    undertow, gateway, clock = Undertow(LOWERED), Gateway(KONG), ManualClock(1e9)
+    synced(undertow, gateway, clock).step()
+    sync = synced(undertow, gateway, clock)
+    sync.client = httpx.Client(
+        base_url="http://u", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+    )
+    with pytest.raises(TryAgain, match="stay as they are"):
+        sync.step()
+    assert first(gateway) == 35
+
+
 @pytest.mark.parametrize("written", [False, True])
 def test_a_kill_while_writing_loses_no_own_weight(synced: Callable[..., Sync], written: bool) -> None:
     """Whether the gateway had taken the document or not, the next process knows what the operator had."""

@@ -19,9 +19,11 @@ from typing import Any
 import httpx
 from litellm.integrations.custom_logger import CustomLogger
 
-from undertow.routers.feed import Deployment, Followed, of
+from undertow.routers.feed import LIMIT_BYTES, Deployment, Followed, of, read
 
 POLL_S = 1.0
+DEADLINE_S = 5.0
+"""Of one poll as a whole; a feed that drips would else be waited for until it ends."""
 OWN = ("weight", "rpm", "tpm")
 """Where simple-shuffle finds a deployment's own weight, in this order; without any they are equal."""
 
@@ -32,14 +34,17 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
     """Deployments with their weights scaled, for each request that is routed."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        """Raises OSError where a token file cannot be read, which keeps the proxy from starting."""
+        """Raises OSError or ValueError where there is no such token, which keeps the proxy from starting."""
         super().__init__()
         settings = {name: environ.get(f"UNDERTOW_ROUTER__{name}", "") for name in ("URL", "TOKEN", "TOKEN_FILE")}
         token = settings["TOKEN"] or (settings["TOKEN_FILE"] and Path(settings["TOKEN_FILE"]).read_text().strip())
+        if not token.isascii():
+            raise ValueError("UNDERTOW_ROUTER__TOKEN: a token is made of ASCII characters")
         self._url = (settings["URL"] or "http://127.0.0.1:8321").rstrip("/") + "/v1/weights"
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._gateway = environ.get("UNDERTOW_ROUTER__GATEWAY", "litellm")
         self._followed = Followed()
+        self._trouble = ""
         self._polling: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -60,7 +65,7 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
             return healthy_deployments
 
     def _scaled(self, deployments: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        weights = self._followed.weights(time.monotonic(), time.time())
+        weights = self._followed.weights(time.monotonic())
         found = [of(self._named(one), weights) for one in deployments] if weights else []
         own = own_weights([one["litellm_params"] for one in deployments]) if weights else []
         scaled = [weight * multiplier for weight, multiplier in zip(own, found, strict=True)]
@@ -84,18 +89,40 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
         async with httpx.AsyncClient(headers=self._headers, timeout=POLL_S, trust_env=False) as client:
             while True:
                 try:
-                    await self._ask(client)
+                    async with asyncio.timeout(DEADLINE_S):
+                        self._say(await self._ask(client))
                 except Exception as error:  # noqa: BLE001  it fails open by its age
-                    _log.debug("no weights: %s", type(error).__name__)
+                    self._say(type(error).__name__)
                 await asyncio.sleep(POLL_S)
 
-    async def _ask(self, client: httpx.AsyncClient) -> None:
+    async def _ask(self, client: httpx.AsyncClient) -> str:
+        """Take an answer in; what is wrong with it, empty where nothing is."""
         known = self._followed.etag
-        answer = await client.get(self._url, headers={"if-none-match": known} if known else {})
-        if answer.status_code == httpx.codes.OK:
-            self._followed.take(answer.json(), answer.headers.get("etag"), time.monotonic())
-        elif answer.status_code == httpx.codes.NOT_MODIFIED:
-            self._followed.renew(time.monotonic())
+        async with client.stream("GET", self._url, headers={"if-none-match": known} if known else {}) as answer:
+            if answer.status_code == httpx.codes.NOT_MODIFIED:
+                self._followed.renew(time.monotonic())
+            elif answer.status_code == httpx.codes.OK:
+                body = await _body(answer)
+                self._followed.take(read(body), answer.headers.get("etag"), time.monotonic())
+            else:
+                return f"HTTP {answer.status_code}"
+        return ""
+
+    def _say(self, trouble: str) -> None:
+        """Once for each kind of trouble, and once when it is over."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.warning("no weights: %s", trouble) if trouble else _log.warning("weights are followed again")
+
+
+async def _body(answer: httpx.Response) -> bytearray:
+    """What was sent. Raises ValueError where it is too long for a feed."""
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > LIMIT_BYTES:
+            raise ValueError("no weights feed")
+    return body
 
 
 def own_weights(params: Sequence[Mapping[str, Any]]) -> list[float]:

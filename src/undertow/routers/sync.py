@@ -15,8 +15,8 @@ import httpx
 
 from undertow.clock import Clock, system_clock
 from undertow.errors import TryAgain, UsageError
-from undertow.routers.feed import Followed
-from undertow.routers.places import Place, read_json, text, write_atomically
+from undertow.routers.feed import LIMIT_BYTES, Followed, read
+from undertow.routers.places import TIMEOUT_S, Place, read_json, text, write_atomically
 from undertow.routers.scale import Adapter, Memory, applied
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Sync:
             if now < max(kept.get("good_until", 0.0), self._followed.good_until):
                 raise TryAgain(f"the weights feed: {type(error).__name__}; the weights stay as they are") from None
             log.warning("the weights feed: %s; the operator's own weights hold", type(error).__name__)
-        weights = self._followed.weights(now, now)
+        weights = self._followed.weights(now)
         try:
             current = self.place.read()
             made, memory = self.transform(current, weights, kept.get("memory"))
@@ -86,13 +86,18 @@ class Sync:
         return changed
 
     def _ask(self, now: float) -> None:
-        known = self._followed.etag
-        answer = self.client.get("/v1/weights", headers={"if-none-match": known} if known else {})
-        if answer.status_code == httpx.codes.NOT_MODIFIED:
-            self._followed.renew(now)
-            return
-        answer.raise_for_status()
-        self._followed.take(answer.json(), answer.headers.get("etag"), now)
+        known, ends = self._followed.etag, time.monotonic() + TIMEOUT_S
+        with self.client.stream("GET", "/v1/weights", headers={"if-none-match": known} if known else {}) as answer:
+            if answer.status_code == httpx.codes.NOT_MODIFIED:
+                self._followed.renew(now)
+                return
+            answer.raise_for_status()
+            body = bytearray()
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > LIMIT_BYTES or time.monotonic() > ends:
+                    raise ValueError("too long, or too slow")
+        self._followed.take(read(body), answer.headers.get("etag"), now)
 
 
 def _either(before: Memory, after: Memory) -> Memory:
