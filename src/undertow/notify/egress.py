@@ -226,7 +226,7 @@ class _Final(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         while 100 < self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
-            self.headers = self.msg = None  # type: ignore[assignment]  not begun yet
+            self.headers = self.msg = None  # type: ignore[assignment]  # not begun yet
             super().begin()
 
 
