@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.config import ApiConfig, Config, Format, KafkaConfig, Secret, SignalConfig, formats, load
+from undertow.config import ApiConfig, Config, Format, KafkaConfig, Secret, SignalConfig, formats
 from undertow.errors import ConfigError
 from undertow.fieldmaps import FieldRule
+from undertow.loading import load
 from undertow_collectors.decode.registry import FORMATS
 
 MISTAKES = sorted((Path(__file__).parent / "config").glob("*.toml"))

@@ -16,8 +16,9 @@ import msgspec
 from litellm.integrations.custom_logger import CustomLogger
 from msgspec import Meta
 
-from undertow.config import PREFIX, KafkaConfig, Text
+from undertow.config import KafkaConfig, Text
 from undertow.keys import Place, overlay, read
+from undertow.loading import PREFIX
 from undertow_collectors import litellm_payload
 from undertow_collectors.kafka_python import connection
 from undertow_collectors.shipper import BUFFER_BYTES, Shipper

@@ -27,7 +27,7 @@ from tests.canaries.strangers import Server, broker, running
 from tests.notify.smtp_server import MailServer, serving
 
 from undertow.cli import main
-from undertow.config import load
+from undertow.loading import load
 from undertow.notify.routing import channel
 from undertow.veil import veil
 

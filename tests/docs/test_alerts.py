@@ -1,7 +1,8 @@
 import re
 from pathlib import Path
 
-from undertow.config import Receiver, load
+from undertow.config import Receiver
+from undertow.loading import load
 from undertow.notify.sample import sample
 from undertow.notify.story import tell
 

@@ -13,9 +13,10 @@ import msgspec
 
 from undertow.channels import Receiver, Routing
 from undertow.clock import Clock, system_clock
-from undertow.config import AlertsConfig, load
+from undertow.config import AlertsConfig
 from undertow.errors import UsageError
 from undertow.keys import nearest
+from undertow.loading import load
 from undertow.notify.attempt import Attempt
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing

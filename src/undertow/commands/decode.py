@@ -17,8 +17,8 @@ from undertow.batch import Decoded, Message, Origin
 from undertow.clock import system_clock
 from undertow.commands import explain
 from undertow.commands.inputs import STDIN, Tally, add_arguments, decoder, opened
-from undertow.config import load
 from undertow.errors import UsageError
+from undertow.loading import load
 from undertow.span import Span
 from undertow_collectors.decode.provenance import Provenance
 

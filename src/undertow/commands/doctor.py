@@ -11,8 +11,9 @@ from pathlib import Path
 
 from undertow import logs
 from undertow.channels import Receiver
-from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig, load
+from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig
 from undertow.errors import ConfigError, UndertowError
+from undertow.loading import load
 from undertow.notify.aside import aside
 from undertow.notify.egress import Guard, resolve
 from undertow.notify.routing import channel

@@ -12,7 +12,8 @@ from undertow import progress
 from undertow.batch import Batch, Committed
 from undertow.commands.inputs import Tally, add_arguments, opened, run_decoder
 from undertow.commands.replay_report import is_open, report, summary
-from undertow.config import AlertsConfig, Config, load
+from undertow.config import AlertsConfig, Config
+from undertow.loading import load
 from undertow.store import Store
 from undertow.watch.loop import Watcher
 from undertow_collectors import pump

@@ -14,8 +14,8 @@ import msgspec
 
 from undertow.clock import system_clock
 from undertow.commands.replay_report import name
-from undertow.config import load
 from undertow.errors import NotEnoughData, StoreError, TryAgain, UsageError
+from undertow.loading import load
 from undertow.store import Store
 from undertow.watch.loop import Watcher
 from undertow_dashboards.__main__ import TOKEN_VARIABLE, URL_VARIABLE

@@ -20,9 +20,10 @@ from undertow import logs, telemetry
 from undertow.api.app import create
 from undertow.clock import system_clock
 from undertow.commands.inputs import keeping, run_decoder
-from undertow.config import Config, KafkaConfig, load
+from undertow.config import Config, KafkaConfig
 from undertow.crew import Crew
 from undertow.errors import TryAgain, UndertowError
+from undertow.loading import load
 from undertow.notify.outbox import Deliverer
 from undertow.store import Store
 from undertow.watch.loop import Watcher

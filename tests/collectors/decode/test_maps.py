@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from undertow.batch import Decoded, Message, Origin
 from undertow.commands.explain import as_object, as_text, records
-from undertow.config import load
 from undertow.fieldmaps import HELPERS
+from undertow.loading import load
 from undertow.span import FIELDS, Span
 from undertow_collectors.decode.fieldmap import FieldMap, at
 from undertow_collectors.decode.jsonlog import JsonLog
