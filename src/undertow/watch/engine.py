@@ -5,26 +5,24 @@ spans one after the other, a batch is cut where a new target appears or a pool i
 known by then) and, in a replay, where consumers obey a new weight, and facts reach the incidents in order of time.
 """
 
-import json
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pyarrow as pa
 
 from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
 from undertow.store.evidence import Point
-from undertow.watch import baseline as baselines
-from undertow.watch import pooling, snapshot
+from undertow.watch import pooling
 from undertow.watch.attribution import Facts
 from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, Lookup, by_target
 from undertow.watch.incident import Incidents
+from undertow.watch.kept import Kept
 from undertow.watch.lifecycle import Told
 from undertow.watch.pool import Pool, akin, members, order
 from undertow.watch.routing import Routing
@@ -33,11 +31,6 @@ from undertow.watch.target import TargetWatch
 from undertow.watch.traffic import Ours
 
 Judged = tuple[Target, Event, list[Told]]
-STATES = ("baseline", "traffic", "facts", "now")
-
-RETIRED = "baseline "
-KEPT_BASELINES = 12
-"""So many former baselines of a target are kept."""
 
 
 class Engine:
@@ -54,9 +47,7 @@ class Engine:
         self.targets: dict[Target, TargetWatch] = {}
         self.pools: dict[Pool, TargetWatch] = {}
         self.facts: dict[Target, Facts] = {}
-        self._saved: dict[str, object] = {}
-        self._touched: dict[Target, None] = {}
-        self._more: dict[str, bytes | None] = {}
+        self._kept = Kept()
 
     @property
     def watches(self) -> dict[Target, TargetWatch]:
@@ -100,7 +91,7 @@ class Engine:
             watch.spans = baseline.spans
             found += ((pool, event) for event in watch.begin(baseline))
             self.facts[pool] = Facts(watch.near_s)
-            self._touched[pool] = None
+            self._kept.touch(pool)
         return [(target, event, self._learn(target, event)) for target, event in found]
 
     def _segments(self, frames: Mapping[Target, Frame]) -> Iterator[dict[Target, Frame]]:
@@ -142,7 +133,7 @@ class Engine:
             watch = watches[target]
             found += ((target, event) for event in watch.feed(frame, fleet.share(target), self._ours(target)))
             self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
-            self._touched[target] = None
+            self._kept.touch(target)
         return sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
 
     def _learn_all(self, found: list[tuple[Target, Event]]) -> tuple[list[Judged], float]:
@@ -237,10 +228,7 @@ class Engine:
         """
         for pool in [pool for pool in self.pools if akin(pool, target)]:
             del self.pools[pool], self.facts[pool]
-            self._touched.pop(pool, None)
-            for key in (_key(pool, name) for name in STATES):
-                self._saved.pop(key, None)
-                self._more[key] = None
+            self._kept.drop(pool)
         found = {member: self._lookup(member, at, until) for member in members(target)}
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
         for member in found:
@@ -252,14 +240,9 @@ class Engine:
     def _renew(self, target: Target, at: float, judged: int) -> None:
         """Collect anew from `at`, since when `judged` spans came; keep the baseline that is no longer judged by."""
         old = self.targets[target]
-        if old.baseline is not None:
-            number = old.baseline.number
-            self._more[_key(target, f"{RETIRED}{number}")] = baselines.dump(old.baseline)
-            self._more[_key(target, f"{RETIRED}{number - KEPT_BASELINES}")] = None
+        self._kept.retire(target, old.baseline)
         watch = self.targets[target] = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
         watch.spans = old.spans - judged
-        self._saved.pop(_key(target, "baseline"), None)
-        self._touched[target] = None
 
     def traced(self) -> Iterator[Point]:
         """The evidence over time that was not taken yet."""
@@ -268,43 +251,14 @@ class Engine:
                 yield from (Point(target, stream.signal.name, *peak) for peak in stream.trace.drain())
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
-        """State that changed since the last call, by key; None deletes. Baselines come once, the rest is small."""
-        yield from self._more.items()
-        self._more = {}
-        touched, self._touched = self._touched, {}
-        watches = self.watches
-        for target in touched:
-            watch = watches[target]
-            learned = watch.traffic.learned if watch.traffic else None
-            for name, baseline in (("baseline", watch.baseline), ("traffic", learned)):
-                key = _key(target, name)
-                if self._saved.get(key) is not baseline or (baseline is None and key not in self._saved):
-                    self._saved[key] = baseline
-                    yield key, baselines.dump(baseline) if baseline else None
-            yield _key(target, "facts"), _dump_facts(self.facts[target])
-            yield _key(target, "now"), watch.dump()
+        """State that changed since the last call, by key; None deletes."""
+        return self._kept.unsaved(self.watches, self.facts)
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Go on from saved state; what was still being collected must be found again with `recollect`."""
-        for key in sorted(states):
-            *fields, name = json.loads(key)
-            if name == "now":
-                self._restore(_target(fields), states)
-
-    def _restore(self, target: Target, states: Mapping[str, bytes]) -> None:
-        watch = TargetWatch(target, self.config)
-        if isinstance(target, Pool):
-            self.pools[target] = watch
-        else:
-            self.targets[target] = watch
-        frozen, learned = (states.get(_key(target, name)) for name in ("baseline", "traffic"))
-        if frozen:
-            watch.adopt(baselines.load(frozen))
-        watch.restore(states[_key(target, "now")], baselines.load(learned) if learned else None)
-        self._saved[_key(target, "baseline")] = watch.baseline
-        self._saved[_key(target, "traffic")] = watch.traffic.learned if watch.traffic else None
-        self.facts[target] = _load_facts(states[_key(target, "facts")])
-        self.facts[target].unlike = watch.unlike
+        for target, watch, facts in self._kept.restore(states, self.config):
+            self._put_back({target: watch})
+            self.facts[target] = facts
 
     def recollect(self, until: float) -> None:
         """Look up what was being collected when the state was saved, which was at `until`."""
@@ -319,36 +273,7 @@ class Engine:
                 watch.collector.feed(frame)
 
 
-def former(target: Target, states: Mapping[str, bytes]) -> list[baselines.Baseline]:
-    """The baselines that a target was judged by before, oldest first, of saved state."""
-    prefix = _key(target, RETIRED).removesuffix('"]')
-    kept = [baselines.load(blob) for key, blob in states.items() if key.startswith(prefix)]
-    return sorted(kept, key=lambda baseline: baseline.number)
-
-
 def _cut(frames: Mapping[Target, Frame], at: float, *, after: bool) -> dict[Target, Frame]:
     """What of `frames` came after `at`, or until then."""
     cut = {target: frame[(frame.at > at) == after] for target, frame in frames.items()}
     return {target: frame for target, frame in cut.items() if len(frame)}
-
-
-def _key(target: Target, name: str) -> str:
-    fields = [target.gateway, target.provider, target.model, target.deployment]
-    more = [[m.gateway, m.provider, m.model, m.deployment] for m in members(target)]
-    return json.dumps([*fields, more, name] if isinstance(target, Pool) else [*fields, name])
-
-
-def _target(fields: list[Any]) -> Target:
-    """Of a key without its name."""
-    pooled = fields[-1]
-    return Pool.of(Target(*member) for member in pooled) if isinstance(pooled, list) else Target(*fields)
-
-
-def _dump_facts(facts: Facts) -> bytes:
-    events: list[dict[str, Any]] = [asdict(event) for event in facts.events]
-    return snapshot.dump({"near_s": facts.near_s, "events": events}, {})
-
-
-def _load_facts(blob: bytes) -> Facts:
-    values, _ = snapshot.load(blob)
-    return Facts(values["near_s"], [Event(**event) for event in values["events"]])
