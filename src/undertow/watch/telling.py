@@ -141,11 +141,13 @@ def outgoing(
 ) -> list[Outgoing]:
     """The rows of the outbox for a message: for channels that `heard` of its alert, or want to hear of a member.
 
-    An end is for those that heard alone: nobody else holds anything open.
+    What one hears first is an opening, whatever others were told before. An end is for those that heard alone: nobody
+    else holds anything open.
     """
     view = message.view | {"reason": message.reason}
-    made = partial(plan, f"llm.drift.{message.kind}", view, alerts, now, quality=quality)
-    if message.kind == "resolved":
-        return [entry for entry in made(heard=heard) if entry.channel in heard]
     wanted = {channel(to) for to in alerts.receivers() if any(decide(one, to) == "told" for one in members)}
-    return made(before=message.before, heard={*heard, *wanted})
+    before = None if message.kind == "resolved" else message.before
+    made = partial(plan, incident=view, alerts=alerts, now=now, before=before, quality=quality, heard={*heard, *wanted})
+    told = [entry for entry in made(f"llm.drift.{message.kind}") if message.kind == "opened" or entry.channel in heard]
+    first = [entry for entry in made("llm.drift.opened") if message.kind == "updated" and entry.channel not in heard]
+    return [*told, *first]
