@@ -282,6 +282,29 @@ def test_a_receiver_that_asks_for_time_gets_it(
     assert deliverer.step(NOW + wait_s) == 2
 
 
+@pytest.mark.parametrize("answer", [(500,), (429, "Retry-After: 3000")])
+def test_a_clock_that_is_set_back_keeps_no_message_waiting(
+    answer: Any,
+    incident: dict[str, Any],
+    alerts: AlertsConfig,
+    outbox: Store,
+    deliverer: Deliverer,
+    receiver: Any,
+    clock: ManualClock,
+) -> None:
+    """What was put off, or was written an hour ahead, is tried when the clock is right again, once."""
+    receiver.answers = [receiver.says(*answer), receiver.says(500)]
+    put(outbox, *plan("llm.drift.opened", incident, alerts, NOW))
+    deliverer.step(clock())
+    clock.now -= 3600
+    deliverer.step(clock())
+    assert len(receiver.requests) == 2
+    deliverer.step(clock())
+    assert len(receiver.requests) == 2
+    clock.now += 400
+    assert deliverer.step(clock()) == 1
+
+
 def test_a_receiver_that_asks_for_time_holds_up_no_other(
     incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
 ) -> None:

@@ -193,3 +193,28 @@ def test_a_target_that_we_lowered_is_not_missed_sooner_than_it_is_asked() -> Non
     advisory = routing(WeightsConfig())
     advisory.learn(0.0, [incident(A)])
     assert advisory.waited(A, 0.0, 1000.0) == 1000.0
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_is_set_back_starts_each_wait_anew(restart: bool) -> None:
+    """A machine that came up in another year and was put right does not keep its weights down until then."""
+    policy = routing()
+    policy.learn(1e9, [incident(A)])
+    policy.follow(1e9)
+    policy.learn(1e9, [])
+    if restart:
+        policy = restarted(policy, 1000.0)
+    policy.follow(1000.0)
+    policy.follow(1299.0)
+    assert policy.multiplier(A) == 0.5
+    policy.follow(1300.0)
+    assert policy.multiplier(A) == 1.0
+
+
+def test_an_override_in_place_of_another_is_on_record() -> None:
+    """One that says the same until later is a decision of its own; said twice at once, it is one."""
+    policy = routing()
+    for until in (500.0, 900.0, 900.0):
+        policy.override(Override(A, 0.5, 0.0, until, "kim"))
+    assert [(c["by"], c["before"], c["after"]) for c in policy.drain()] == [("kim", 1.0, 0.5), ("kim", 0.5, 0.5)]
+    assert policy.explains(A, 0.0, 1.0)

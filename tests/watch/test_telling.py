@@ -298,6 +298,15 @@ def test_an_event_of_a_provider_is_one_alert_that_lists_its_targets(desk: Desk) 
     assert len(desk.store.incidents()) == 31
 
 
+def test_a_clock_that_is_set_back_holds_no_target_of_a_group_back(desk: Desk) -> None:
+    """A sibling waits for the others of its event for five minutes, not for the hour by which the clock was wrong."""
+    desk.event()
+    desk.event(SIBLING)
+    desk.now -= HOUR_S
+    desk.wait(MINUTE_S)
+    assert [kind for kind, _ in desk.heard()] == ["opened", "updated"]
+
+
 def test_a_group_is_over_with_the_last_of_it(desk: Desk) -> None:
     """The alert stands while any of its incidents does, also when the first of them ends first."""
     desk.event()

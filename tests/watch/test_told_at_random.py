@@ -56,17 +56,17 @@ class Telling(RuleBasedStateMachine):
     @rule(whose=TARGETS, subject=SUBJECTS)
     def drift(self, whose: Any, subject: str) -> None:
         """A signal of a target moves."""
-        self.desk.event(whose, subject=subject)
+        self._later("drift", whose, subject)
 
     @rule(whose=TARGETS, subject=SUBJECTS)
     def recover(self, whose: Any, subject: str) -> None:
         """It is back, if it was away."""
-        self.desk.event(whose, "recovered", subject)
+        self._later("recovered", whose, subject)
 
     @rule(whose=TARGETS)
     def traffic(self, whose: Any) -> None:
         """The users ask otherwise, which may name another cause."""
-        self.desk.event(whose, "traffic", "input_tokens")
+        self._later("traffic", whose, "input_tokens")
 
     @precondition(lambda self: self.desk.incidents.standing)
     @rule(data=st.data(), status=st.sampled_from(["acknowledged", "accepted", "resolved"]))
@@ -128,6 +128,10 @@ class Telling(RuleBasedStateMachine):
         """What stands in memory and what a restart would find are the same."""
         kept = {one["id"]: one for status in STANDING for one in self.store.incidents(status=status)}
         assert kept == self.desk.incidents.standing
+
+    def _later(self, kind: Any, whose: Any, subject: str) -> None:
+        self.desk.now += 1  # an incident is known by when it opened
+        self.desk.event(whose, kind, subject)
 
     def _sent(self) -> list[tuple[str, dict[str, Any]]]:
         told = []

@@ -126,7 +126,7 @@ class Deliverer:
         self._rng = rng
         self._egress = egress or Egress(Guard(alerts.allow_hosts))
         self._receivers = {channel(receiver): receiver for receiver in alerts.receivers()}
-        self._not_before: dict[str, float] = {}
+        self._throttled: dict[str, tuple[float, float]] = {}
         self._asked_at: dict[tuple[str, int], float] = {}
         self._gone: set[str] = set()
         self.deliveries: Counter[tuple[str, str]] = Counter()
@@ -157,7 +157,7 @@ class Deliverer:
         entries = self._store.due(now, _ROUND)
         self._gone = {one["channel"] for one in self._store.disabled()} if entries else set()
         for entry in entries:
-            if entry.channel in failed or now < self._not_before.get(entry.channel, now) or self._too_soon(entry, now):
+            if entry.channel in failed or self._waits(entry.channel, now) or self._too_soon(entry, now):
                 continue
             attempt = self._attempt(entry)
             self._settle(entry, attempt)
@@ -165,6 +165,11 @@ class Deliverer:
             if attempt.outcome in ("retry", "throttled"):
                 failed.add(entry.channel)
         return sent
+
+    def _waits(self, channel: str, now: float) -> bool:
+        """Whether a receiver asked for time; by a clock that was set back it has had it."""
+        asked_at, wait_s = self._throttled.get(channel, (now, 0.0))
+        return 0 <= now - asked_at < wait_s
 
     def _too_soon(self, entry: Outgoing, now: float) -> bool:
         """Whether the host that a message goes to was asked so lately that it would turn it away.
@@ -206,7 +211,7 @@ class Deliverer:
             return
         self.failing[entry.channel] = attempt.detail
         if attempt.outcome == "throttled":
-            self._not_before[entry.channel] = at + (attempt.wait_s or _THROTTLE_S)
+            self._throttled[entry.channel] = (at, attempt.wait_s or _THROTTLE_S)
         if attempt.outcome == "gone" or (again is None and entry.attempts + 1 >= len(SCHEDULE_S)):
             self._bury(entry, attempt, at)
             return

@@ -10,6 +10,9 @@ import msgspec
 from undertow.notify.message import Outgoing
 from undertow.store import evidence
 
+SET_BACK_S = 60.0
+"""A clock that is so much behind was set back."""
+
 Document = dict[str, Any]
 Recorded = Literal["delivered", "standing", "retry", "dead"]
 
@@ -140,11 +143,13 @@ def due(con: duckdb.DuckDBPyConnection, now: float, limit: int) -> list[Outgoing
 
     None comes before an earlier one of its incident and channel is settled.
 
-    A standing one, which arrived and is sent again, has its time until a later one takes its place.
+    A standing one, which arrived and is sent again, has its time until a later one takes its place. What was written
+    down at a time that has not come yet waits for none: the clock was set back.
     """
     rows = con.execute(
         f"""SELECT {", ".join(_OUTGOING)} FROM outbox
-            WHERE state IN ('pending', 'standing') AND next_attempt_at <= $now AND NOT EXISTS (
+            WHERE state IN ('pending', 'standing') AND (next_attempt_at <= $now OR changed_at > $now + {SET_BACK_S})
+            AND NOT EXISTS (
                 SELECT 1 FROM outbox AS other
                 WHERE other.incident_id = outbox.incident_id AND other.channel = outbox.channel
                 AND CASE outbox.state WHEN 'pending' THEN other.state = 'pending' AND other.sequence < outbox.sequence

@@ -77,7 +77,7 @@ class Watcher:
             if progress:
                 progress(judged)
         if not self._replayed:
-            self._change_weights(lambda routing: routing.advance(self._clock()))
+            self._change_weights(lambda routing: routing.follow(self._clock()))
         return judged
 
     def targets(self) -> list[Document]:
@@ -249,7 +249,7 @@ class Watcher:
         table = self._store.released(after, until, columns=COLUMNS)
         try:
             if not self._replayed:
-                self._engine.routing.advance(self._clock())
+                self._engine.routing.follow(self._clock())
             judged = self._engine.judge(table)
             if self._replayed:
                 self._engine.routing.advance(until)

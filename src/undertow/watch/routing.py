@@ -22,13 +22,16 @@ from undertow.watch.weights import Entry, Published, lowering, order
 KEPT_MOVES = 256
 """So many changes are remembered for the detectors; the store keeps all."""
 
+SET_BACK_S = 600.0
+"""A clock that is so much behind was set back; spans may be a little ahead of it."""
+
 Document = dict[str, Any]
 Rates = Callable[[], Mapping[Target, float]]
 """Every known target to its usual number of spans a day, 0 where that is not known."""
 
 
 class Routing:
-    """Multipliers of the fleet, as of `at` in Unix seconds, which never goes back.
+    """Multipliers of the fleet, as of `at` in Unix seconds, which goes back only where the clock was set back.
 
     `published` is what the feed says; it differs from `kept`, as which it was restored, when the mode is another one.
     """
@@ -63,6 +66,13 @@ class Routing:
         self.at = max(self.at, at)
         self._publish("undertow")
 
+    def follow(self, now: float) -> None:
+        """Advance by the clock; where it was set back each wait begins anew, instead of lasting that much longer."""
+        if now < self.at - SET_BACK_S:
+            self.at = now
+            self._rungs = {target: rung.rested(now) for target, rung in self._rungs.items()}
+        self.advance(now)
+
     def override(self, override: Override) -> None:
         """A person's word, from its own `since` on. Raises UsageError where it leaves no target of a group at 1."""
         self.advance(override.since)
@@ -88,6 +98,8 @@ class Routing:
         Where weights become obeyed that were mere advice, the ladder begins with its first step, and what recovers by
         then is back at once: nobody was ever led away. What such a start or a stale feed moves explains traffic too.
         """
+        if at < self.at - SET_BACK_S:
+            self.at = at
         if self._mode_before == "enforce" and at - self.at > self._config.ttl_s:
             self._led(self.at + self._config.ttl_s, back=True)
             self._led(at, back=self.mode != "enforce")
@@ -264,7 +276,7 @@ class Routing:
         was, now = (one["multiplier"] if one else 1.0 for one in (before, after))
         ended = "override_ended" if before and before["reason"] == "override" else "recovered"
         reason = after["reason"] if after else ended
-        if was == now and before and after and before["reason"] == reason:
+        if was == now and before and after and before["reason"] == reason and not _said_anew(before, after):
             return
         change = {
             "at": self.at,
@@ -301,6 +313,11 @@ class Routing:
         if rung is None or rung.calm:
             return "recovering"
         return rung.last.cause if rung.step else self._forbidden(target, 1) or rung.last.cause
+
+
+def _said_anew(before: Entry, after: Entry) -> bool:
+    """Whether another override took the place of one, perhaps of the same multiplier until another time."""
+    return after["reason"] == "override" and any(before[key] != after[key] for key in ("since", "expires_at"))
 
 
 def _group(target: Target) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def transition(told: Told, members: Sequence[Document], said: Said, quiet: Quiet
         return _ended(view, told.reason, now)
     if keeping := quiet.over(members):
         return Round(replace(said, owed=told.reason, quiet=keeping))
-    if told.transition == "opened" and said.said == "firing" and now - said.said_at < GROUP_INTERVAL_S:
+    if told.transition == "opened" and said.said == "firing" and _just_told(said, now):
         return Round(replace(said, owed=told.reason, quiet=""))
     message = Message(_kind(told.transition, said), told.reason, view, told.before)
     return Round(_having_said(message, now), message)
@@ -102,11 +102,16 @@ def _owed(
 ) -> Round | None:
     if not firing:  # as older versions left it: they held ends back too
         return _ended(view, said.owed, now) if said.said == "firing" else Round(replace(said, owed="", quiet=""))
-    waits = not said.quiet and now - said.said_at < GROUP_INTERVAL_S
+    waits = not said.quiet and _just_told(said, now)
     if waits or quiet.over(members):
         return None
     message = Message(_kind("updated", said), RELEASED if said.quiet else said.owed, view, view)
     return Round(_having_said(message, now), message)
+
+
+def _just_told(said: Said, now: float) -> bool:
+    """Whether more of a group has to wait; a clock that was set back makes it wait no longer than that."""
+    return 0 <= now - said.said_at < GROUP_INTERVAL_S
 
 
 def _kind(transition: str, said: Said) -> Kind:
