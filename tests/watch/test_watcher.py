@@ -171,3 +171,14 @@ def test_a_change_at_every_provider_at_once_is_not_blamed_on_one(monitor: Make, 
     one.finish(sorted([*both[0], *both[1]], key=lambda s: s.ended_at))
     assert {i["cause"] for i in one.store.incidents()} <= {"unresolved"}
     assert any("the users changed" in notice["text"] for notice in one.store.notices())
+
+
+def test_however_many_incidents_stand_each_can_be_ended_after_a_restart(monitor: Make, traffic: Traffic) -> None:
+    """A fleet of a thousand targets may have an incident of each, and the oldest is not forgotten."""
+    one = monitor().finish(traffic("silent-update"))
+    [incident] = one.store.incidents()
+    with one.store.judgement() as transaction:
+        for n in range(1001):
+            transaction.put_incident(incident | {"id": f"inc_{n}", "opened_at": incident["opened_at"] + 1 + n})
+    one.restart()
+    assert one.watcher.resolve(incident["id"], "ada")["status"] == "resolved"

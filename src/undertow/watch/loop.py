@@ -30,6 +30,7 @@ from undertow.watch.routing import Routing
 from undertow.watch.teller import Teller
 from undertow.watch.weights import Published
 
+EVERY = 2**31 - 1
 SLICE_S = 6 * 3600.0
 MAX_SLICES = 500
 NOTICES = {
@@ -302,7 +303,8 @@ class Watcher:
             transaction.put_outgoing(message)
 
     def _restored(self) -> Engine:
-        known = [d for status in (*STANDING, "resolved") for d in self._store.incidents(status=status)]
+        standing = [d for status in STANDING for d in self._store.incidents(status=status, limit=EVERY)]
+        known = [*standing, *self._store.incidents(status="resolved")]
         incidents = Incidents(known, self._measure, self._config.weights, self._config.detect)
         states = self._store.states()
         routing = self._routing(states.get(WEIGHTS))
