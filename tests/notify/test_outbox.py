@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 from standardwebhooks import Webhook
+from tests.killing import Killed
 
 from undertow.channels import SlackConfig
 from undertow.clock import ManualClock, system_clock
@@ -389,10 +390,6 @@ def test_a_receiver_that_hangs_delays_the_others_once(
         assert deliverer.failing == {channel(hooks[0]): "timeout"}
 
 
-class Crash(BaseException):
-    """The process is killed here."""
-
-
 class CrashingStore(Store):
     """Dies once at a record, before or after it is committed, as a process that is killed does."""
 
@@ -405,7 +402,7 @@ class CrashingStore(Store):
             super().record_delivery(*row, **more)
         if not self.crashed:
             self.crashed = True
-            raise Crash
+            raise Killed
 
 
 class RecordsFirst(Deliverer):
@@ -433,7 +430,7 @@ def test_a_crash_between_send_and_record_delivers_twice_and_never_not(
         outbox.committed = committed  # type: ignore[attr-defined]
         put(outbox, *plan("llm.drift.opened", incident, alerts, NOW))
         for _ in range(2):
-            with contextlib.suppress(Crash):
+            with contextlib.suppress(Killed):
                 kind(outbox, alerts, clock, random.Random(1)).step(clock())
     assert len(receiver.requests) == arrived
     assert len(set(ids(receiver))) <= 1

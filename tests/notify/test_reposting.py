@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from tests.killing import Killed
 
 from undertow.channels import AlertmanagerConfig
 from undertow.clock import ManualClock
@@ -147,10 +148,6 @@ def test_a_day_of_failures_does_not_end_the_posting(line: Timeline, incident: di
     assert len(line.let(2 * REPOST_S, REPOST_S)) == 2
 
 
-class Crash(BaseException):
-    """The process is killed here."""
-
-
 @pytest.mark.parametrize("committed", [False, True])
 def test_a_kill_between_post_and_record_goes_on_posting(
     committed: bool, line: Timeline, store: Store, incident: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -161,10 +158,10 @@ def test_a_kill_between_post_and_record_goes_on_posting(
     def killed(*row: Any, **more: Any) -> None:
         if committed:
             record(*row, **more)
-        raise Crash
+        raise Killed
 
     line.tell("opened", incident)
-    with monkeypatch.context() as patch, suppress(Crash):
+    with monkeypatch.context() as patch, suppress(Killed):
         patch.setattr(store, "record_delivery", killed)
         line.deliverer.step(line.clock())
     line.restart()

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.killing import Killed, killing
 
 from undertow.batch import Batch, Decoded, Origin, Reject, Sink
 from undertow.errors import TryAgain
@@ -23,10 +24,6 @@ T0 = 1_767_600_000.0
 STEPS = ("before_begin", "after_rows", "before_commit", "after_commit")
 LOG = {partition: 37 + partition for partition in range(3)}
 """Messages of each partition of the topic `t`; every ninth is a reject, every fifth holds two spans."""
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 def load(path: Path) -> ModuleType:
@@ -65,19 +62,6 @@ def consume(sink: Sink, size: int = 10) -> None:
                 batch.add(Origin("t", partition, offset), decoded(partition, offset))
         sink.ingest(batch)
         position |= {partition: offset for (_, partition), offset in batch.next_offsets.items()}
-
-
-def killing(step: str, nth: int) -> Callable[[str], None]:
-    """A failpoint that ends the process the `nth` time it comes to `step`."""
-    left = [nth]
-
-    def failpoint(name: str) -> None:
-        if name == step:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed(step)
-
-    return failpoint
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.killing import Killed
 
 from undertow.batch import Batch, Decoded, Origin
 from undertow.config import StoreConfig
@@ -30,10 +31,6 @@ STEPS = (
     "after_commit",
 )
 DAY_S = 24 * HOUR_S
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class Source:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.killing import Killed
+from tests.watch.broken import SendsApart
 
 from undertow.clock import ManualClock
 from undertow.config import AlertsConfig, DetectConfig, Secret, WebhookConfig, WeightsConfig
@@ -30,10 +32,6 @@ STORY: tuple[tuple[Target, Kind, str], ...] = (
     (THERE, "drift", "output_tokens"),
     (HERE, "recovered", "output_tokens"),
 )
-
-
-class Killed(BaseException):
-    """The process is killed here."""
 
 
 Failpoint = Callable[[str], None]
@@ -65,19 +63,6 @@ class Receiver:
                 seen.add(webhook_id)
                 found.setdefault(body["data"]["target"]["model"], []).append(body["type"].removeprefix("llm.drift."))
         return found
-
-
-class SendsApart(Teller):
-    """A broken one: the messages are written in a transaction of their own, after the incident's."""
-
-    def tell(self, told: Any, standing: Any, _transaction: Any, now: float) -> None:
-        """Keep the messages for later."""
-        self.later = (told, standing, now)
-
-    def afterwards(self) -> None:
-        """Write them."""
-        with self._store.judgement() as transaction:
-            super().tell(*self.later[:2], transaction, self.later[2])
 
 
 class RecordsFirst(Deliverer):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.killing import Killed
 
 from undertow.clock import ManualClock
 from undertow.config import AlertsConfig, Config, KafkaConfig, Secret, WebhookConfig
@@ -201,10 +202,6 @@ def test_a_silence_that_people_set_holds_it_back(world: World) -> None:
     world.quiet["claude"] = False
     world.wait(MINUTE_S, 1)
     assert world.heard() == []
-
-
-class Killed(BaseException):
-    """The process is killed here."""
 
 
 @pytest.mark.parametrize("step", ["before_judgement", "before_judgement_commit", "after_judgement"])

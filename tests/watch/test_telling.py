@@ -1,11 +1,13 @@
 """What receivers are told of an incident's life, through silences, maintenance, groups and repeats, on a clock."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.killing import Killed, killing
+from tests.watch.broken import SendsApart
 
 from undertow.channels import SlackConfig
 from undertow.config import AlertsConfig, DetectConfig, MaintenanceConfig, Secret, WebhookConfig, WeightsConfig
@@ -341,34 +343,6 @@ def test_a_group_is_quiet_where_all_of_it_is(desk: Desk) -> None:
 # A kill at every point
 
 
-class Killed(BaseException):
-    """The process is killed here."""
-
-
-def killing(step: str, nth: int) -> Callable[[str], None]:
-    """A failpoint that ends the process the `nth` time it comes to `step`."""
-    count = iter(range(nth))
-
-    def failpoint(name: str) -> None:
-        if name == step and next(count, None) is None:
-            raise Killed
-
-    return failpoint
-
-
-class SendsApart(Teller):
-    """The broken one: the messages are written in a transaction of their own, after the incident's."""
-
-    def tell(self, told: Any, standing: Any, _transaction: Any, now: float) -> None:
-        """Keep the messages for later."""
-        self.later = (told, standing, now)
-
-    def afterwards(self) -> None:
-        """Write them."""
-        with self._store.judgement() as transaction:
-            super().tell(*self.later[:2], transaction, self.later[2])
-
-
 STEPS = ["before_judgement", "before_judgement_commit", "after_judgement"]
 STORY: tuple[tuple[Target, Kind, str], ...] = (
     (HERE, "drift", "output_tokens"),
@@ -381,7 +355,7 @@ STORY: tuple[tuple[Target, Kind, str], ...] = (
 def played(path: Path, step: str, nth: int, kind: type[Teller]) -> list[str]:
     """Play STORY, killed once at the nth `step`, and go on with a new process; what was sent."""
     pending = list(STORY)
-    for failpoint in (killing(step, nth), lambda _: None):
+    for failpoint in (killing(step, nth + 1), lambda _: None):
         with Store.open(path, clock=None, failpoint=failpoint) as store:
             desk = Desk(store)
             desk.teller = kind(store, desk.teller._alerts)

@@ -1,6 +1,5 @@
 """The evidence over time: the same whatever the batches, through restarts and kills, and nothing of it twice."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from tests.killing import Killed, killing
 
 from undertow.batch import Batch, Decoded, Origin
 from undertow.clock import ManualClock
@@ -25,10 +25,6 @@ STEPS = ("before_judgement", "before_judgement_commit", "after_judgement")
 LOG_THRESHOLD = 14.0
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
 class WritesApart(Watcher):
     """A broken one: the points are committed by themselves, before the judgement that they come from."""
 
@@ -36,18 +32,6 @@ class WritesApart(Watcher):
         with self._store.judgement() as transaction:
             transaction.put_evidence([*self._engine.traced()])
         super()._write(*given)
-
-
-def killing(step: str, nth: int) -> Callable[[str], None]:
-    """A failpoint that ends the process the `nth` time it comes to `step`."""
-    left = Counter({step: nth})
-
-    def failpoint(name: str) -> None:
-        left[name] -= 1
-        if name == step and left[name] == 0:
-            raise Killed(step)
-
-    return failpoint
 
 
 def judge(path: Path, spans: Sequence[Span], watcher: type[Watcher], failpoint: Callable[[str], None]) -> None:

@@ -13,6 +13,8 @@ import pandas as pd  # type: ignore[import-untyped]  # noqa: F401  Altair looks 
 from undertow_dashboards.clock import UNIVERSAL, Clock
 
 BEFORE, AFTER, QUIET = "#0072B2", "#D55E00", "#7B8794"
+PALETTE = (BEFORE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", AFTER)
+"""Okabe and Ito's colours, without yellow, which is hardly seen on white; never the only thing that tells apart."""
 LABELS_PX = 44
 """Room for the labels of every vertical axis, so that charts above each other have the same plot."""
 

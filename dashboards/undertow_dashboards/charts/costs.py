@@ -6,12 +6,11 @@ from typing import Any
 import altair as alt
 
 from undertow_dashboards import words
-from undertow_dashboards.charts.axes import QUIET, data, time_axis
+from undertow_dashboards.charts.axes import PALETTE, QUIET, data, time_axis
 from undertow_dashboards.shapes import Spent, Target
 from undertow_dashboards.spending import per_1k
 
 Lines = Sequence[tuple[Target, Sequence[Spent]]]
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 OTHERS = "all others"
 

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from undertow_dashboards import words
-from undertow_dashboards.charts.axes import data, time_axis
+from undertow_dashboards.charts.axes import PALETTE, data, time_axis
 from undertow_dashboards.shapes import WeightChange
 
-# Okabe and Ito's, without yellow, which is hardly seen on white; each line differs in its dash as well.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [10, 4], [3, 5])
 
 
@@ -23,7 +21,7 @@ def weights_chart(changes: Sequence[WeightChange], start: float, end: float) -> 
     chart: alt.Chart = line.encode(
         time_axis(start, end),
         alt.Y("weight:Q", title="share of its usual traffic", scale=share, axis=alt.Axis(format="%")),
-        alt.Color("target:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS)), legend=legend),
+        alt.Color("target:N", title=None, scale=alt.Scale(domain=names, range=list(PALETTE)), legend=legend),
         alt.StrokeDash("target:N", title=None, scale=dashes, legend=legend),
         tooltip=["target:N", alt.Tooltip("weight:Q", format="%"), "when:N"],
     )
@@ -35,7 +33,7 @@ def _rows(changes: Sequence[WeightChange], start: float, end: float) -> tuple[li
     for change in sorted(changes, key=lambda one: -one.at):
         of.setdefault(words.target(change.target), []).append(change)
     rows: list[Mapping[str, object]] = []
-    kept = list(of)[: len(COLOURS)]
+    kept = list(of)[: len(PALETTE)]
     for name in kept:
         moves = of[name][::-1]
         steps = [(start, moves[0].before), *((move.at, move.after) for move in moves), (end, moves[-1].after)]

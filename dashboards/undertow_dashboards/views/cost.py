@@ -7,6 +7,7 @@ import streamlit as st
 
 from undertow_dashboards import lines, live, sentences, spending, words
 from undertow_dashboards.charts import costs as charts
+from undertow_dashboards.charts.axes import PALETTE
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Costs, Incident
 
@@ -113,8 +114,8 @@ def price(view: View) -> None:
     low, high = (pick(ranked, key=lambda one: one[2].per_1k or 0.0) for pick in (min, max))
     told = f"From ${low[2].per_1k:.4f} ({words.target(low[0])}) to ${high[2].per_1k:.4f} ({words.target(high[0])})."
     st.text(told)
-    if len(ranked) > len(charts.PALETTE):
-        st.caption(f"Drawn are the {len(charts.PALETTE)} targets that cost the most; all stand in the table.")
+    if len(ranked) > len(PALETTE):
+        st.caption(f"Drawn are the {len(PALETTE)} targets that cost the most; all stand in the table.")
     chart = charts.per_1k_chart([(target, points) for target, points, _ in ranked], span=view.span)
     st.altair_chart(chart, width="stretch", alt=f"US dollars per 1k tokens by target. {told}")
 
