@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.apache_kafka import MissingError, Server, jars
+from tests.apache_kafka import Server, jars
+from tests.programs import MissingError
 
 from bench.decode import PER_MESSAGE, native_message, otlp_message
 from undertow.batch import Batch, Committed, Decoded, Message, Part

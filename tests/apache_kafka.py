@@ -1,24 +1,16 @@
 """Apache Kafka itself, for tests and benchmarks: one process in KRaft mode, its jars resolved once by Maven."""
 
-import itertools
-import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench.environments import alone
+from tests.programs import CACHE, MissingError, Program, free_ports
 
 POM = Path(__file__).parents[1] / "docker" / "kafka" / "pom.xml"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "undertow"
-START_S = 90.0
-
-
-class MissingError(Exception):
-    """Apache Kafka cannot be had here; the message says why."""
 
 
 class Server:
@@ -35,26 +27,16 @@ class Server:
         (directory / "log4j2.properties").write_text(LOG4J.format(file=directory / "kafka.log"))
         format_data = ["kafka.tools.StorageTool", "format", "-t", "dW5kZXJ0b3d1bmRlcnRvdw", "-c", str(self._properties)]
         subprocess.run([*self._java, *format_data], check=True, capture_output=True)
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [*self._java, "kafka.Kafka", str(self._properties)]
+        self._program = Program("Apache Kafka", command, directory / "out.txt", self._answers)
 
     def start(self) -> None:
         """Start on the data it has, and wait until it answers; MissingError with its output when it does not."""
-        with (self._directory / "out.txt").open("ab") as out:
-            self._process = subprocess.Popen(
-                [*self._java, "kafka.Kafka", str(self._properties)], stdout=out, stderr=subprocess.STDOUT
-            )
-        until = time.monotonic() + START_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise MissingError(f"Apache Kafka did not start: {(self._directory / 'out.txt').read_text()[-2000:]}")
-            time.sleep(0.05)
+        self._program.start()
 
     def stop(self) -> None:
         """End it at once; what was acknowledged stays on disk."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._program.stop(signal.SIGKILL)
 
     def _answers(self) -> bool:
         log = self._directory / "kafka.log"
@@ -111,29 +93,3 @@ appender.file.fileName = {file}
 appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = %d %p %c{{1}}: %m%n
 """
-
-
-def free_ports(count: int) -> list[int]:
-    """That many ports of the loopback address that nothing listens on, and that no other test is given meanwhile.
-
-    They are below those that Linux gives to whoever asks for any port, and each process of a test run has its own.
-    """
-    return list(itertools.islice(filter(_free, _PORTS), count))
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _of_this_process() -> Iterator[int]:
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 20_000 + (os.getppid() + number) % 24 * 500
-    return itertools.cycle(range(first, first + 500))
-
-
-_PORTS = _of_this_process()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.environments import alone
-from tests.apache_kafka import CACHE, MissingError
+from tests.programs import CACHE, MissingError
 
 SOURCE = Path(__file__).parents[1] / "docker" / "collector"
 FILES = ("go.mod", "go.sum", "main.go")

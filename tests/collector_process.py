@@ -1,17 +1,15 @@
 """An OpenTelemetry Collector as a process of a test: OTLP in on free ports, Kafka out, as docs/examples says it."""
 
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.apache_kafka import MissingError, free_ports
+from tests.programs import Program, free_ports
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "collector.yaml"
-START_S, STOP_S = 30.0, 30.0
+TITLE = "the OpenTelemetry Collector"
+STOP_S = 30.0
 READY = "Everything is ready"
 
 
@@ -50,18 +48,12 @@ class Collector:
         (directory / "place.yaml").write_text(json.dumps(place))
         (directory / "changes.yaml").write_text(json.dumps(changes))
         files = (EXAMPLE, directory / "place.yaml", directory / "changes.yaml")
-        self._command = [str(program), *(f"--config={file}" for file in files)]
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [str(program), *(f"--config={file}" for file in files)]
+        self._program = Program(TITLE, command, self._log, lambda: READY in self._log.read_text())
 
     def start(self) -> None:
         """Start it and wait until it takes spans; MissingError with its log when it does not."""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + START_S
-        while READY not in self._log.read_text():
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise MissingError(f"the OpenTelemetry Collector did not start: {self._log.read_text()[-2000:]}")
-            time.sleep(0.02)
+        self._program.start()
 
     def post(self, path: str, body: bytes, content_type: str = "application/x-protobuf", **headers: str) -> None:
         """POST one OTLP request to `/v1/traces` or `/v1/logs`; raises where it is not taken."""
@@ -70,16 +62,10 @@ class Collector:
 
     def stop(self) -> None:
         """Let it ship what it holds and end it; AssertionError with its log if it lost something or ended badly."""
-        process, self._process = self._process, None
-        if process is None:
+        code = self._program.stop(grace_s=STOP_S)
+        if code is None:
             return
-        process.send_signal(signal.SIGTERM)
-        try:
-            code = process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
         log = self._log.read_text()
-        assert code == 0, f"the OpenTelemetry Collector ended with {code}: {log[-2000:]}"
+        assert code == 0, f"{TITLE} ended with {code}: {log[-2000:]}"
         complaints = [line for line in log.splitlines() if "\terror\t" in line]
-        assert not complaints, f"the OpenTelemetry Collector complained: {' '.join(complaints)[:2000]}"
+        assert not complaints, f"{TITLE} complained: {' '.join(complaints)[:2000]}"

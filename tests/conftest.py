@@ -20,8 +20,9 @@ import msgspec
 import pytest
 from tests import alertmanager_process, collector_build
 from tests.alertmanager_process import Alertmanager
-from tests.apache_kafka import MissingError, Server, jars
+from tests.apache_kafka import Server, jars
 from tests.collector_process import Collector, overrides
+from tests.programs import MissingError
 
 from undertow.batch import Batch, Committed, Origin, Reject, Sink
 from undertow.config import KafkaConfig

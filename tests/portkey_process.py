@@ -1,20 +1,19 @@
 """Portkey's open-source gateway as a process of a test, on a free port of loopback."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import httpx
 from bench.environments import alone
-from tests.apache_kafka import CACHE, MissingError, free_ports
+from tests.programs import CACHE, MissingError, Program, free_ports
 
 SOURCE = Path(__file__).parent / "portkey"
 FILES = ("package.json", "package-lock.json")
-START_S, STOP_S, INSTALL_S = 30.0, 10.0, 300.0
+INSTALL_S = 300.0
 
 
 def program() -> Path:
@@ -52,23 +51,13 @@ class Gateway:
         log = directory / "portkey.log"
         command = ["node", "--require", str(SOURCE / "loopback.cjs"), str(script), f"--port={port}", "--headless"]
         settings = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(command, env=os.environ | settings, stdout=out, stderr=subprocess.STDOUT)
-        until = time.monotonic() + START_S
-        while not self._ready(f"http://127.0.0.1:{port}/"):
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.stop()
-                raise MissingError(f"Portkey's gateway did not start: {log.read_text()[-2000:]}")
-            time.sleep(0.05)
+        ready = partial(self._ready, f"http://127.0.0.1:{port}/")
+        self._program = Program("Portkey's gateway", command, log, ready, **settings)
+        self._program.start()
 
     def stop(self) -> None:
         """End it."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._program.stop()
 
     @staticmethod
     def _ready(url: str) -> bool:

@@ -20,11 +20,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.apache_kafka import free_ports
 from tests.canaries.planted import Canaries, database, hiding, leaks
 from tests.canaries.settings import everything, spoilt, toml
 from tests.canaries.strangers import Server, broker, running
 from tests.notify.smtp_server import MailServer, serving
+from tests.programs import free_ports
 
 from undertow.cli import main
 from undertow.loading import load

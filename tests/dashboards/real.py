@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
-from tests.apache_kafka import free_ports
+from tests.programs import free_ports
 
 from undertow.demo.child import Child
 from undertow.demo.monitor import Monitor

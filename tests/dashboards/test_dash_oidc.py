@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.apache_kafka import free_ports
+from tests.programs import free_ports
 
 from undertow_collectors.scenarios import FLEET
 

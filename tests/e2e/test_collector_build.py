@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests import collector_build
-from tests.apache_kafka import MissingError
+from tests.programs import MissingError
 
 PLATFORM = "linux/amd64"
 EXPECTED = collector_build.SUMS["linux-amd64"]

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from bench.environments import ROOT
-from tests.apache_kafka import free_ports
 from tests.litellm.proxy import KEY, CrashedError, deployment, proxy
 from tests.litellm.upstream import Upstream, serving
+from tests.programs import free_ports
 
 from undertow.demo.monitor import Monitor
 from undertow.demo.receiver import Receiver

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 from bench.environments import ROOT, python
-from tests.apache_kafka import free_ports
+from tests.programs import free_ports
 
 LOCK = Path(__file__).with_name("requirements.lock")
 START_S = 120.0

@@ -20,8 +20,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from tests.apache_kafka import free_ports
 from tests.litellm.answers import ERRORS, Answer, answer, number_of, prompt_of
+from tests.programs import free_ports
 
 FLAKY_FAILURES = 2
 CUT_AFTER = 7

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.apache_kafka import MissingError
 from tests.portkey_process import Gateway, program
+from tests.programs import MissingError
 from tests.routers.test_adapters import entry, valid
 
 from undertow.routers import portkey
