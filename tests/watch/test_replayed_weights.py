@@ -37,7 +37,7 @@ def _log(traffic: Callable[..., list[Span]]) -> list[Span]:
 @pytest.fixture(autouse=True)
 def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but the size of a commit cuts the log."""
-    monkeypatch.setattr("undertow.watch.loop.SLICE_S", 30 * DAY_S)
+    monkeypatch.setattr("undertow.watch.slices.SLICE_S", 30 * DAY_S)
 
 
 def replayed(monitor: Make, log: list[Span], sizes: list[int]) -> Any:

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pyarrow as pa
@@ -23,27 +24,16 @@ from undertow.watch.frame import COLUMNS, Frame, by_target
 from undertow.watch.incident import Document, Incidents, Verdict
 from undertow.watch.kept import former
 from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
+from undertow.watch.notices import notice
 from undertow.watch.override import Override
-from undertow.watch.pool import Pool, members, named, subject
+from undertow.watch.pool import members, subject
 from undertow.watch.readiness import last_changes, ready_at
 from undertow.watch.routing import Routing
+from undertow.watch.slices import Slices
 from undertow.watch.teller import Teller
 from undertow.watch.weights import Published
 
 EVERY = 2**31 - 1
-SLICE_S = 6 * 3600.0
-MAX_SLICES = 500
-NOTICES = {
-    "traffic": "traffic_mix",
-    "new_fingerprint": "new_fingerprint",
-    "new_snapshot": "new_response_model",
-    "baseline": "baseline_not_homogeneous",
-    "users": "traffic_mix",
-    "one_tenant": "traffic_mix",
-}
-OF_POOLS = ("baseline", "users")
-"""Kinds of events of a pool that are noticed; its members are there for the rest."""
-
 WEIGHTS = '["weights"]'
 """The key of the policy's state, among those of the detectors."""
 
@@ -64,7 +54,7 @@ class Watcher:
         self._lock = threading.RLock()
         self._detectability = Detectability()
         self._teller = Teller(store, config.alerts)
-        self._quiet_since: tuple[float, float] | None = None
+        self._slices = Slices(store, config.detect.lateness_s, clock)
         self._engine = self._restored()
         if not replayed:
             self._change_weights(lambda _: None)  # another mode is another version, kept before anybody sees it
@@ -72,7 +62,7 @@ class Watcher:
     def tick(self, final: bool = False, progress: Callable[[int], None] | None = None) -> int:
         """Judge what is released, `final` meaning that nothing more will come; returns how many spans were judged."""
         judged = 0
-        for after, until in self._slices(final):
+        for after, until in self._slices.due(final=final):
             with self._lock:  # let go between slices, so that a long catch-up does not keep readers waiting
                 judged += self._commit(after, until)
             if progress:
@@ -152,7 +142,8 @@ class Watcher:
             if document is None:
                 return None
             told = self._engine.incidents.judge(document, verdict, self._clock(), by, reason)
-            self._write_or_restore([told], (), self._store.cursor())
+            with self._restoring():
+                self._write([told], (), self._store.cursor())
             return told.incident
 
     def examples(self, incident: Document) -> list[Document]:
@@ -166,8 +157,9 @@ class Watcher:
             told = self._engine.incidents.weigh(incident_id, reason, now, by, text)
             if told is None:
                 return None
-            self._engine.routing.learn(now, self._engine.incidents.standing.values())
-            self._write_or_restore([told], (), self._store.cursor())
+            with self._restoring():
+                self._engine.routing.learn(now, self._engine.incidents.standing.values())
+                self._write([told], (), self._store.cursor())
             return told.incident
 
     def remind(self) -> int:
@@ -177,17 +169,22 @@ class Watcher:
 
     def _change_weights(self, change: Callable[[Routing], Changed]) -> Changed:
         """Commit what `change` does, if that is anything; all of it is taken back where it fails."""
-        with self._lock:
-            try:
-                changed = change(self._engine.routing)
-                if self._engine.routing.published != self._published:
-                    self._write([], [], self._store.cursor())
-            except UsageError:  # nothing was changed
-                raise
-            except BaseException:
-                self._engine = self._restored()
-                raise
+        with self._lock, self._restoring(unless=UsageError):
+            changed = change(self._engine.routing)
+            if self._engine.routing.published != self._published:
+                self._write([], [], self._store.cursor())
             return changed
+
+    @contextmanager
+    def _restoring(self, unless: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Where the block fails the engine is as the store has it; not after `unless`, before which nothing changes."""
+        try:
+            yield
+        except unless:
+            raise
+        except BaseException:
+            self._engine = self._restored()
+            raise
 
     def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
         target, engine = _target(row), self._engine
@@ -208,14 +205,11 @@ class Watcher:
             told = self._engine.incidents.close(incident_id, now, status, by, reason, verdict)
             if told is None:
                 return None
-            try:
+            with self._restoring():
                 self._engine.routing.learn(now, self._engine.incidents.standing.values())
                 judged = self._accepted(told.incident) if status == "accepted" else []
-            except BaseException:
-                self._engine = self._restored()
-                raise
-            more = (one for *_, some in judged for one in some)
-            self._write_or_restore([told, *more], judged, self._store.cursor())
+                more = (one for *_, some in judged for one in some)
+                self._write([told, *more], judged, self._store.cursor())
             return told.incident
 
     def _accepted(self, incident: Document) -> Sequence[Judged]:
@@ -226,46 +220,16 @@ class Watcher:
         surely = (incident["change_point_interval"] or [incident["change_point"]])[-1]
         return self._engine.accept(subject(incident), min(surely, until), until)
 
-    def _slices(self, final: bool) -> Sequence[tuple[float | None, float]]:
-        newest, cursor = self._store.newest(), self._store.cursor()
-        if newest is None:
-            return []
-        until = newest if final or self._idle(newest) else newest - self._config.detect.lateness_s
-        first = min((row["first"] for row in self._store.targets()), default=until) if cursor is None else cursor
-        if cursor is not None and until <= cursor:
-            return []
-        width = max(SLICE_S, (until - first) / MAX_SLICES)
-        ends = [first + width * i for i in range(1, int((until - first) / width) + 1)]
-        ends = [*(end for end in ends if end < until), until]
-        return list(zip([cursor, *ends], ends, strict=False))
-
-    def _idle(self, newest: float) -> bool:
-        """Whether nothing newer has come for `lateness_s` by the clock."""
-        now = self._clock()
-        if self._quiet_since is None or self._quiet_since[0] != newest:
-            self._quiet_since = (newest, now)
-        return now - self._quiet_since[1] >= self._config.detect.lateness_s
-
     def _commit(self, after: float | None, until: float) -> int:
         table = self._store.released(after, until, columns=COLUMNS)
-        try:
+        with self._restoring():
             if not self._replayed:
                 self._engine.routing.follow(self._clock())
             judged = self._engine.judge(table)
             if self._replayed:
                 self._engine.routing.advance(until)
             self._write([told for *_, some in judged for told in some], judged, until)
-        except BaseException:
-            self._engine = self._restored()
-            raise
         return int(table.num_rows)
-
-    def _write_or_restore(self, told: Sequence[Told], judged: Sequence[Judged], until: float | None) -> None:
-        try:
-            self._write(told, judged, until)
-        except BaseException:
-            self._engine = self._restored()
-            raise
 
     def _write(self, told: Sequence[Told], judged: Sequence[Judged], until: float | None) -> None:
         now = self._clock()
@@ -278,8 +242,8 @@ class Watcher:
                 else:
                     transaction.put_state(key, blob)
             transaction.put_evidence([*self._engine.traced()])
-            for notice in filter(None, (_notice(target, event) for target, event, _ in judged)):
-                transaction.put_notice(notice)
+            for noted in filter(None, (notice(target, event) for target, event, _ in judged)):
+                transaction.put_notice(noted)
             for one in told:
                 log.info("incident %s %s (%s)", one.incident["id"], one.transition, one.reason)
                 transaction.put_incident(one.incident)
@@ -342,10 +306,3 @@ class Watcher:
 
 def _target(row: Document) -> Target:
     return Target(**row["target"])
-
-
-def _notice(target: Target, event: Event) -> Document | None:
-    kind = f"new_{event.subject}" if event.kind == "release" else NOTICES.get(event.kind)
-    if kind is None or (isinstance(target, Pool) and event.kind not in OF_POOLS):
-        return None
-    return {"kind": kind, **named(target), "at": event.at, "text": event.text}
