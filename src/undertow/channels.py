@@ -223,6 +223,8 @@ def check_url(url: str, place: Place) -> None:
         usable = False
     if not usable:
         raise place.error("is not an http or https URL")
+    if "@" in parts.netloc:
+        raise place.error("holds a user name or a password, which would not be sent but be shown; leave them out")
 
 
 def _check_webhook_secret(secret: Secret, place: Place) -> None:
