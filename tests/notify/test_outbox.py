@@ -240,16 +240,46 @@ def test_gone_is_the_end_of_a_channel(
 def test_gone_outlives_a_restart_until_somebody_enables_it(
     incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
 ) -> None:
-    """A receiver that answered 410 is not asked again by the next process, but once it is enabled."""
+    """A receiver that answered 410 is not asked by the next process, but all three once it is enabled."""
     receiver.answers = [receiver.says(410)]
     for place in range(3):
         put(outbox, *plan("llm.drift.opened", incident | {"id": f"inc_{place}"}, alerts, clock()))
         Deliverer(outbox, alerts, clock, random.Random(1)).step(clock())
-        assert len(receiver.requests) == (2 if place == 2 else 1)
+        assert len(receiver.requests) == (4 if place == 2 else 1)
         assert [one["channel"] for one in outbox.disabled()] == ([] if place == 2 else [channel(alerts.webhook[0])])
         if place == 1:
             with outbox.judgement() as judgement:
-                judgement.enable(channel(alerts.webhook[0]))
+                judgement.enable(channel(alerts.webhook[0]), NOW)
+
+
+def test_who_is_enabled_hears_the_last_word_on_what_it_does_not_know(
+    incident: dict[str, Any], alerts: AlertsConfig, outbox: Store, receiver: Any, clock: ManualClock
+) -> None:
+    """What still stands, once, and the end of what it was told stands; not what came and went meanwhile."""
+    name, deliverer = channel(alerts.webhook[0]), Deliverer(outbox, alerts, clock, random.Random(1))
+
+    def told(key: str, *kinds: str) -> None:
+        for kind in kinds:
+            over = {"status": "resolved", "resolved_at": clock()} if kind == "resolved" else {}
+            document = incident | {"id": key, "lane": kind} | over
+            put(outbox, *plan(f"llm.drift.{kind}", document, alerts, clock(), heard=[name]))
+            deliverer.step(clock())
+            clock.advance(1)
+
+    told("inc_heard", "opened")
+    receiver.answers = [receiver.says(410)]
+    told("inc_stands", "opened", "updated")
+    told("inc_heard", "updated", "resolved")
+    told("inc_gone", "opened", "resolved")
+    receiver.requests.clear()
+    with outbox.judgement() as judgement:
+        judgement.enable(name, clock())
+    deliverer.step(clock())
+    assert {(e["data"]["id"], e["type"]) for e in map(json.loads, (body for _, body in receiver.requests))} == {
+        ("inc_stands", "llm.drift.updated"),
+        ("inc_heard", "llm.drift.resolved"),
+    }
+    assert deliverer.step(clock()) == 0
 
 
 def test_a_receiver_that_left_the_configuration_gets_nothing(

@@ -32,7 +32,7 @@ def routes(monitor: Monitor) -> APIRouter:
             raise Problem(404, "there is no such disabled receiver")
         now = monitor.clock()
         with monitor.store.judgement() as transaction:
-            transaction.enable(channel)
+            transaction.enable(channel, now)
             by = caller(request) or "api"
             transaction.put_audit(channel, "enabled", "receiver", by, at=now, recorded_at=now)
         return reply.json({"channel": channel})

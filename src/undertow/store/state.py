@@ -35,6 +35,16 @@ _PUT_OUTGOING = f"""
     ON CONFLICT DO NOTHING"""  # noqa: S608
 
 
+_REVIVE = """
+    UPDATE outbox SET state = 'pending', attempts = 0, next_attempt_at = $2, changed_at = $2
+    WHERE channel = $1 AND state = 'dead' AND detail IN ('http_410', 'gone_before')
+    AND NOT EXISTS (SELECT 1 FROM outbox AS later WHERE later.channel = outbox.channel
+        AND later.incident_id = outbox.incident_id AND later.sequence > outbox.sequence)
+    AND (NOT contains(body, '"resolved_at":') OR contains(body, '"resolved_at":null')
+        OR EXISTS (SELECT 1 FROM outbox AS heard WHERE heard.channel = outbox.channel
+            AND heard.incident_id = outbox.incident_id AND heard.state IN ('delivered', 'standing')))"""
+
+
 class Judgement:
     """What one round of detection came to; the store commits all of it, in the order of the calls, or nothing."""
 
@@ -89,9 +99,10 @@ class Judgement:
         """Send nothing to a receiver any more."""
         self._write("INSERT OR REPLACE INTO receivers VALUES (?, ?, ?)", channel, at, detail)
 
-    def enable(self, channel: str) -> None:
-        """Send to it again."""
+    def enable(self, channel: str, at: float) -> None:
+        """Send to it again, first the last word on each alert that it does not know; what ended unheard stays so."""
         self._write("DELETE FROM receivers WHERE channel = ?", channel)
+        self._write(_REVIVE, channel, at)
 
     def put_notice(self, document: Document) -> None:
         """Add a notice: kind, target, at (Unix seconds), text."""
