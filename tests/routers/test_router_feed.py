@@ -32,6 +32,11 @@ def test_it_is_believed_until_it_is_stale() -> None:
     assert len(one.weights(1299.0)) == 1
 
 
+def test_it_is_not_believed_before_it_was_asked_for() -> None:
+    """Which a clock that was set back says."""
+    assert followed(feed(), at=1e6).weights(1e6 - 1.0) == []
+
+
 def test_advisory_changes_nothing() -> None:
     """The same entries are served, and nobody obeys."""
     assert followed(feed(mode="advisory")).weights(0.0) == []

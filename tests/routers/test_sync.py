@@ -93,6 +93,18 @@ def test_a_feed_that_is_away_changes_nothing_before_it_is_stale(synced: Callable
     assert first(gateway) == 70
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_is_set_back_makes_no_feed_good_for_longer(synced: Callable[..., Sync], restart: bool) -> None:
+    """What was fetched in a year to come is not believed until then."""
+    undertow, gateway, clock = Undertow(LOWERED), Gateway(KONG), ManualClock(1e9)
+    sync = synced(undertow, gateway, clock)
+    sync.step()
+    undertow.document = None
+    clock.now -= 3e7
+    assert (synced(undertow, gateway, clock) if restart else sync).step()
+    assert first(gateway) == 70
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b" " * 9_000_000, b"<html>"])
 def test_what_is_no_feed_is_as_none(body: bytes, synced: Callable[..., Sync]) -> None:
     """However deep or long; nothing is changed before the last one is stale."""

@@ -41,7 +41,7 @@ class World:
     """A store, a source, targets, and time."""
 
     def __init__(self, store: Store, *, kafka: bool = True, **alerts: Any) -> None:
-        receiver = WebhookConfig(url="https://a.example/hook", secret=Secret(SECRET))
+        receiver = WebhookConfig(name="a", url="https://a.example/hook", secret=Secret(SECRET))
         self.config = Config(
             kafka=KafkaConfig(topics=["llm"]) if kafka else None, alerts=AlertsConfig(webhook=[receiver], **alerts)
         )
@@ -77,14 +77,19 @@ class World:
 
     def heard(self) -> list[tuple[str, str, str]]:
         """Reason, status and what is silent, of everything sent since the last call."""
-        told = []
+        return [(data["why"][0], data["status"], data["target"]["model"] or "") for _, data in self.sent()]
+
+    def arrived(self) -> list[tuple[str, str]]:
+        """Channel and status of everything sent since the last call."""
+        return [(channel, data["status"]) for channel, data in self.sent()]
+
+    def sent(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Channel and data of everything sent since the last call."""
         while found := self.store.due(1e12, 1):
             body = json.loads(found[0].body)
             assert body["type"] == "llm.data.stale"
-            data = body["data"]
-            told.append((data["why"][0], data["status"], data["target"]["model"] or ""))
+            yield found[0].channel, body["data"]
             self.store.record_delivery(found[0].webhook_id, found[0].channel, "delivered", at=self.clock())
-        return told
 
 
 @pytest.fixture(name="store")
@@ -202,6 +207,20 @@ def test_a_silence_that_people_set_holds_it_back(world: World) -> None:
     world.quiet["claude"] = False
     world.wait(MINUTE_S, 1)
     assert world.heard() == []
+
+
+def test_who_did_not_hear_of_a_silence_hears_nothing_of_its_end(world: World) -> None:
+    """A channel that was set up meanwhile holds nothing open."""
+    world.wait(10 * MINUTE_S, 1)
+    world.quiet["gpt-4o"] = True
+    world.wait(MINUTE_S, 1)
+    assert [channel for channel, _ in world.arrived()] == ["webhook:a"]
+    webhooks = [WebhookConfig(name=n, url="https://a.example/hook", secret=Secret(SECRET)) for n in ("a", "b")]
+    world.config = Config(kafka=world.config.kafka, alerts=AlertsConfig(webhook=webhooks))
+    world.start()
+    world.quiet["gpt-4o"] = False
+    world.wait(MINUTE_S, 1)
+    assert world.arrived() == [("webhook:a", "resolved")]
 
 
 @pytest.mark.parametrize("step", ["before_judgement", "before_judgement_commit", "after_judgement"])

@@ -35,6 +35,7 @@ class Followed:
         self.etag: str | None = None
         self._feed: Feed = {}
         self._ahead_s = 0.0
+        self._asked_at = 0.0
         self.good_until = 0.0
 
     def take(self, feed: Feed, etag: str | None, now: float) -> None:
@@ -51,11 +52,15 @@ class Followed:
     def renew(self, now: float) -> None:
         """A 304: it is good for its whole time again."""
         if self._feed:
+            self._asked_at = now
             self.good_until = now + self._feed["expires_at"] - self._feed["generated_at"]
 
     def weights(self, now: float) -> list[Mapping[str, Any]]:
-        """The entries to obey now, without those that have expired; none where the feed is stale or advisory."""
-        if now >= self.good_until or self._feed["mode"] != "enforce":
+        """The entries to obey now, without those that have expired; none where the feed is stale or advisory.
+
+        None either where the clock was set back, by which a feed would be good for that much longer.
+        """
+        if not self._asked_at <= now < self.good_until or self._feed["mode"] != "enforce":
             return []
         there = now + self._ahead_s
         return [e for e in self._feed["weights"] if e["expires_at"] is None or there < e["expires_at"]]

@@ -15,7 +15,7 @@ import httpx
 
 from undertow.clock import Clock, system_clock
 from undertow.errors import TryAgain, UsageError
-from undertow.routers.feed import LIMIT_BYTES, Followed, read
+from undertow.routers.feed import LIMIT_BYTES, LONGEST_S, Followed, read
 from undertow.routers.places import TIMEOUT_S, Place, read_json, text, write_atomically
 from undertow.routers.scale import Adapter, Memory, applied
 
@@ -65,7 +65,7 @@ class Sync:
         try:
             self._ask(now)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            if now < max(kept.get("good_until", 0.0), self._followed.good_until):
+            if now < max(kept.get("good_until", 0.0), self._followed.good_until) <= now + LONGEST_S:
                 raise TryAgain(f"the weights feed: {type(error).__name__}; the weights stay as they are") from None
             log.warning("the weights feed: %s; the operator's own weights hold", type(error).__name__)
         weights = self._followed.weights(now)

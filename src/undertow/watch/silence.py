@@ -75,7 +75,7 @@ class Silence:
             for key in (*begun, *owed):
                 if not quiet.over([standing[key]["document"]]):
                     standing[key] = standing[key] | {"told": True}
-                    self._send(standing[key]["document"], transaction, now)
+                    self._send(standing[key]["document"], transaction, now, over=False)
                 transaction.put_alert(STALE + key, standing[key])
             for key in over:
                 ended = standing.pop(key)
@@ -83,16 +83,18 @@ class Silence:
                 transaction.put_audit(document["id"], "resolved", "heard_again", ITSELF, at=now, recorded_at=now)
                 transaction.delete_alert(STALE + key)
                 if ended["told"]:
-                    self._send(document, transaction, now)
+                    self._send(document, transaction, now, over=True)
             for topic, pace in self._paces.items():
                 transaction.put_alert(PACE + topic, pace.as_dict())
         self._standing, self._saved_at = standing, now
 
-    def _send(self, document: Document, transaction: Judgement, now: float) -> None:
+    def _send(self, document: Document, transaction: Judgement, now: float, *, over: bool) -> None:
+        """An end goes to who heard of the beginning alone."""
         quality = data_quality(self._store.ingestion())
         heard = self._store.heard(document["id"])
         for entry in plan(KIND, document, self._config.alerts, now, quality=quality, heard=heard):
-            transaction.put_outgoing(entry)
+            if entry.channel in heard or not over:
+                transaction.put_outgoing(entry)
 
     def _settle(self, now: float) -> bool:
         """Whether everything that was sent has been read, for a while now."""
