@@ -44,7 +44,7 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._gateway = environ.get("UNDERTOW_ROUTER__GATEWAY", "litellm")
         self._followed = Followed()
-        self._trouble = ""
+        self._troubles: set[str] = set()
         self._polling: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -109,10 +109,13 @@ class UndertowWeights(CustomLogger):  # type: ignore[misc]  # litellm is not in 
         return ""
 
     def _say(self, trouble: str) -> None:
-        """Once for each kind of trouble, and once when it is over."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            _log.warning("no weights: %s", trouble) if trouble else _log.warning("weights are followed again")
+        """Each kind of trouble once, and once that it is over."""
+        if trouble and trouble not in self._troubles:
+            self._troubles.add(trouble)
+            _log.warning("no weights: %s", trouble)
+        elif self._troubles and not trouble:
+            self._troubles.clear()
+            _log.warning("weights are followed again")
 
 
 async def _body(answer: httpx.Response) -> bytearray:
