@@ -54,16 +54,16 @@ def test_a_mistake_is_told_by_file_key_and_cause(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("STORE__RAW_RETENTION_DAYS", "soon", "store.raw_retention_days: expected int, got str"),
+        ("STORE__RAW_RETENTION_DAYS", "soon", "store.raw_retention_days: expected a whole number, got a text"),
         ("STORE__PATHS", "x", "store.paths: unknown key; did you mean `path`?"),
         ("STOER__PATH", "x", "stoer: unknown key; did you mean `store`?"),
-        ("STORE__PATH__DEEPER", "x", "store.path: expected str, got object"),
+        ("STORE__PATH__DEEPER", "x", "store.path: expected a text, got a table"),
         ("DETECT__SIGNALS", "[1", "detect.signals: is not JSON"),
         ("DETECT__SIGNALS", "[1]", "detect.signals: expected a table"),
-        ("DETECT__SIGNALS__REFUSAL__TOLERANCE", "-1", "detect.signals.refusal.tolerance: expected float >= 0.0"),
+        ("DETECT__SIGNALS__REFUSAL__TOLERANCE", "-1", "refusal.tolerance: expected a number of at least 0.0, got -1"),
         ("ALERTS__WEBHOOK__3__URL", "http://x", "alerts.webhook: expected an index from 0 to 0, got '3'"),
         ("ALERTS__WEBHOOK__0", "http://x", "alerts.webhook: names a whole table; name one of its keys"),
-        ("KAFKA__TOPICS", '["a", 1]', "kafka.topics[1]: expected str, got int"),
+        ("KAFKA__TOPICS", '["a", 1]', "kafka.topics[1]: expected a text, got a whole number"),
     ],
 )
 def test_a_mistake_in_the_environment_is_told_by_its_variable(write: Write, name: str, text: str, says: str) -> None:
@@ -71,6 +71,14 @@ def test_a_mistake_in_the_environment_is_told_by_its_variable(write: Write, name
     with pytest.raises(ConfigError) as caught:
         load(write(""), {f"UNDERTOW_{name}": text})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["API__PORT", "STORE__KEEP_TEXT", "DETECT__LATENESS_S", "ALERTS__WEBHOOK"])
+def test_a_text_in_the_wrong_place_is_not_repeated(write: Write, key: str) -> None:
+    """What stands where a number or a table belongs may be a secret that slipped in."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(""), {f"UNDERTOW_{key}": WHSEC})
+    assert WHSEC not in str(caught.value)
 
 
 def test_defaults_stand_without_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from undertow.errors import ConfigError
+from undertow.objections import objection
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -211,9 +212,7 @@ def _leaf(value: Any, kind: Any, place: Place) -> Any:
     try:
         return msgspec.convert(_text(value), kind, strict=not isinstance(value, Variable), dec_hook=_secret)
     except msgspec.ValidationError as error:
-        options = get_args(bare(kind))
-        text = f"expected one of {', '.join(options)}" if options else str(error).replace("`", "")
-        raise place.error(text[0].lower() + text[1:], value) from None
+        raise place.error(objection(_text(value), get_args(bare(kind)), str(error)), value) from None
 
 
 def _secret(kind: type, value: Any) -> Secret:
