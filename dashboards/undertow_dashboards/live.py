@@ -33,9 +33,14 @@ def now() -> float:
     return system_clock()
 
 
-def fetch(key: str, ask: Callable[[Client], T]) -> T:
-    """What the monitor says, or its last copy with its age; stops the page where there is neither."""
+def fetch(key: str, ask: Callable[[Client], T], *, young_s: float = 0.0) -> T:
+    """What the monitor says, or its last copy with its age; stops the page where there is neither.
+
+    A copy that is younger than `young_s` is not asked for again.
+    """
     copies = st.session_state.setdefault("copies", {})
+    if key in copies and now() - copies[key][1] < young_s:
+        return copies[key][0]  # type: ignore[no-any-return]  # what was put in below under the same key
     try:
         answer = ask(api())
     except ApiError as error:

@@ -11,6 +11,12 @@ STEADY = 0.15
 NEAR = 0.7
 
 
+MEANING = (
+    "Evidence of 10^6 means: while nothing changes, it takes a million answers or more, on average, to come so far by "
+    "chance. How high the alarm is follows from the budget for false alarms."
+)
+
+
 def evidence(found: Evidence, clock: Clock) -> str:
     """Evidence against threshold: how far it came, since when it is above, or whether it grows."""
     points = sorted((p for p in found.points if p.log10_evidence is not None), key=lambda p: p.at)
@@ -23,11 +29,18 @@ def evidence(found: Evidence, clock: Clock) -> str:
     crossed = next((p for p in points if (p.log10_evidence or 0.0) >= (_limit(p, found) or limit)), None)
     if crossed is not None:
         peak = max(p.log10_evidence or 0.0 for p in points)
-        return f"The evidence passed the alarm's 10^{limit:.1f} by {clock.time(crossed.at)} and reached 10^{peak:.1f}."
+        told = f"The evidence passed the alarm's 10^{limit:.1f} by {clock.time(crossed.at)} and reached 10^{peak:.1f}."
+        return f"{told} After each alarm it is gathered anew." if _falls(points, crossed) else told
     part = max(0.0, level / limit)
     near = "It is near an alarm: e" if part >= NEAR else "E"
     way = f"{part * 100:.0f} % of the way{_trend(points, limit)}"
     return f"{near}vidence 10^{level:.1f} of the 10^{limit:.1f} that raise an alarm, {way}."
+
+
+def _falls(points: Sequence[EvidencePoint], crossed: EvidencePoint) -> bool:
+    """Whether the line goes down after it crossed the threshold, which it only does by starting anew."""
+    peak = crossed.log10_evidence or 0.0
+    return any((p.log10_evidence or 0.0) < peak - 1 for p in points if p.at > crossed.at)
 
 
 def _limit(point: EvidencePoint, found: Evidence) -> float | None:

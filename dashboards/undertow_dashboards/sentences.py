@@ -45,7 +45,7 @@ def strata(moved: Moved) -> list[dict[str, object]]:
     return [
         {
             "route": words.clean(one.route),
-            "prompts": words.clean(one.input_size),
+            "prompt tokens": words.clean(one.input_size.replace(" input tokens", "").replace(" input size", "")),
             "change": size(Effect(one.name, one.value, one.ci95)),
             "answers before": one.n_before,
             "after": one.n_after,

@@ -122,7 +122,6 @@ def cells(row: Row, now: float) -> dict[str, object]:
         "p99": did.p99_s,
         "cost": did.cost_usd_per_1k_tokens,
         "requests": did.requests,
-        "in words": words.cell(row.state.text),
     }
 
 

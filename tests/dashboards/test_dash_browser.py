@@ -71,6 +71,22 @@ def test_charts_are_drawn_and_described(url: str, watch: Watch) -> None:
     browser.wait_for_url("**signal+refusal=true**")
 
 
+def test_a_target_that_changes_says_so_and_jumps_not(api: FakeApi, url: str, watch: Watch) -> None:
+    """The heading follows the monitor by itself; the charts are drawn anew when the person wants it."""
+    browser = watch.page
+    before = api.answers["/v1/targets"]
+    browser.goto(f"{url}/target?incident=inc_01")
+    browser.get_by_role("heading", name="gpt-4o changed").wait_for(timeout=20_000)
+    assert browser.get_by_role("button", name="Draw it anew").count() == 0
+    over = {"state": "ok", "open_incidents": []}
+    api.answers["/v1/targets"] = {"targets": [row | over for row in before["targets"]]}
+    browser.get_by_role("heading", name="gpt-4o is as usual").wait_for(timeout=20_000)
+    assert browser.get_by_label("The evidence passed the alarm's").count()
+    browser.get_by_role("button", name="Draw it anew").click()
+    browser.get_by_role("button", name="Draw it anew").wait_for(state="detached", timeout=20_000)
+    api.answers["/v1/targets"] = before
+
+
 def test_page_comes_back_with_the_monitor(api: FakeApi, url: str, watch: Watch) -> None:
     """A page opened while the monitor is in trouble shows the fleet by itself once it is well."""
     browser = watch.page

@@ -57,6 +57,14 @@ def test_each_target_stands_in_the_table_the_urgent_ones_first(open_page: Open) 
     assert pd.isna(found["cost"][2])
 
 
+def test_a_column_that_says_the_same_of_every_target_is_left_out(api: FakeApi, open_page: Open) -> None:
+    """Gateway and deployment have a column where they tell targets apart, so that the rest fits on the screen."""
+    assert set(cells(open_page())["gateway"]) == {"litellm-prod", "otel-gateway"}
+    found = api.answers["/v1/targets"]["targets"]
+    api.answers["/v1/targets"] = {"targets": [row for row in found if row["target"]["gateway"] == "litellm-prod"]}
+    assert "gateway" not in cells(open_page())
+
+
 def test_without_targets_the_page_says_what_to_do(api: FakeApi, open_page: Open) -> None:
     """An empty monitor explains how the first data arrive."""
     api.answers["/v1/targets"] = {"targets": []}

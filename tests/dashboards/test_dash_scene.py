@@ -94,7 +94,11 @@ def test_evidence_is_drawn_against_its_threshold() -> None:
             "It is near an alarm: evidence 10^4.0 of the 10^5.0 that raise an alarm, 80 %",
         ),
         ([4, 4, 4, 4, 4, 4, 4, 2, 1], "Evidence 10^1.0 of the 10^5.0 that raise an alarm, 20 % of the way, falling"),
-        ([0, 5.5, 7, 1], "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0."),
+        ([0, 5.5, 7], "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0."),
+        (
+            [0, 5.5, 7, 1],
+            "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0. After each alarm it is",
+        ),
     ],
 )
 def test_the_way_to_an_alarm_is_a_sentence(levels: list[float], sentence: str) -> None:

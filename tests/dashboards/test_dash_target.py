@@ -47,7 +47,9 @@ def test_the_pictures_are_told_in_words(open_page: Open) -> None:
     assert "The evidence passed the alarm's 10^5.2 by " in said
     assert "No release or deploy of ours within 3 hours of the change at " in said
     assert "own release: prompt version v3" in said
-    assert {"prompts", "log10 evidence", "measure"} <= {column for table in app.dataframe for column in table.value}
+    assert {"prompt tokens", "log10 evidence", "measure"} <= {
+        column for table in app.dataframe for column in table.value
+    }
 
 
 def test_an_incident_is_a_line_with_the_way_to_its_page(open_page: Open) -> None:

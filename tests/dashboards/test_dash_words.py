@@ -163,7 +163,7 @@ def test_where_a_signal_moved() -> None:
     assert sentences.strata(moved) == [
         {
             "route": "triage",
-            "prompts": "any input size",
+            "prompt tokens": "any",
             "change": "down 30 % (20 to 40 %)",
             "answers before": 900,
             "after": 80,

@@ -122,7 +122,7 @@ def _evidence(view: View, scene: Scene, incidents: Sequence[Incident], *, of_rou
     if view.evidence is None or not known:
         return
     told = outlook.evidence(view.evidence, scene.clock)
-    st.text(f"{told} It is that of all routes together." if of_route else told)
+    st.text(f"{told} It is that of all routes together." if of_route else told, help=outlook.MEANING)
     st.altair_chart(charts.evidence_chart(view.evidence, scene), width="stretch", alt=told)
 
 
@@ -138,7 +138,7 @@ def _strata(signal: str, about: Sequence[Incident]) -> None:
     rows = [row for one in found for row in sentences.strata(one)]
     if rows:
         st.caption("Where it moved, by route and size of the prompt")
-        st.dataframe(rows, hide_index=True)
+        st.dataframe(rows, hide_index=True, column_config={"change": st.column_config.TextColumn(width="medium")})
 
 
 def _tables(view: View, clock: Clock) -> None:

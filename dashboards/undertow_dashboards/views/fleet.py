@@ -17,6 +17,7 @@ WINDOW_S = 86_400.0
 MOST_CARDS = 3
 MOST_LINES = 10
 MOST_ROWS, ROW_PX = 25, 30
+SAME = ("gateway", "deployment")
 FACETS = ("provider", "model", "gateway", "state")
 CLICKED = "opened target"
 PAINT = {standing.SIGNS["alert"]: "#B3261E", standing.SIGNS["stale"]: "#8A5300"}
@@ -169,9 +170,9 @@ def table(shown: Sequence[Row]) -> Target | None:
     """The rows, dense; the target whose name was clicked."""
     now = live.now()
     frame = pd.DataFrame([standing.cells(row, now) for row in shown])
-    empty = [name for name in ("gateway", "deployment") if not frame[name].any()]
+    same = [name for name in SAME if frame[name].nunique() == 1]  # what holds of all rows tells none apart
     st.dataframe(
-        frame.drop(columns=empty).style.map(_paint, subset=["state"]),
+        frame.drop(columns=same).style.map(_paint, subset=["state"]),
         key="targets",
         hide_index=True,
         height="content" if len(shown) <= MOST_ROWS else MOST_ROWS * ROW_PX,
@@ -202,7 +203,6 @@ def columns(state_chars: int) -> dict[str, Any]:
         "p99": number("p99 (s)", format="%.1f"),
         "cost": number("$ per 1k tokens", format="%.4f", help="Of requests that have a price."),
         "requests": number("Requests", format="%,d"),
-        "in words": "In words",
     }
 
 

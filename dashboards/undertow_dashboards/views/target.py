@@ -8,10 +8,12 @@ import streamlit as st
 from undertow_dashboards import charts, live, outlook, sentences, words
 from undertow_dashboards.charts import Scene
 from undertow_dashboards.client import Client
+from undertow_dashboards.clock import Clock
 from undertow_dashboards.panels import controls, served, signal, standing
 from undertow_dashboards.panels.signal import Asked
 from undertow_dashboards.shapes import Incident, Mark, Notice, SignalState, TargetState
 
+EVERY = "targets"
 MOST_BINS = 150
 STEPS_S = (60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
 MOST_OPEN = 2  # drawn without being asked for; each costs the monitor three answers
@@ -51,7 +53,7 @@ def bins(state: TargetState, window_s: float) -> tuple[tuple[float, float], floa
 
 def body() -> None:
     """The page of the target that the address names, or the choice of one."""
-    targets = live.fetch("targets", Client.targets)
+    targets = live.fetch(EVERY, Client.targets)
     subject = st.container(horizontal=True)
     with subject:
         state = choose(targets)
@@ -63,7 +65,7 @@ def body() -> None:
     route = controls.route_asked()
     view = live.fetch(f"target {state.target} {window_s} {route}", lambda api: load(api, state, window_s, route))
     with head:
-        standing.heading(state, clock)
+        now_standing(state, clock)
     with found:
         standing.incidents(view.incidents, st.query_params.get("incident"), clock)
     scene = Scene(view.asked.span, clock, marks=charts.lettered(view.marks, view.asked.span), ink=controls.ink())
@@ -71,6 +73,19 @@ def body() -> None:
     with subject:
         controls.route(routes, route)
     standing.notices(view.notices)
+
+
+@st.fragment(run_every=live.REFRESH_S)
+def now_standing(drawn: TargetState, clock: Clock) -> None:
+    """The heading, renewed while somebody looks; the charts stay as they are until that person wants them anew."""
+    targets = live.fetch(EVERY, Client.targets, young_s=live.REFRESH_S / 2)
+    state = next((one for one in targets if one.target == drawn.target), drawn)
+    standing.heading(state, clock)
+    if (state.state, state.open_incidents) != (drawn.state, drawn.open_incidents):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.text("This has changed since what is below was drawn.")
+            if st.button("Draw it anew", icon=":material/refresh:"):
+                st.rerun()
 
 
 def choose(targets: Sequence[TargetState]) -> TargetState | None:
