@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import threading
 from collections.abc import Callable
 from copy import deepcopy
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +314,34 @@ def test_mistakes_are_told_before_anything_is_asked(arguments: tuple[str, ...], 
     """In one sentence."""
     with pytest.raises(UsageError, match=said):
         command.run(parsed(*arguments))
+
+
+@pytest.mark.parametrize("kind", ["kong", "envoy"])
+def test_no_proxy_of_the_environment_sees_a_token(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Admin APIs are inside, and plain http would show the token to whatever HTTP_PROXY names."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.timeout = 10.0
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        made = {
+            "kong": lambda: places.kong_plugin(url, "p", "t"),
+            "envoy": lambda: places.envoy_route(url, "n", "r", "t"),
+        }
+        assert made[kind]().read() == {}
+    assert len(asked) == 1

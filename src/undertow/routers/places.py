@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 def kong_plugin(url: str, plugin: str, token: str, transport: httpx.BaseTransport | None = None) -> Place:
     """A plug-in of Kong's Admin API at `url`, by its id or its name of an instance."""
-    client = _client(url, {"kong-admin-token": token} if token else {}, transport)
+    client = _client(url, {"kong-admin-token": token} if token else {}, transport, trust_env=False)
     path = f"/plugins/{plugin}"
     return Place(lambda: _got(client, path), lambda made: _write(client, "PATCH", path, json=kong.patch(made)))
 
@@ -100,6 +100,7 @@ def text(document: Any) -> str:
 
 
 def _client(url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None, **more: Any) -> httpx.Client:
+    """For what is inside, without `trust_env`: no proxy of the environment is to see an admin token."""
     return httpx.Client(base_url=url, headers=dict(headers), timeout=TIMEOUT_S, transport=transport, **more)
 
 
@@ -107,7 +108,8 @@ def _kubernetes(url: str, token: str, transport: httpx.BaseTransport | None) -> 
     authority, own = ACCOUNT / "ca.crt", ACCOUNT / "token"
     verify: Any = ssl.create_default_context(cafile=str(authority)) if authority.exists() else True
     token = token or (own.read_text().strip() if own.exists() else "")
-    return _client(url, {"authorization": f"Bearer {token}"} if token else {}, transport, verify=verify)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return _client(url, headers, transport, verify=verify, trust_env=False)
 
 
 def _applied(client: httpx.Client, path: str, body: Any) -> None:
