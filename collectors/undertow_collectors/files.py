@@ -38,7 +38,8 @@ def messages(path: str, stdin: BinaryIO | None = None) -> Iterator[Message]:
             for offset, value in enumerate(_values(unpacked(raw), _is_protobuf(path))):
                 yield Message(Origin(f"file:{name}", 0, offset), value)
     except DAMAGED as error:
-        raise BadData(f"{path}: the compressed data are damaged ({type(error).__name__}); fetch it again") from error
+        how = "end too early" if isinstance(error, EOFError) else "are damaged"
+        raise BadData(f"{path}: the compressed data {how}; fetch the file again") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
 

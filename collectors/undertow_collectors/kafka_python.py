@@ -258,7 +258,8 @@ def _translated(hide: Veil) -> Iterator[None]:
     except FencedInstanceIdError:
         raise FencedError from None
     except (KafkaError, OSError) as error:
-        raise UnavailableError(hide(f"{type(error).__name__}: {error}")) from None
+        name = type(error).__name__
+        raise UnavailableError(hide(f"{name}: {str(error).removeprefix(f'{name}: ')}")) from None
 
 
 def _plain(tp: Any) -> Partition:

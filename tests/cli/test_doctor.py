@@ -119,7 +119,15 @@ def test_an_existing_database_is_opened(doctor: Doctor, tmp_path: Path) -> None:
     """A good database is ok."""
     Store.open(tmp_path / "undertow.duckdb").close()
     code, lines = doctor()
-    assert (code, lines[2].split()[:2]) == (0, ["ok", "store"])
+    assert code == 0
+    assert lines[2] == "ok   store         undertow.duckdb, no span yet"
+
+
+def test_a_database_without_a_folder_fails(doctor: Doctor) -> None:
+    """What `serve` could not make is not said to be made."""
+    code, lines = doctor(STORE__PATH="nowhere/undertow.duckdb")
+    assert code == 1
+    assert "FAIL store         nowhere/undertow.duckdb cannot be made: its folder does not exist" in lines
 
 
 def test_a_bad_configuration_ends_with_78(doctor: Doctor) -> None:

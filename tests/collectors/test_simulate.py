@@ -285,6 +285,9 @@ def test_the_command_produces_to_kafka() -> None:
         (["--scenario", "nothing", "--out", "x"], "invalid choice"),
         (["--scenario", "none", "--out", "x", "--kafka", "h:1"], "not allowed with"),
         (["--scenario", "none", "--kafka", "h:1", "--api-version", "two"], "--api-version"),
+        (["--scenario", "none", "--kafka", "localhost"], "--kafka: expected HOST:PORT, got 'localhost'"),
+        (["--scenario", "none", "--out", "x", "--seed", "-1"], "--seed must not be negative"),
+        (["--scenario", "none", "--out", "x", "--onset", "-1"], "--onset must not be negative"),
     ],
 )
 def test_a_command_that_makes_no_sense_ends_with_2(
@@ -292,4 +295,22 @@ def test_a_command_that_makes_no_sense_ends_with_2(
 ) -> None:
     """Each mistake is told in one sentence that names the option."""
     assert cli.main(["simulate", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scenario", "onset", "told"),
+    [
+        ("slow", "0.1", "change after 0.1 days: calls take twice as long"),
+        ("slow", "3", "no change, for the log ends before it would come: --days 0.2 --onset 3"),
+        ("none", "3", "spans; nothing changes"),
+        ("weekly", "3", "spans; weekends differ, nothing changes"),
+    ],
+)
+def test_the_command_says_what_it_planted(
+    scenario: str, onset: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A change that the log is too short for is not announced, nor one of a scenario without any."""
+    arguments = ["--out", str(tmp_path / "x"), "--days", "0.2", "--onset", onset, "--per-day", "50"]
+    assert cli.main(["simulate", "--scenario", scenario, *arguments]) == 0
     assert told in capsys.readouterr().err

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -110,17 +111,30 @@ def _look(config: KafkaConfig) -> View:
 def _store(config: StoreConfig) -> Iterator[Check]:
     path = Path(config.path)
     if not path.exists():
-        writable = os.access(path.parent, os.W_OK)
-        yield Check("store", writable, f"{path} will be made" if writable else f"{path.parent} cannot be written")
+        yield _unmade(path)
         return
     try:
         with Store.open(path, config=config) as store:
-            yield Check("store", True, f"{path}, newest span {store.newest()}")
+            newest = store.newest()
+            told = (
+                "no span yet"
+                if newest is None
+                else f"newest span {datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M:%SZ}"
+            )
+            yield Check("store", True, f"{path}, {told}")
             yield from _derived(store)
             for one in store.disabled():
                 yield Check("webhook", False, f"{one['channel']} said {one['detail']}: it is disabled until enabled")
     except UndertowError as error:
         yield Check("store", None if "is in use by" in str(error) else False, str(error))
+
+
+def _unmade(path: Path) -> Check:
+    if not path.parent.is_dir():
+        return Check("store", False, f"{path} cannot be made: its folder does not exist")
+    if not os.access(path.parent, os.W_OK):
+        return Check("store", False, f"{path} cannot be made: give this user write permission on {path.parent}")
+    return Check("store", True, f"{path} will be made")
 
 
 def _derived(store: Store) -> Iterator[Check]:

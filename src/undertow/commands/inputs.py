@@ -96,5 +96,5 @@ class Tally:
     def check(self, paths: Sequence[str]) -> None:
         """Raise BadData where nothing in `paths` could be read."""
         if not self.spans and not self.skipped:
-            why = f"all {self.read} were rejected" if self.rejects else "there is nothing in it"
+            why = "everything in it was rejected" if self.rejects else "there is nothing in it"
             raise BadData(f"{', '.join(paths)}: nothing could be read, {why}")

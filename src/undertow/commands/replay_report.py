@@ -70,7 +70,8 @@ def summary(report: Document) -> str:
 
 def _lines(report: Document) -> Iterator[str]:
     spans = report["spans"]
-    yield f"{spans['read']} read: " + ", ".join(f"{n} {name}" for name, n in spans.items() if name != "read" and n)
+    became = ", ".join(f"{n} {name}" for name, n in spans.items() if name != "read" and n)
+    yield f"{spans['read']} read" + (f": {became}" if became else "")
     yield from (f"  rejected {one['count']}: {one['reason']}" for one in report["rejects"])
     yield from (f"  skipped {one['count']}: {one['reason']}" for one in report["skipped"])
     if report["first"] is not None:

@@ -17,6 +17,8 @@ from undertow_collectors.simulate import EPOCH, traffic
 
 EXAMPLE = "undertow simulate --scenario silent-update --seed 1 --out spans.jsonl && undertow replay spans.jsonl"
 OTLP_BATCH = 50
+BOOTSTRAP_MS = 10_000
+NOTHING = SCENARIOS["none"].text
 
 Write = Callable[[bytes], object]
 
@@ -60,8 +62,17 @@ def run(args: argparse.Namespace) -> int:
             write(value)
             bar.update(count)
             sent += count
-    print(f"{sent} spans; change after {args.onset:g} days: {scenario.text}", file=sys.stderr)  # noqa: T201
+    print(f"{sent} spans; {_planted(args)}", file=sys.stderr)  # noqa: T201
     return 0
+
+
+def _planted(args: argparse.Namespace) -> str:
+    scenario = SCENARIOS[args.scenario]
+    if scenario.text.endswith(NOTHING):
+        return scenario.text
+    if args.onset >= args.days:
+        return f"no change, for the log ends before it would come: --days {args.days:g} --onset {args.onset:g}"
+    return f"change after {args.onset:g} days: {scenario.text}"
 
 
 def records(spans: Iterable[Span], form: str) -> Iterator[tuple[int, bytes]]:
@@ -85,6 +96,11 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and not 0 < value < 1e9:
             raise UsageError(f"--{name.replace('_', '-')} must be positive, got {value:g}")
+    for name in ("seed", "onset"):
+        if not 0 <= getattr(args, name) < 1e9:
+            raise UsageError(f"--{name} must not be negative, got {getattr(args, name):g}")
+    if args.kafka and not re.fullmatch(r".+:\d{1,5}", args.kafka):
+        raise UsageError(f"--kafka: expected HOST:PORT, got {args.kafka!r}")
     if args.api_version and not re.fullmatch(r"\d+\.\d+(\.\d+)?", args.api_version):
         raise UsageError(f"--api-version: expected X.Y, got {args.api_version!r}")
 
@@ -120,7 +136,12 @@ def _topic(args: argparse.Namespace) -> Iterator[Write]:
     try:
         version = args.api_version and tuple(int(part) for part in args.api_version.split("."))
         producer = kafka.KafkaProducer(
-            bootstrap_servers=args.kafka, acks="all", compression_type="lz4", linger_ms=20, api_version=version or None
+            bootstrap_servers=args.kafka,
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
+            acks="all",
+            compression_type="lz4",
+            linger_ms=20,
+            api_version=version or None,
         )
         failures: list[Exception] = []
         yield lambda value: producer.send(topic, value).add_errback(failures.append)
@@ -129,4 +150,4 @@ def _topic(args: argparse.Namespace) -> Iterator[Write]:
         if failures:
             raise UndertowError(f"{args.kafka}: {len(failures)} messages were not taken: {failures[0]}")
     except KafkaError as error:
-        raise TryAgain(f"{args.kafka}: {error}") from None
+        raise TryAgain(f"--kafka {args.kafka}: {error}; is a broker there?") from None

@@ -66,8 +66,8 @@ class Sync:
             self._ask(now)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             if now < max(kept.get("good_until", 0.0), self._followed.good_until) <= now + LONGEST_S:
-                raise TryAgain(f"the weights feed: {type(error).__name__}; the weights stay as they are") from None
-            log.warning("the weights feed: %s; the operator's own weights hold", type(error).__name__)
+                raise TryAgain(f"{self._fault(error)}; the weights stay as they are") from None
+            log.warning("%s; the operator's own weights hold", self._fault(error))
         weights = self._followed.weights(now)
         try:
             current = self.place.read()
@@ -84,6 +84,13 @@ class Sync:
             log.info("wrote %d weights that are not the operator's own", len(weights))
         write_atomically(self.state, text(keeping | {"memory": memory}))
         return changed
+
+    def _fault(self, error: Exception) -> str:
+        """Which feed, and what was wrong with it, without a login that its address may hold."""
+        where = f"the weights feed at {self.client.base_url.netloc.decode()}"
+        if isinstance(error, httpx.HTTPStatusError):
+            return f"{where} answered {error.response.status_code}"
+        return f"{where} {'cannot be reached' if isinstance(error, httpx.ConnectError) else type(error).__name__}"
 
     def _ask(self, now: float) -> None:
         known, ends = self._followed.etag, time.monotonic() + TIMEOUT_S

@@ -55,7 +55,7 @@ def refusal(path: str, text: str) -> str:
         return f"{path} was written by another version of DuckDB: open it with that version and export it ({text})"
     if "Permission denied" in text or "read-only" in text:
         return f"{path} cannot be written: give this user write permission on it and on its folder"
-    if "No such file" in text:
+    if "No such file" in text and not Path(path).parent.is_dir():
         return f"{path} cannot be made: its folder does not exist"
     return f"{path} cannot be opened, it may be damaged; restore a backup or name another file in store.path ({text})"
 
