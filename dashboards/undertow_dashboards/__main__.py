@@ -71,8 +71,10 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (socket.gaierror, OverflowError) as error:
-            raise UsageError(f"--host {host} --port {port}: {error}.") from None
+        except OverflowError:
+            raise UsageError(f"--port {port}: expected a port from 1 to 65535.") from None
+        except socket.gaierror as error:
+            raise UsageError(f"--host {host}: {error.strerror}.") from None
         except OSError as error:
             raise TryAgain(f"--port {port} on {host} cannot be used ({error.strerror}); name another one.") from None
 

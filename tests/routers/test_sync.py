@@ -262,9 +262,9 @@ def test_a_config_map_holds_the_entries(found: Any) -> None:
 
 
 def test_what_the_gateway_answers_is_not_repeated() -> None:
-    """The error names the host, the path and the status; the rest of an address and a body may hold keys."""
+    """The error names host, port, path and status; the rest of an address and a body may hold keys."""
     transport = httpx.MockTransport(lambda _: httpx.Response(401, text="sk-secret"))
-    with pytest.raises(TryAgain, match=r"^GET k/plugins/b8f5: HTTP 401$"):
+    with pytest.raises(TryAgain, match=r"^GET k:8001/plugins/b8f5: HTTP 401$"):
         places.kong_plugin("http://admin:sk-secret@k:8001", "b8f5", "sk-secret", transport).read()
 
 

@@ -115,13 +115,7 @@ def _store(config: StoreConfig) -> Iterator[Check]:
         return
     try:
         with Store.open(path, config=config) as store:
-            newest = store.newest()
-            told = (
-                "no span yet"
-                if newest is None
-                else f"newest span {datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M:%SZ}"
-            )
-            yield Check("store", True, f"{path}, {told}")
+            yield Check("store", True, f"{path}, {_newest(store.newest())}")
             yield from _derived(store)
             for one in store.disabled():
                 yield Check("webhook", False, f"{one['channel']} said {one['detail']}: it is disabled until enabled")
@@ -135,6 +129,12 @@ def _unmade(path: Path) -> Check:
     if not os.access(path.parent, os.W_OK):
         return Check("store", False, f"{path} cannot be made: give this user write permission on {path.parent}")
     return Check("store", True, f"{path} will be made")
+
+
+def _newest(ended_at: float | None) -> str:
+    if ended_at is None:
+        return "no span yet"
+    return f"newest span {datetime.fromtimestamp(ended_at, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def _derived(store: Store) -> Iterator[Check]:

@@ -150,4 +150,6 @@ def _topic(args: argparse.Namespace) -> Iterator[Write]:
         if failures:
             raise UndertowError(f"{args.kafka}: {len(failures)} messages were not taken: {failures[0]}")
     except KafkaError as error:
-        raise TryAgain(f"--kafka {args.kafka}: {error}; is a broker there?") from None
+        raise TryAgain(
+            f"--kafka {args.kafka}: {error}; is a broker there, and need it be told --api-version?"
+        ) from None

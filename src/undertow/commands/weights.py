@@ -44,11 +44,11 @@ def run(args: argparse.Namespace) -> int:
     logs.configure("text")
     if not args.every >= 1:
         raise UsageError("--every: at least 1 second")
-    try:
-        place, transform = KINDS[args.kind](args, _token(GATEWAY_VARIABLE))
-        client = _monitor(args.api, _token(TOKEN_VARIABLE))
-    except httpx.InvalidURL:  # it is not repeated, since it may hold a password
-        raise UsageError("--api, --gateway: expected addresses such as http://127.0.0.1:8321") from None
+    _check_address("--api", args.api)
+    if args.gateway:
+        _check_address("--gateway", args.gateway)
+    place, transform = KINDS[args.kind](args, _token(GATEWAY_VARIABLE))
+    client = _monitor(args.api, _token(TOKEN_VARIABLE))
     state = args.state or Path(f"weights-{args.kind}.json")
     with client:
         sync = Sync(client, place, transform, state, args.dry_run)
@@ -59,6 +59,16 @@ def run(args: argparse.Namespace) -> int:
             return 0
         sync.run(args.every)
     return 0
+
+
+def _check_address(option: str, url: str) -> None:
+    """Raise UsageError for what is no address; it is not repeated, since it may hold a password."""
+    try:
+        usable = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise UsageError(f"{option}: expected an address such as http://127.0.0.1:8321")
 
 
 def _token(variable: str) -> str:

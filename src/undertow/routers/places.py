@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from undertow.errors import TryAgain, UsageError
+from undertow.errors import StoreError, TryAgain, UsageError
 from undertow.routers import envoy, kong, portkey
 
 TIMEOUT_S = 10.0
@@ -80,8 +80,11 @@ def read_json(path: Path) -> Any:
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """Write beside `path`, then rename; what stood there keeps its mode."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write beside `path`, then rename; what stood there keeps its mode. Raises StoreError where it cannot be made."""
+    try:
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(content)
@@ -134,11 +137,12 @@ def _write(client: httpx.Client, method: str, path: str, **more: Any) -> None:
 
 def _sent(client: httpx.Client, method: str, path: str, or_else: tuple[int, ...] = (), **more: Any) -> httpx.Response:
     """The answer, where it is good or its status one of `or_else`. Raises TryAgain with place and status, no body."""
-    where = f"{method} {client.base_url.host}{path}"  # no more of the address, which may hold a password
+    where = f"{method} {client.base_url.netloc.decode()}{path}"  # without a login that the address may hold
     try:
         answer = client.request(method, path, **more)
     except httpx.HTTPError as error:
-        raise TryAgain(f"{where}: {type(error).__name__}") from None
+        fault = "nobody answers there" if isinstance(error, httpx.ConnectError) else type(error).__name__
+        raise TryAgain(f"{where}: {fault}") from None
     if not answer.is_success and answer.status_code not in or_else:
         raise TryAgain(f"{where}: HTTP {answer.status_code}")
     return answer

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from undertow.clock import Clock, system_clock
-from undertow.errors import TryAgain, UsageError
+from undertow.errors import StoreError, TryAgain, UsageError
 from undertow.routers.feed import LIMIT_BYTES, LONGEST_S, Followed, read
 from undertow.routers.places import TIMEOUT_S, Place, read_json, text, write_atomically
 from undertow.routers.scale import Adapter, Memory, applied
@@ -52,7 +52,7 @@ class Sync:
         while True:
             try:
                 self.step()
-            except (TryAgain, UsageError) as error:  # a file may be read while somebody edits it
+            except (StoreError, TryAgain, UsageError) as error:  # a file may be read while somebody edits it
                 log.warning("%s", error)
             sleep(every_s)
 
