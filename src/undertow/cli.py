@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
-from undertow.errors import UndertowError, UsageError
+from undertow.errors import StoreError, UndertowError, UsageError
 
 COMMANDS = {
     "demo": "everything on embedded parts: a planted silent update, the alert, the dashboard",
@@ -40,11 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
+    except BrokenPipeError:  # whoever read our output has had enough (`| head`); that is no mistake
+        _drop_output()
+        return 0
     except OSError as error:
         print(f"undertow: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
-        return 74
+        _drop_output()
+        return StoreError.exit_code
 
 
 def _run(arguments: list[str]) -> int:
@@ -77,10 +79,12 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
     return top
 
 
-def _reader_left() -> int:
-    """Whoever read our output has had enough (`| head`); that is no mistake."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _drop_output() -> None:
+    """Write out what waits, or else forget it: at its end the interpreter would try again and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

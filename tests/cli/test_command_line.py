@@ -68,6 +68,17 @@ def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.parametrize("command", [["simulate", "--list"], ["simulate", "--scenario", "none", "--out", "-"]])
+def test_a_full_disk_behind_standard_output_is_one_line(command: list[str]) -> None:
+    """Output that cannot be written ends with 74, and the interpreter adds nothing at its end."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "undertow.cli", *command], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (74, "undertow: output: No space left on device\n")
+
+
 def test_help_comes_at_once() -> None:
     """Help imports none of the libraries that work needs."""
     code = "import sys; from undertow.cli import main; main(['--help']); print(sorted(sys.modules))"

@@ -150,6 +150,4 @@ def _topic(args: argparse.Namespace) -> Iterator[Write]:
         if failures:
             raise UndertowError(f"{args.kafka}: {len(failures)} messages were not taken: {failures[0]}")
     except KafkaError as error:
-        raise TryAgain(
-            f"--kafka {args.kafka}: {error}; is a broker there, and need it be told --api-version?"
-        ) from None
+        raise TryAgain(f"--kafka {args.kafka}: {error}; is it a broker, and does it need --api-version?") from None
