@@ -47,7 +47,7 @@ class Connection:
         self._shown = origin(base_url)
         self._veil = veil((token, base_url))
         self._timeout_s = timeout_s
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {b"Authorization": f"Bearer {token}".encode()} if token else None
         self._http = httpx.Client(headers=headers, timeout=timeout_s, transport=transport, trust_env=False)
 
     def __repr__(self) -> str:

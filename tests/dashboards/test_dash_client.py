@@ -57,6 +57,13 @@ def test_token_travels_in_the_header_alone() -> None:
     assert "s3cret" not in str(seen[0].url) + repr(client)
 
 
+def test_a_token_that_no_header_can_hold_is_told(api: FakeApi) -> None:
+    """A token of other than ASCII characters is sent as it is, and a broken line is an error of the API's kind."""
+    assert Client(api.url, "tökén").targets()
+    with pytest.raises(ApiError):
+        Client(api.url, "two\nlines").targets()
+
+
 @pytest.mark.parametrize("status", [301, 302, 307])
 def test_redirects_are_not_followed(status: int) -> None:
     """A redirect, which could carry the token to another host, is a problem and not a detour."""

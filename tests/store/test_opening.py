@@ -41,13 +41,14 @@ def test_in_use_by_another_process(path: Path) -> None:
         holder.communicate("\n")
 
 
-def test_not_a_database(tmp_path: Path) -> None:
-    """A file of something else is refused and left as it was."""
-    path = tmp_path / "notes.txt"
-    path.write_text("not a database\n" * 1000)
-    with pytest.raises(StoreError, match=r"notes.txt is not a DuckDB database: name another file"):
+@pytest.mark.parametrize("name", ["notes.txt", "spans.jsonl", "spans.csv"])
+def test_not_a_database(name: str, tmp_path: Path) -> None:
+    """A file of something else is refused and left as it was, also one that DuckDB could read as a table."""
+    path = tmp_path / name
+    path.write_text('{"not": "a database"}\n' * 1000)
+    with pytest.raises(StoreError, match=rf"{name} is not a DuckDB database: name another file"):
         Store.open(path)
-    assert path.read_text() == "not a database\n" * 1000
+    assert path.read_text() == '{"not": "a database"}\n' * 1000
 
 
 def test_database_of_something_else(tmp_path: Path) -> None:

@@ -37,10 +37,22 @@ def connect(path: str | Path | None) -> duckdb.DuckDBPyConnection:
         # Inserting gains nothing from a second thread; the other cores decode and detect.
         "threads": str(max(1, (os.cpu_count() or 2) // 2)),
     }
+    if path is not None and _is_something_else(Path(path)):
+        raise StoreError(f"{path} is not a DuckDB database: name another file in store.path")
     try:
         return duckdb.connect(":memory:" if path is None else str(path), config=settings)
     except (duckdb.Error, RuntimeError) as error:
         raise StoreError(refusal(str(path), str(error))) from None
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether DuckDB's magic bytes are missing: it would take JSON or CSV for a table, and say that of its name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:  # which DuckDB says better
+        return False
+    return bool(head) and head[8:] != b"DUCK"
 
 
 def refusal(path: str, text: str) -> str:
