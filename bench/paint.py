@@ -1,7 +1,8 @@
 """The dashboard in a real browser over a filled monitor, beside Streamlit pages with a heading and nothing else.
 
-`paint.PAGE` is from an address to the page's heading in a new window, as from a link in an alert; `turn.PAGE` is from a
-click in the list of pages, which asks for nothing in particular, until the page is complete.
+`paint.PAGE` is from an address to the page's heading in a new window, as from a link in an alert, `whole.PAGE` to the
+whole page; `turn.PAGE` is from a click in the list of pages, which asks for nothing in particular, until the page is
+complete, and `choose.WORDS` from a choice on the page of a busy target until that is drawn anew.
 """
 
 import shutil
@@ -17,26 +18,34 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
-from tests.dashboards.browsing import DRAWN, PATIENCE_MS, SIZE, addresses, chromium
-from tests.dashboards.real import DAYS, PER_DAY, answers, dashboard, served, until
+from tests.dashboards.browsing import DRAWN, PATIENCE_MS, SIZE, addresses, chromium, open_page
+from tests.dashboards.real import answers, dashboard, until
 
+from bench.figures import figure
+from bench.monitors import holding
 from undertow.demo.child import free_port
-from undertow_collectors.scenarios import FLEET
 from undertow_dashboards.__main__ import streamlit_arguments
 
 REPEATS = 3
+MEASURES = ("paint", "whole", "turn")
+CHOICES = ("1 week", "speed")
+PROMISED = ("half a second", 0.5)
 EMPTY = """import streamlit as st
 one = st.Page(lambda: st.title("One"), title="One", url_path="one", default=True)
 two = st.Page(lambda: st.title("Two"), title="Two", url_path="two")
 st.set_page_config(layout="wide")
 st.navigation([one, two], position="top").run()
 """
+LISTEN = """() => {
+    const app = document.querySelector('[data-testid=stApp]')
+    const note = () => { window.ran ||= app.dataset.testScriptState !== 'notRunning' }
+    new MutationObserver(note).observe(app, {attributes: true})
+}"""
 HEADING = "document.querySelector('[data-testid=stMain] h1')"
 
 
 def run(spans: int) -> Iterator[dict[str, Any]]:
     """CONTRACTS 7 objects for each page; the monitor holds `spans` spans, or the fewest that have the incident."""
-    per_day = max(PER_DAY, spans / DAYS / len(FLEET))
     found = shutil.which("chromium")
     if found is None:
         print("bench: paint needs Chromium: apt-get install chromium", file=sys.stderr)
@@ -44,16 +53,17 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         with (
-            served(place, per_day) as it,
-            dashboard(it.monitor.url, place) as url,
+            holding(place, spans) as it,
+            dashboard(it.url, place) as url,
             empty(place) as bare,
             chromium(found) as browser,
         ):
-            stored = it.monitor.totals()["stored"]
-            for page, address in addresses(it.incident).items():
-                ours, other = _beside(browser, url + address, bare + "/two")
-                yield _figure(f"paint.{page}", ours[0], other[0], stored)
-                yield _figure(f"turn.{page}", ours[1], other[1], stored)
+            for page, address in (addresses(it.incident) | {"target.busy": it.busy}).items():
+                sides = _beside(browser, url + address, bare + "/two")
+                for measure, ours, other in zip(MEASURES, *sides, strict=True):
+                    yield _figure(f"{measure}.{page}", ours, "an empty Streamlit page", other, it.stored)
+            for choice in CHOICES:
+                yield _figure(f"choose.{choice}", _chosen(browser, url + it.busy, choice), *PROMISED, it.stored)
 
 
 @contextmanager
@@ -73,22 +83,23 @@ def empty(place: Path) -> Iterator[str]:
 
 
 def _beside(browser: Browser, url: str, bare: str) -> list[list[float]]:
-    """For each side the median of both measures. They take turns, so that other load meets both; the first warms up."""
+    """For each side the median of each measure. They take turns, so that other load meets both; the first warms up."""
     visits = [(_visit(browser, url), _visit(browser, bare)) for _ in range(REPEATS + 1)][1:]
     return [[median(column) for column in zip(*side, strict=True)] for side in zip(*visits, strict=True)]
 
 
-def _visit(browser: Browser, url: str) -> tuple[float, float]:
-    """Seconds to the heading in a new window, and seconds to come back to the page from another one by the list."""
+def _visit(browser: Browser, url: str) -> tuple[float, float, float]:
+    """Seconds to the heading in a new window, to the whole page, and to come back from another one by the list."""
     page = browser.new_page(viewport=SIZE)
     began = time.perf_counter()
     page.goto(url, wait_until="commit")
     page.wait_for_function(HEADING, timeout=PATIENCE_MS)
     painted = time.perf_counter() - began
     page.wait_for_function(DRAWN, timeout=PATIENCE_MS)
+    whole = time.perf_counter() - began
     turned = _turn(page, urlsplit(url).path)
     page.close()
-    return painted, turned
+    return painted, whole, turned
 
 
 def _turn(page: Page, path: str) -> float:
@@ -104,14 +115,22 @@ def _turn(page: Page, path: str) -> float:
     return time.perf_counter() - began
 
 
-def _figure(name: str, value: float, other: float, spans: int) -> dict[str, Any]:
-    return {
-        "bench": name,
-        "value": value,
-        "unit": "s",
-        "limit": "an empty Streamlit page",
-        "limit_value": other,
-        "ratio": value / other,
-        "spans": spans,
-        "note": f"median of {REPEATS}",
-    }
+def _chosen(browser: Browser, url: str, words: str) -> float:
+    """Seconds from a click on a choice, which nobody has made before, to the whole page: the median."""
+    return median([_choose(browser, url, words) for _ in range(REPEATS + 1)][1:])
+
+
+def _choose(browser: Browser, url: str, words: str) -> float:
+    page = browser.new_page(viewport=SIZE)
+    open_page(page, url)
+    page.evaluate(LISTEN)
+    began = time.perf_counter()
+    page.get_by_role("radio", name=words, exact=True).or_(page.get_by_role("button", name=words, exact=True)).click()
+    page.wait_for_function(f"() => window.ran && ({DRAWN})()", timeout=PATIENCE_MS)
+    passed = time.perf_counter() - began
+    page.close()
+    return passed
+
+
+def _figure(name: str, value: float, limit: str, limit_value: float, spans: int) -> dict[str, Any]:
+    return figure(name, value, "s", limit, limit_value, spans, f"median of {REPEATS}")
