@@ -14,12 +14,11 @@ def title(budget: Budget) -> str:
         return "Nothing has been judged yet"
     least, most = budget.false_alarms, budget.false_alarms + budget.unjudged
     if least > budget.allowed:
-        word = "More false alarms than the budget allows"
-    elif most > budget.allowed:
-        word = "Whether the budget holds depends on what is not judged yet"
-    else:
-        word = "Within the budget"
-    return f"{word}: {counted(least)} in {days(budget.observed_days)}, {allowed(budget.allowed)} allowed"
+        return f"More false alarms than the budget allows: {least:,} in {days(budget.observed_days)}"
+    if most > budget.allowed:
+        verb = "waits for a verdict" if budget.unjudged == 1 else "wait for a verdict"
+        return f"{words.counted(budget.unjudged, 'incident')} {verb}, on which the budget depends"
+    return f"Within the budget: {counted(least)} in {days(budget.observed_days)}"
 
 
 def counted(count: int) -> str:
@@ -43,11 +42,17 @@ def allowed(count: float) -> str:
 def counts(budget: Budget) -> str:
     """What the incidents of the guaranteed lanes were."""
     if not budget.incidents:
-        return "No incident of the lanes with the guarantee opened in this time."
+        return f"No incident of the lanes with the guarantee opened in this time.{_allowance(budget)}"
     return (
         f"{words.counted(budget.incidents, 'incident')} of the lanes with the guarantee: "
-        f"{budget.real} real, {budget.false_alarms} false, {budget.unjudged} not judged."
+        f"{budget.real} real, {budget.false_alarms} false, {budget.unjudged} not judged.{_allowance(budget)}"
     )
+
+
+def _allowance(budget: Budget) -> str:
+    if not budget.observed_days or budget.allowed is None:
+        return ""
+    return f" The budget allows {allowed(budget.allowed)} false in {days(budget.observed_days)}."
 
 
 def bound(budget: Budget) -> str:

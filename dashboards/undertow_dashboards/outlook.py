@@ -30,7 +30,7 @@ def evidence(found: Evidence, clock: Clock) -> str:
     if crossed is not None:
         peak = max(p.log10_evidence or 0.0 for p in points)
         told = f"The evidence passed the alarm's 10^{limit:.1f} by {clock.time(crossed.at)} and reached 10^{peak:.1f}."
-        return f"{told} After each alarm it is gathered anew." if _falls(points, crossed) else told
+        return f"{told} It starts anew after an alarm." if _falls(points, crossed) else told
     part = max(0.0, level / limit)
     near = "It is near an alarm: e" if part >= NEAR else "E"
     way = f"{part * 100:.0f} % of the way{_trend(points, limit)}"

@@ -122,6 +122,15 @@ REASONS = {
 }
 
 
+_IDENTIFIER = re.compile(
+    r"(?<![\w-])(?:"
+    + "|".join(map(re.escape, (name for name in SIGNALS if "_" in name)))
+    + r"|(?:error|refusal)(?= (?:went|spread)\b)"
+    + r")(?![\w-])"
+)
+"""Signals by their names in a sentence; what is a word of English as well only where it moves."""
+
+
 def clean(text: object, limit: int = MAX_NAME) -> str:
     """`text` on one line without invisible or direction-changing characters, at most `limit` characters."""
     shown = "".join(ch if _visible(ch) else "\ufffd" for ch in re.sub(r"\s+", " ", str(text)).strip())
@@ -160,6 +169,12 @@ def readable(word: str) -> str:
 def signal(signal_name: str) -> str:
     """A signal as people call it."""
     return SIGNALS.get(signal_name, readable(signal_name))
+
+
+def spoken(text: object, limit: int = MAX_NAME) -> str:
+    """A text of the monitor as `clean` has it, with signals and reasons called as people call them."""
+    shown = clean(text, limit)
+    return SIGNALS.get(shown) or REASONS.get(shown) or _IDENTIFIER.sub(lambda found: signal(found[0]), shown)
 
 
 def counts_of(signal_name: str) -> str:

@@ -97,7 +97,7 @@ def test_evidence_is_drawn_against_its_threshold() -> None:
         ([0, 5.5, 7], "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0."),
         (
             [0, 5.5, 7, 1],
-            "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0. After each alarm it is",
+            "The evidence passed the alarm's 10^5.0 by 18 Nov 12:06 UTC and reached 10^7.0. It starts anew after an",
         ),
     ],
 )

@@ -212,3 +212,18 @@ def test_comparison_needs_both_sides() -> None:
     assert "nothing to compare with" in sentences.before_after(Distribution("refusal", "rate"))
     told = sentences.before_after(Distribution("refusal", "rate", before=before))
     assert told == "Baseline: 2.0 % of 1,200 answers. No values since."
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("output_tokens went down, refusal went up", "answer length went down, refusals went up"),
+        ("adjusted_output_tokens", "answer length beside its other measures"),
+        ("refusal", "refusals"),
+        ("traffic_quiet", "the requests did not change"),
+        ("my_output_tokens and output_tokens-2 and an error of ours", None),
+    ],
+)
+def test_signals_in_a_text_of_the_monitor_are_called_as_people_call_them(text: str, told: str | None) -> None:
+    """Names inside other names, and words of English, stay as they are."""
+    assert words.spoken(text) == (told or text)

@@ -55,7 +55,7 @@ class Lettered:
 
     def told(self, clock: Clock) -> str:
         """The mark in words, beginning with its letter and shape."""
-        shown = "; ".join(words.clean(text, 160) for text in self.texts[:MOST_TEXTS])
+        shown = "; ".join(words.spoken(text, 160) for text in self.texts[:MOST_TEXTS])
         more = f"; and {len(self.texts) - MOST_TEXTS} more" if len(self.texts) > MOST_TEXTS else ""
         return f"{self.letter} {self.sign.glyph} {clock.time(self.at)}, {self.sign.word}: {shown}{more}"
 

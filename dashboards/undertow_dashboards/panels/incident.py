@@ -79,17 +79,19 @@ def examples(found: Sequence[Example]) -> None:
         return
     st.header("Typical requests", anchor=False)
     st.caption("Look these up in the gateway's log or tracing tool; Undertow keeps no text.")
-    rows = [
-        {
-            "when": words.readable(one.side),
-            "ended (UTC)": words.clock_time(one.at) if one.at is not None else "unknown",
-            "request (span_id)": words.cell(one.span_id),
-            "route": words.cell(one.route or ""),
-            words.signal(found[0].signal): one.value,
-        }
-        for one in found
-    ]
-    st.dataframe(rows, hide_index=True)
+    sides = {"before": "Before the change", "after": "Since the change"}
+    for column, (side, title) in zip(st.columns(2), sides.items(), strict=True):
+        column.caption(title)
+        column.dataframe([_example(one) for one in found if one.side == side], hide_index=True)
+
+
+def _example(one: Example) -> dict[str, object]:
+    return {
+        "ended (UTC)": words.clock_time(one.at) if one.at is not None else "unknown",
+        "route": words.cell(one.route or ""),
+        words.signal(one.signal): one.value,
+        "request (span_id)": words.cell(one.span_id),
+    }
 
 
 def deliveries(found: Sequence[Delivery]) -> None:
@@ -119,12 +121,12 @@ def deliveries(found: Sequence[Delivery]) -> None:
 
 
 def trail(found: Sequence[Trail]) -> None:
-    """Who did what, when and why, the newest first; what only made the numbers better known is folded."""
+    """Who did what, when and why, the newest first; messages and better known numbers, which are many, are folded."""
     st.header("Who did what", anchor=False)
-    steps = [one for one in found if one.action != "refreshed"]
+    steps = [one for one in found if one.action not in ("refreshed", "told")]
     st.dataframe(_steps(steps), hide_index=True)
     if len(steps) < len(found):
-        with st.expander("With each time that the numbers became better known", icon=":material/history:"):
+        with st.expander("Messages and refined numbers as well", icon=":material/history:"):
             st.dataframe(_steps(found), hide_index=True)
 
 
@@ -135,7 +137,7 @@ def _steps(found: Sequence[Trail]) -> list[dict[str, object]]:
             "what": words.readable(one.action),
             "why": words.readable(one.reason),
             "by": words.cell(one.by),
-            "in their words": words.cell(one.text or "", 500),
+            "in their words": words.cell(words.spoken(one.text or "", 500), 500),
         }
         for one in reversed(found)
     ]

@@ -87,4 +87,4 @@ def notices(found: Sequence[Notice]) -> None:
         return
     with st.expander(words.counted(len(found), "notice"), icon=":material/info:"):
         for notice in found[:20]:
-            st.text(f"{words.ago(notice.at, live.now())}  ·  {words.clean(notice.text or notice.kind, 300)}")
+            st.text(f"{words.ago(notice.at, live.now())}  ·  {words.spoken(notice.text or notice.kind, 300)}")

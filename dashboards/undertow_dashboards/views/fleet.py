@@ -221,7 +221,7 @@ def notices(found: Sequence[Notice]) -> None:
     st.header("Notices", anchor=False)
     for notice in found[:5]:
         where = f"{words.target(notice.target)}: " if notice.target else ""
-        text = words.clean(notice.text, 300) or words.readable(notice.kind)
+        text = words.spoken(notice.text, 300) or words.readable(notice.kind)
         st.text(f"{words.ago(notice.at, live.now())}  ·  {where}{text}")
 
 

@@ -80,7 +80,8 @@ def now_standing(drawn: TargetState, clock: Clock) -> None:
     """The heading, renewed while somebody looks; the charts stay as they are until that person wants them anew."""
     targets = live.fetch(EVERY, Client.targets, young_s=live.REFRESH_S / 2)
     state = next((one for one in targets if one.target == drawn.target), drawn)
-    standing.heading(state, clock)
+    with st.container(gap="xsmall"):
+        standing.heading(state, clock)
     if (state.state, state.open_incidents) != (drawn.state, drawn.open_incidents):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.text("This has changed since what is below was drawn.")

@@ -12,10 +12,10 @@ from typing import Any
 GUARANTEED = ("content", "golden")
 """Lanes of which the interval is promised: of the others the load and the day are only modelled."""
 NOTE = (
-    "Incidents of the lanes {lanes} count against the budget. upper95 is the exact one-sided 95 % upper bound (Garwood "
-    "1936) of the mean number of false alarms in {interval:g} days, given those that people judged so; "
-    "upper95_with_unjudged counts those nobody judged as false too. Both hold if false alarms come at a constant rate, "
-    "independently of one another."
+    "Incidents of the lanes {lanes} count against the budget. The bound is the exact one-sided 95 % upper one (Garwood "
+    "1936) of the mean number of false alarms in {interval:g} days, given those that people judged so; a second one "
+    "takes those that nobody judged for false too. Both hold if false alarms come at a constant rate, independently of "
+    "one another."
 )
 
 
