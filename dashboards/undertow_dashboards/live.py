@@ -1,15 +1,15 @@
 """Between the API and the screen: one fetch a page, the last copy with its age when the monitor does not answer."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import streamlit as st
 
 from undertow.clock import system_clock
-from undertow_dashboards import who, words
+from undertow_dashboards import sentences, who, words
 from undertow_dashboards.client import DEFAULT_URL, ApiError, Client, connect
-from undertow_dashboards.shapes import Incident, Target
+from undertow_dashboards.shapes import Incident, Target, Unheard
 
 T = TypeVar("T")
 REFRESH_S = 5.0
@@ -88,6 +88,13 @@ def freshness(newest: float | None) -> None:
         st.warning(f"{text} What follows describes that time, not now.", icon=":material/hourglass_disabled:")
     else:
         st.caption(text)
+
+
+def unheard(found: Sequence[Unheard]) -> None:
+    """Say what is not heard any more, where it is wider than one target."""
+    for one in found:
+        if told := sentences.unheard(one, now()):
+            st.warning(told, icon=":material/hourglass_disabled:")
 
 
 def target_link(where: Target, label: str, incident: Incident | None = None, icon: str | None = None) -> None:

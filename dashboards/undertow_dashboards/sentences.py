@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from undertow_dashboards import words
 from undertow_dashboards.clock import UNIVERSAL, Clock
-from undertow_dashboards.shapes import Distribution, Effect, Incident, Moved, Side, SignalState, TargetState
+from undertow_dashboards.shapes import Distribution, Effect, Incident, Moved, Side, SignalState, TargetState, Unheard
 
 ORDER = {state: rank for rank, state in enumerate(words.STATES)}
 QUANTILES = ("p05", "p25", "p50", "p75", "p95")
@@ -168,6 +168,18 @@ def signal_state(state: SignalState, incidents: Sequence[Incident] = ()) -> str:
     return (
         f"Evidence of change 10^{state.log10_evidence:.1f}; the alarm is at 10^{state.log10_threshold:.1f}; {values}."
     )
+
+
+def unheard(found: Unheard, now: float, clock: Clock = UNIVERSAL) -> str:
+    """What is silent and since when, as Markdown; empty for one target, which says so itself."""
+    since = f" since {clock.time(found.since, now)}" if found.since is not None else ""
+    whose = {
+        "source_unreachable": f"Kafka cannot be reached{since}",
+        "topic_silent": f"Topic {words.name(found.subject)} has brought nothing{since}",
+        "all_targets_silent": f"Nothing was heard of any target{since}",
+    }
+    told = whose.get(found.why)
+    return f"{told}. What changed after that is not seen here." if told else ""
 
 
 def before_after(distribution: Distribution) -> str:

@@ -38,6 +38,28 @@ def test_old_data_are_called_stale(api: FakeApi, open_page: Open, page: str) -> 
     assert app.warning[0].value.startswith("Stale: the newest request ended 3 hours ago.")
 
 
+@pytest.mark.parametrize("page", ["fleet", "ingestion"])
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("source_unreachable", "Kafka cannot be reached since "),
+        ("topic_silent", "Topic `<b>t</b>` has brought nothing since "),
+        ("all_targets_silent", "Nothing was heard of any target since "),
+    ],
+)
+def test_a_silent_collector_does_not_look_like_a_healthy_fleet(
+    api: FakeApi, open_page: Open, page: str, why: str, told: str
+) -> None:
+    """What is wider than one target is told above everything else; a silent target is stale in its row."""
+    silent = [{"why": one, "subject": "<b>t</b>", "since": time.time() - HOUR} for one in (why, "target_silent")]
+    api.answers["/v1/ingest"]["silent"] = silent
+    app = open_page(page)
+    assert not app.exception
+    [warning] = app.warning
+    assert warning.value.startswith(told)
+    assert warning.value.endswith("What changed after that is not seen here.")
+
+
 def test_fresh_data_are_not_called_stale(open_page: Open) -> None:
     """Negative control: with new requests there is no warning."""
     assert not open_page().warning

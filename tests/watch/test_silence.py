@@ -13,7 +13,7 @@ from tests.killing import Killed
 from undertow.clock import ManualClock
 from undertow.config import AlertsConfig, Config, KafkaConfig, Secret, WebhookConfig
 from undertow.store import Store
-from undertow.watch.silence import Silence
+from undertow.watch.silence import Silence, standing
 from undertow.watch.staleness import Pace, Silent, widest
 
 NOW = 1_763_635_321.0
@@ -101,6 +101,20 @@ def _store() -> Iterator[Store]:
 @pytest.fixture(name="world")
 def _world(store: Store) -> World:
     return World(store)
+
+
+def test_what_is_silent_stands_until_it_is_heard(world: World) -> None:
+    """Who asks is told what, why and since when, also by a new process, and no more once it is over."""
+    world.wait(6 * MINUTE_S, 1)
+    world.quiet["gpt-4o"] = True
+    world.wait(MINUTE_S, 1)
+    world.start()
+    [found] = standing(world.store.alerts())
+    assert (found["why"], found["subject"], found["since"]) == ("target_silent", "g/p/gpt-4o", NOW)
+    assert found["target"]["model"] == "gpt-4o"
+    world.quiet["gpt-4o"] = False
+    world.wait(MINUTE_S, 1)
+    assert standing(world.store.alerts()) == []
 
 
 def test_a_target_that_went_silent_is_told_once_and_when_it_is_heard_again(world: World) -> None:

@@ -32,6 +32,7 @@ from undertow_dashboards.shapes.ingestion import (
     Stored,
     Throughput,
     Totals,
+    Unheard,
 )
 from undertow_dashboards.shapes.signals import (
     Distribution,
@@ -132,6 +133,7 @@ __all__ = [
     "Throughput",
     "Totals",
     "Trail",
+    "Unheard",
     "Verdict",
     "Weight",
     "WeightChange",

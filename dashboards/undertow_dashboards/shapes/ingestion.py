@@ -61,6 +61,14 @@ class Throughput(Struct, frozen=True):
     points: Sequence[Stored] = ()
 
 
+class Unheard(Struct, frozen=True):
+    """What is not heard any more: the source, a topic, all targets or one; `since` is when it was heard last."""
+
+    why: str
+    subject: str = ""
+    since: float | None = None
+
+
 class Ingestion(Struct, frozen=True):
     """What came in, what became of it, and how far behind the source is."""
 
@@ -73,6 +81,7 @@ class Ingestion(Struct, frozen=True):
     source: SourceState | None = None
     formats: Sequence[Named] = ()
     throughput: Throughput | None = None
+    silent: Sequence[Unheard] = ()
 
     @property
     def lag(self) -> int | None:

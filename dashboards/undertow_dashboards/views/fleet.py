@@ -10,7 +10,7 @@ import streamlit as st
 
 from undertow_dashboards import charts, lines, live, sentences, standing, words
 from undertow_dashboards.client import ApiError, Client
-from undertow_dashboards.shapes import Fleet, Incident, Notice, Series, Target, TargetState
+from undertow_dashboards.shapes import Fleet, Incident, Notice, Series, Target, TargetState, Unheard
 from undertow_dashboards.standing import Row
 
 WINDOW_S = 86_400.0
@@ -35,13 +35,15 @@ class View:
     incidents: list[Incident]
     notices: list[Notice]
     newest: float | None
+    silent: Sequence[Unheard]
 
 
 def load(client: Client) -> View:
     """Ask the monitor for all of it."""
     incidents = [incident for incident in client.incidents() if incident.is_open]
     fleet = client.fleet(WINDOW_S)
-    return View(client.targets(), fleet, incidents, client.notices(), client.ingestion().newest)
+    came = client.ingestion()
+    return View(client.targets(), fleet, incidents, client.notices(), came.newest, came.silent)
 
 
 @st.fragment(run_every=live.REFRESH_S)
@@ -54,6 +56,7 @@ def body() -> None:
         return
     st.markdown(f"{sentences.others(view.targets)}.")
     live.freshness(view.newest)
+    live.unheard(view.silent)
     incidents(view.incidents)
     st.header("Targets", anchor=False)
     target_table(standing.rows(view.targets, view.fleet.targets, view.incidents))

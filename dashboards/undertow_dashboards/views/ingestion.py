@@ -40,6 +40,7 @@ def body() -> None:
     view = live.fetch("ingestion", load)
     st.title(summary(view.ingestion), anchor=False)
     live.freshness(view.ingestion.newest)
+    live.unheard(view.ingestion.silent)
     parts(view.readiness)
     receivers(view.receivers)
     throughput(view.ingestion)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from undertow.api import reply
 from undertow.api.monitor import Document, Monitor
 from undertow.api.series import DAY_S, now
+from undertow.watch import silence
 
 Reason = Annotated[str | None, Query(max_length=128)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -30,7 +31,8 @@ def routes(monitor: Monitor) -> APIRouter:
 
 
 def _ingestion(monitor: Monitor) -> Document:
-    found = monitor.store.ingestion() | {"throughput": _throughput(monitor)}
+    silent = silence.standing(monitor.store.alerts())
+    found = monitor.store.ingestion() | {"throughput": _throughput(monitor), "silent": silent}
     if monitor.source is None:
         return found | {"source": {"state": "none", "detail": ""}}
     status = monitor.source.status()

@@ -1,6 +1,6 @@
 """Looks for what went silent, and tells it: `llm.data.stale` when it opens and when data come again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from undertow.clock import Clock
@@ -26,6 +26,16 @@ KIND = "llm.data.stale"
 
 Targets = Callable[[], Sequence[tuple[dict[str, Any], float, bool]]]
 """(target, last heard, whether it is silent) of each target that has a baseline."""
+
+
+def standing(alerts: Mapping[str, Document]) -> list[Document]:
+    """`{"why", "subject", "since", "target", "text"}` of each silence of the store's `alerts` that is not over."""
+    kept = {key.removeprefix(STALE): one["document"] for key, one in alerts.items() if key.startswith(STALE)}
+    found = [(*key.split(" ", 1), told) for key, told in kept.items()]
+    return [
+        {"why": why, "subject": subject, "since": told["change_point"], "target": told["target"], "text": told["text"]}
+        for why, subject, told in found
+    ]
 
 
 class Source(Protocol):
