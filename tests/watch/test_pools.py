@@ -10,7 +10,7 @@ import pytest
 
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.span import Span, Target
-from undertow.watch import pooling, stream
+from undertow.watch import owners, pooling
 from undertow.watch.pool import ANY
 from undertow_collectors import simulate
 from undertow_collectors.scenarios import CLAUDE_SONNET, DAY_S, GPT_4O, SCENARIOS, Behaviour, Endpoint, Scenario
@@ -161,7 +161,7 @@ def test_siblings_that_are_not_told_apart_would_be_noticed(
     uneven: Callable[[], tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Negative control: without the level of each member, its share of the traffic looks like a change of answers."""
-    monkeypatch.setattr(stream, "_levels", lambda *_: {})
+    monkeypatch.setattr(owners, "levels", lambda *_: {})
     watch, alone = uneven()
     shift = watch.stream("output_tokens").shift(alone, "output_tokens", "up")
     assert shift.size > 9 * shift.error

@@ -1,7 +1,6 @@
 """One signal of one target against its frozen reference."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -10,21 +9,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from undertow.watch import mix, performance, recovery
+from undertow.watch import mix, owners, performance, recovery
 from undertow.watch.baseline import Baseline
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.signals import Signal
-from undertow.watch.strata import Strata, aspects, fit
+from undertow.watch.strata import Strata, fit
 from undertow.watch.trace import Trace
 from undertow_detectors import budget, crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
 MIN_VALUES = 500
 """A signal or a stratum with fewer values of its own is insufficient (CONTRACTS 2, "Who takes part")."""
-LEVEL_ROWS = 10
-"""A member of a pool is thought to be as its siblings are until it has many more values than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class Stream:
         if signal.lane == "performance":
             made.curve = performance.day_curve(rows.at, made.values(rows))
         elif signal.kind == "numeric":
-            made.levels = _levels(rows.group, made.values(rows))
+            made.levels = owners.levels(rows.group, made.values(rows))
         x = made.values(rows)
         conditions = signal.conditions(rows)
         strata = fit(*conditions, MIN_VALUES)
@@ -106,7 +103,7 @@ class Stream:
         if signal.lane == "performance":
             tolerance = max(tolerance, performance.tolerance(rows.at, x))
         made.strata, made.before, made.before_strata = strata, x[inside], stratum[inside]
-        made.shares = _shares(rows.group[inside])
+        made.shares = owners.shares(rows.group[inside])
         made.heads = _heads(made, tolerance)
         made.state = esr.State.start(len(made.directions))
         return made
@@ -157,7 +154,7 @@ class Stream:
             payoffs = crowding.smaller(payoffs, weights[rows])
         self.state, alarms, evidence = esr.trace_payoffs(self.state, payoffs, at, threshold, self.directions)
         self.trace.feed(at, evidence, threshold)
-        members = _members(frame.group[rows]) if self.shares else []
+        members = owners.members(frame.group[rows]) if self.shares else []
         returns = self._returns(x, stratum, seeds, at, alarms, threshold, members)
         found: list[tuple[int, esr.Alarm | Return]] = [(alarm.index, alarm) for alarm in alarms]
         found += ((one.found.index, one) for one in returns)
@@ -200,8 +197,8 @@ class Stream:
 
     def subject(self, alarm: esr.Alarm) -> str:
         """What the winning bet of an alarm was about."""
-        owners = [head.subject for head in self.heads for _ in head.directions]
-        return owners[alarm.component]
+        subjects = [head.subject for head in self.heads for _ in head.directions]
+        return subjects[alarm.component]
 
     def shift(self, frame: Frame, subject: str, direction: str) -> Shift | None:
         """How far `subject` moved in `direction` on all of `frame`; None where nothing can be compared."""
@@ -250,7 +247,7 @@ class Stream:
         elif self.curve is not None:
             column = performance.relative(frame.at, column, self.curve)
         elif self.levels:
-            column = column / _of_owners(frame.group, self.levels)
+            column = column / owners.each(frame.group, self.levels)
         return np.where(self.signal.takes_part(frame), column, np.nan)
 
     @property
@@ -262,37 +259,6 @@ class Stream:
 def _classes(signal: Signal, frame: Frame) -> dict[str, int]:
     column = signal.read(frame)
     return {value: code for code, value in enumerate(sorted(set(column.values)))} if isinstance(column, Names) else {}
-
-
-def _members(group: Names) -> list[str]:
-    """(n,) whose each row of a pool is."""
-    owner = aspects(group)[-1]
-    return [owner.values[code] for code in owner.codes]
-
-
-def _shares(group: Names) -> dict[str, float]:
-    """How much of the rows each owner has; nothing where there are no owners."""
-    if len(aspects(group)) == 1 or not len(group.codes):
-        return {}
-    owners = Counter(_members(group))
-    return {owner: n / len(group.codes) for owner, n in sorted(owners.items())}
-
-
-def _levels(group: Names, x: FloatArray) -> dict[str, float]:
-    """How much larger the values of each owner are than usual on its routes; nothing where there are no owners."""
-    route, *owner = aspects(group)
-    if not owner or not len(x) or np.mean(x) <= 0:
-        return {}
-    n = len(route.values)
-    usual = np.bincount(route.codes, x, n) / np.maximum(1, np.bincount(route.codes, minlength=n))
-    given = LEVEL_ROWS * float(np.mean(x))
-    sums, expected = (np.bincount(owner[0].codes, of, len(owner[0].values)) for of in (x, usual[route.codes]))
-    return dict(zip(owner[0].values, ((sums + given) / (expected + given)).tolist(), strict=True))
-
-
-def _of_owners(group: Names, levels: dict[str, float]) -> FloatArray:
-    owner = aspects(group)[-1]
-    return np.array([*(levels.get(name, 1.0) for name in owner.values), 1.0])[owner.codes]
 
 
 def _heads(stream: Stream, tolerance: float) -> tuple[Head, ...]:
