@@ -13,9 +13,10 @@ from undertow.span import Target
 from undertow.watch import sizing
 from undertow.watch.attribution import Facts
 from undertow.watch.baseline import DAY_S
+from undertow.watch.document import ENOUGH_ROWS
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, Names
-from undertow.watch.incident import ENOUGH_ROWS, Incidents
+from undertow.watch.incident import Incidents
 from undertow.watch.sizing import Cost, Sizing
 from undertow.watch.stream import Budget
 from undertow.watch.target import TargetWatch

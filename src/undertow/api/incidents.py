@@ -14,8 +14,8 @@ from undertow.api.guard import caller
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
 from undertow.watch import ruled_out
+from undertow.watch.document import Verdict
 from undertow.watch.grouping import leader_id
-from undertow.watch.incident import Verdict
 from undertow.watch.teller import ALERT
 
 Id = Annotated[str, Path(max_length=128)]

@@ -10,7 +10,7 @@ from undertow.config import Config
 from undertow.crew import Health
 from undertow.span import Target
 from undertow.store import Store
-from undertow.watch.incident import Verdict
+from undertow.watch.document import Verdict
 from undertow.watch.weights import Published
 
 Document = dict[str, Any]

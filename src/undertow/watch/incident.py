@@ -1,42 +1,36 @@
 """Incidents: one for each change of a target, however many signals tell of it.
 
-The documents are the incident objects of CONTRACTS 2. A signal joins an open incident of its lane, or one whose change
-it overlaps in time; otherwise it opens its own. Every transition is one of `lifecycle.RULES`.
+A signal joins an open incident of its lane, or one whose change it overlaps in time; otherwise it opens its own. Every
+transition is one of `lifecycle.RULES`; `document` is what an incident holds.
 """
 
-import hashlib
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Literal
 
 from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
-from undertow.watch.attribution import Attribution, Cause, Change, Facts, attribute
+from undertow.watch.attribution import Attribution, Change, Facts, attribute
+from undertow.watch.document import (
+    Document,
+    Verdict,
+    doubled,
+    has_lane,
+    judgement,
+    opened,
+    overlaps,
+    put_signal,
+    severity,
+)
 from undertow.watch.events import Event, Lane
 from undertow.watch.grouping import companion, group_id, siblings_agree
 from undertow.watch.lifecycle import ITSELF, RULES, STANDING, Reason, Told, ended_by, lowered, move
-from undertow.watch.pool import Pool, akin, named, place, subject
+from undertow.watch.pool import Pool, akin, place, subject
 from undertow.watch.sizing import Sizing
 from undertow.watch.weights import recommendation
 
-Document = dict[str, Any]
-Verdict = Literal["real", "false_alarm"]
 Measure = Callable[[Target, Event, float, float], Sizing | None]
 """(target, event, since, near_s) to what is known of the change by then; see `sizing.measure`."""
-ENOUGH_ROWS = 50_000
-"""A change that was measured on so many values is not measured again."""
-
-SEVERITY: Mapping[Cause, str] = {
-    "provider_update": "critical",
-    "unresolved": "warning",
-    "infrastructure": "warning",
-    "availability": "critical",
-    "declared_update": "warning",
-    "own_release": "info",
-}
 
 
 LANES: tuple[Lane, ...] = ("content", "errors", "performance", "cost", "identity")
@@ -141,7 +135,7 @@ class Incidents:
             same = any((s["signal"], s["direction"]) == (event.subject, event.direction) for s in document["signals"])
             if soon and same and subject(document) == target:
                 before = deepcopy(document)
-                _put_signal(document, event, size, dated=False)
+                put_signal(document, event, size, dated=False)
                 self._ended.remove(document)
                 self.standing[document["id"]] = document
                 return move(document, "came_back", event.at, before=before)
@@ -169,7 +163,7 @@ class Incidents:
 
     def _drift(self, target: Target, event: Event, fleet: Mapping[Target, Facts]) -> Told | None:
         document = self._joined(target, event, event.lane, fleet[target].near_s)
-        own = document is not None and _has_lane(document, event.lane)
+        own = document is not None and has_lane(document, event.lane)
         if not own and (shared := self._shared(target, event, fleet[target].near_s)):
             return _noted(shared, target, event)
         if document is None:
@@ -178,7 +172,7 @@ class Incidents:
             return self._came_back(target, event, size) or self._open(target, event, event.lane, said, size)
         known = next((s for s in document["signals"] if s["signal"] == event.subject), None)
         again = known is not None and "recovered_at" in known
-        if known and known["direction"] == event.direction and not (again or _doubled(document, known, event)):
+        if known and known["direction"] == event.direction and not (again or doubled(document, known, event)):
             return None
         since = min(event.since, document["change_point"]) if known and not again else event.since
         size = self._measure(target, event, since, fleet[target].near_s)
@@ -193,37 +187,19 @@ class Incidents:
     def _joined(self, target: Target, event: Event, lane: str, near_s: float) -> Document | None:
         """The incident of `target` that `event` belongs to."""
         for document in self.of(target):
-            if _has_lane(document, lane) or _overlaps(document, event, near_s):
+            if has_lane(document, lane) or overlaps(document, event, near_s):
                 return document
         return None
 
     def _shared(self, target: Target, event: Event, near_s: float) -> Document | None:
         """The incident of a pool that tells of the same answers as `event` of a member, or the other way round."""
         others = (d for d in self.standing.values() if subject(d) != target and akin(subject(d), target))
-        alike = (d for d in others if event.lane == "content" and _has_lane(d, "content"))
-        return next((d for d in alike if _overlaps(d, event, near_s)), None)
+        alike = (d for d in others if event.lane == "content" and has_lane(d, "content"))
+        return next((d for d in alike if overlaps(d, event, near_s)), None)
 
     def _open(self, target: Target, event: Event, lane: str, said: Attribution, size: Sizing | None) -> Told:
-        document: Document = {
-            "id": _identifier(target, lane, event),
-            **named(target),
-            "cause": said.cause,
-            "lane": lane,
-            "severity": "info" if lane == "identity" else SEVERITY[said.cause],
-            "confirmation": None,
-            "group": None,
-            "opened_at": event.at,
-            "opened_after_spans": event.spans,
-            "resolved_at": None,
-            "change_point": event.since,
-            "change_point_interval": None,
-            "signals": [],
-            "cost": None,
-            "why": list(said.why),
-            "recommendation": recommendation(said.cause, self._weights),
-            "verdict": None,
-        }
-        _put_signal(document, event, size)
+        document = opened(target, lane, event, said, recommendation(said.cause, self._weights))
+        put_signal(document, event, size)
         self.standing[document["id"]] = document
         return move(document, "declared" if lane == "identity" else "drifted", event.at, text=said.why[0])
 
@@ -231,7 +207,7 @@ class Incidents:
         self, document: Document, event: Event, size: Sizing | None, fleet: Mapping[Target, Facts], *, dated: bool
     ) -> Told:
         before = deepcopy(document)
-        replaced = _put_signal(document, event, size, dated=dated)
+        replaced = put_signal(document, event, size, dated=dated)
         if replaced and replaced["direction"] == event.direction:
             return move(document, "still_there", event.at, before=before)
         document["lane"] = min(document["lane"], event.lane, key=LANES.index)
@@ -258,14 +234,9 @@ class Incidents:
     def _rate(self, document: Document) -> None:
         """How severe it is and what it recommends, by its cause and by what else speaks for it."""
         demoted = document.get("confirmation") == "demoted"
-        severity = "info" if document["lane"] == "identity" else SEVERITY[document["cause"]]
-        document["severity"] = lowered(severity, document.get("confirmation"))
+        usual = severity(document["lane"], document["cause"])
+        document["severity"] = lowered(usual, document.get("confirmation"))
         document["recommendation"] = recommendation("unresolved" if demoted else document["cause"], self._weights)
-
-
-def judgement(verdict: Verdict, at: float, by: str, reason: str) -> Document:
-    """What an incident carries of a person's verdict."""
-    return {"verdict": verdict, "by": by, "at": at, "reason": reason}
 
 
 def _noted(document: Document, target: Target, event: Event) -> Told | None:
@@ -277,64 +248,5 @@ def _noted(document: Document, target: Target, event: Event) -> Told | None:
     return move(document, "moved_too", event.at, text=text)
 
 
-def _overlaps(document: Document, event: Event, near_s: float) -> bool:
-    """Whether both may be one change; that of `event` may have begun `near_s` before the estimate."""
-    begun = (document["change_point_interval"] or [document["change_point"]])[0]
-    return bool(event.since - near_s <= document["opened_at"] and event.at >= begun)
-
-
-def _has_lane(document: Document, lane: str) -> bool:
-    return document["lane"] == lane or any(signal.get("lane") == lane for signal in document["signals"])
-
-
-def _doubled(document: Document, signal: Document, event: Event) -> bool:
-    """Whether there is about twice as much data as when the signal was last measured, and more is of use."""
-    measured = float((signal["effect"] or {}).get("n_after", math.inf))
-    last: int = signal.get("measured_after_spans") or document["opened_after_spans"]
-    return event.spans - last >= measured and measured < ENOUGH_ROWS
-
-
-def _put_signal(document: Document, event: Event, size: Sizing | None, *, dated: bool = True) -> Document | None:
-    """Take a measured signal into an incident, and what it says of the whole; returns the one that it replaces.
-
-    `dated` False leaves the incident's own change time.
-    """
-    signals = document["signals"]
-    place = next((i for i, s in enumerate(signals) if s["signal"] == event.subject), len(signals))
-    replaced: list[Document] = signals[place : place + 1]
-    signals[place : place + 1] = [_bare_signal(event) | (size.of_signal() if size else {})]
-    document["cost"] = (size and size.of_incident()) or document.get("cost")
-    if dated:
-        _date(document)
-    return replaced[0] if replaced else None
-
-
-def _date(document: Document) -> None:
-    """Take over the change time of the signal that tells it most sharply; a declared change has its own."""
-    if any(signal["lane"] == "identity" for signal in document["signals"]):
-        return
-    dated = [signal for signal in document["signals"] if signal.get("change_point_interval")]
-    if dated:
-        sharpest = min(dated, key=lambda s: s["change_point_interval"][1] - s["change_point_interval"][0])
-        document.update({key: sharpest[key] for key in ("change_point", "change_point_interval")})
-
-
 def _attributed(document: Document, fleet: Mapping[Target, Facts], at: float) -> Attribution:
     return attribute(Change(subject(document), document["change_point"], at, document["lane"]), fleet)
-
-
-def _bare_signal(event: Event) -> Document:
-    return {
-        "signal": event.subject,
-        "lane": event.lane,
-        "direction": event.direction or "changed",
-        "effect": None,
-        "measured_after_spans": event.spans,
-        "log10_evidence": round(event.log10_evidence, 2) if event.log10_evidence else None,
-        "text": event.text or None,
-    }
-
-
-def _identifier(target: Target, lane: str, event: Event) -> str:
-    identity = json.dumps([*named(target).values(), lane, event.subject, event.spans, round(event.at, 3)])
-    return "inc_" + hashlib.blake2b(identity.encode(), digest_size=10).hexdigest()

@@ -18,10 +18,11 @@ from undertow.store.state import Judgement
 from undertow.watch import examples, memory, pooling, sizing, weights
 from undertow.watch.describe import describe, silent
 from undertow.watch.detectability import Detectability
+from undertow.watch.document import Document, Verdict
 from undertow.watch.engine import Engine, Judged
 from undertow.watch.events import Event
 from undertow.watch.frame import COLUMNS, Frame, by_target
-from undertow.watch.incident import Document, Incidents, Verdict
+from undertow.watch.incident import Incidents
 from undertow.watch.kept import former
 from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
 from undertow.watch.notices import notice

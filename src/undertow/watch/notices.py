@@ -1,8 +1,8 @@
 """What the dashboard notes beside incidents, for events that are none."""
 
 from undertow.span import Target
+from undertow.watch.document import Document
 from undertow.watch.events import Event
-from undertow.watch.incident import Document
 from undertow.watch.pool import Pool, named
 
 NOTICES = {
