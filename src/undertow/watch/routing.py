@@ -8,19 +8,16 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from undertow.config import WeightsConfig
 from undertow.errors import UsageError
 from undertow.span import Target
 from undertow.watch.ladder import Rung, dump, load, multiplier, step_of
+from undertow.watch.moves import Moves, group
 from undertow.watch.override import Override
-from undertow.watch.pool import members
 from undertow.watch.weights import Entry, Published, lowering, order
-
-KEPT_MOVES = 256
-"""So many changes are remembered for the detectors; the store keeps all."""
 
 SET_BACK_S = 600.0
 """A clock that is so much behind was set back; spans may be a little ahead of it."""
@@ -41,7 +38,7 @@ class Routing:
         self.rates = rates
         self._rungs: dict[Target, Rung] = {}
         self._overrides: dict[Target, Override] = {}
-        self._moves: list[Document] = []
+        self._moves = Moves()
         self._changes: list[Document] = []
         self._told: list[Entry] = []
         self.at = float("-inf")
@@ -119,7 +116,7 @@ class Routing:
             before, after = (entry["multiplier"], 1.0) if back else (1.0, entry["multiplier"])
             if before != after:
                 move = {"at": at, "target": entry["target"], "before": before, "after": after, "mode": "enforce"}
-                self._moves = [*self._moves[1 - KEPT_MOVES :], move]
+                self._moves.add(move)
 
     # --------------------------------------------------------------------- what is so
 
@@ -142,7 +139,7 @@ class Routing:
     @property
     def moved_at(self) -> float:
         """When a multiplier was last changed, minus infinity for never."""
-        return float(self._moves[-1]["at"]) if self._moves else -math.inf
+        return self._moves.last_at
 
     def next_due(self) -> float:
         """When the next step or end of an override is that nothing forbids as it is now, infinity for never."""
@@ -150,25 +147,12 @@ class Routing:
 
     def explains(self, target: Target, since: float, until: float) -> bool:
         """Whether consumers obeyed a change between two times that moved traffic of, or to, `target` or its pool."""
-        groups = {_group(member) for member in members(target)}
-        return any(
-            move["mode"] == "enforce" and since <= move["at"] <= until and _group(Target(**move["target"])) in groups
-            for move in self._moves
-        )
+        return self._moves.explain(target, since, until)
 
     def waited(self, target: Target, since: float, until: float) -> float:
-        """The seconds between two times, each counted by the multiplier that consumers obeyed in it.
-
-        A target at a twentieth of its weight is asked in an hour what it was else asked in three minutes.
-        """
-        if self.mode != "enforce":
-            return until - since
-        moves = [m for m in self._moves if m["target"] == target.as_dict() and since < m["at"] <= until]
-        bounds = [since, *(move["at"] for move in moves), until]
-        weights = [*(move["before"] for move in moves), self.multiplier(target)]
-        return float(
-            sum(weight * (end - begin) for weight, (begin, end) in zip(weights, pairwise(bounds), strict=True))
-        )
+        """The seconds between two times, each counted by the multiplier that consumers obeyed in it."""
+        obeyed = self.mode == "enforce"
+        return self._moves.waited(target, since, until, self.multiplier(target)) if obeyed else until - since
 
     def drain(self) -> list[Document]:
         """The changes since the last call, each with its reason and its author, for the audit trail."""
@@ -185,7 +169,7 @@ class Routing:
             "at": self.at,
             "rungs": [[target.as_dict(), dump(rung)] for target, rung in self._rungs.items()],
             "overrides": [override.as_dict() for override in self._overrides.values()],
-            "moves": self._moves,
+            "moves": self._moves.dump(),
             "told": self._told,
         }
         return json.dumps(kept).encode()
@@ -195,7 +179,7 @@ class Routing:
         """Go on from where `dump` was taken, perhaps under another configuration."""
         kept = json.loads(blob)
         routing = Routing(config, rates, kept["version"] - 1)
-        routing.at, routing._moves, routing._told = kept["at"], kept["moves"], kept["told"]
+        routing.at, routing._moves, routing._told = kept["at"], Moves(kept["moves"]), kept["told"]
         routing._rungs = {Target(**target): load(rung) for target, rung in kept["rungs"]}
         routing._overrides = {one.target: one for one in map(Override.of, kept["overrides"])}
         routing._mode_before = kept["mode"]
@@ -235,28 +219,32 @@ class Routing:
         """Why `target` may not go down to `step`: `last_of_group`, `cap`, or nothing."""
         if multiplier(step, self._config) >= self.multiplier(target):
             return ""
-        group = [other for other in self._known() if _group(other) == _group(target) and other != target]
-        if group and all(self.multiplier(other) < 1 for other in group):
+        others = self._others(target)
+        if others and all(self.multiplier(other) < 1 for other in others):
             return "last_of_group"
-        return "cap" if group and self._moved_with(target, step) > self._config.cap else ""
+        return "cap" if others and self._moved_with(target, step) > self._config.cap else ""
 
     def _moved_with(self, target: Target, step: int) -> float:
         """The share of all traffic that is moved once `target` is at `step`; alone in its group it moves nothing."""
         rates = self.rates()
         total = sum(rates.values())
         moved = 0.0
-        for _, group in groupby(sorted(self._known(), key=order), key=_group):
-            targets = list(group)
+        for _, alike in groupby(sorted(self._known(), key=order), key=group):
+            targets = list(alike)
             for one in targets if len(targets) > 1 else ():
                 kept = multiplier(step, self._config) if one == target else self.multiplier(one)
                 moved += (1 - kept) * rates.get(one, 0.0)
         return moved / total if total else 0.0
 
+    def _others(self, target: Target) -> list[Target]:
+        """Those that the traffic of `target` can go to."""
+        return [other for other in self._known() if group(other) == group(target) and other != target]
+
     def _known(self) -> set[Target]:
         return {*self.rates(), *self._rungs, *self._overrides}
 
     def _check_group(self, override: Override) -> None:
-        others = [one for one in self._known() if _group(one) == _group(override.target) and one != override.target]
+        others = self._others(override.target)
         if override.multiplier < 1 and others and all(self.multiplier(other) < 1 for other in others):
             raise UsageError("every other target of this group is lowered: one of them has to be put back to 1 first")
 
@@ -291,7 +279,7 @@ class Routing:
         }
         self._changes.append(change)
         if was != now:
-            self._moves = [*self._moves[1 - KEPT_MOVES :], change]
+            self._moves.add(change)
 
     def _entry(self, target: Target) -> Entry:
         rung, override = self._rungs.get(target), self._overrides.get(target)
@@ -318,7 +306,3 @@ class Routing:
 def _said_anew(before: Entry, after: Entry) -> bool:
     """Whether another override took the place of one, perhaps of the same multiplier until another time."""
     return after["reason"] == "override" and any(before[key] != after[key] for key in ("since", "expires_at"))
-
-
-def _group(target: Target) -> tuple[str, str]:
-    return target.gateway or "", target.model
