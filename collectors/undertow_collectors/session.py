@@ -21,7 +21,6 @@ from undertow_collectors.source import Board, PartitionStatus
 
 POLL_S = 0.1
 LOOK_S = 5.0
-FENCED_WAIT_S = 1.0
 LOSS_TOLD_S = 60.0
 SLOW_COMMIT_S = 2.0
 BUFFER = 60_000  # spans, over all partitions

@@ -11,9 +11,6 @@ from undertow.errors import UndertowError
 API_VERSION = (2, 0)
 """What kafka-python must be told: it cannot read the mock's answer to ApiVersions."""
 
-KEPT_BYTES = 5 * 1024 * 1024
-"""What one partition keeps, as compressed by the producer."""
-
 
 class Broker:
     """The broker, running from construction until `close`; a context manager."""
