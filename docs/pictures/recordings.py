@@ -15,7 +15,8 @@ from undertow.store import Store
 from undertow.watch import sizing
 from undertow.watch.events import Event, Kind
 from undertow.watch.frame import COLUMNS, FloatArray, Frame, by_target
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.shares import Budget
+from undertow.watch.stream import Stream
 from undertow.watch.target import TargetWatch
 from undertow_collectors.scenarios import GPT_4O, Endpoint, Scenario
 from undertow_collectors.simulate import EPOCH, traffic

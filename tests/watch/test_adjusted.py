@@ -11,7 +11,8 @@ from undertow.watch import adjusted, signals
 from undertow.watch.adjusted import Adjustment
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.frame import Frame, Names
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.shares import Budget
+from undertow.watch.stream import Stream
 from undertow_detectors import esr, pit
 
 SHARED = Budget(30, 10)

@@ -14,7 +14,8 @@ from undertow.watch import custom, performance, signals
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.frame import Frame, Names
 from undertow.watch.heads import NEVER_SEEN
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.shares import Budget
+from undertow.watch.stream import Stream
 from undertow_detectors.esr import Alarm
 
 SHARED = Budget(30, 10)

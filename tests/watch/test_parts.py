@@ -17,9 +17,9 @@ from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.declared import DECLARATIONS, Declared
 from undertow.watch.frame import Frame, Names, by_target
 from undertow.watch.homogeneity import report
-from undertow.watch.shares import Fleet, of_signal
+from undertow.watch.shares import Budget, Fleet, of_signal
 from undertow.watch.signals import CONTENT
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.stream import Stream
 from undertow.watch.traffic import Traffic
 
 SHARED = Budget(interval_days=30, streams=4)

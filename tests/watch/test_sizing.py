@@ -17,8 +17,8 @@ from undertow.watch.document import ENOUGH_ROWS
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame, Names
 from undertow.watch.incident import Incidents
+from undertow.watch.shares import Budget
 from undertow.watch.sizing import Cost, Sizing
-from undertow.watch.stream import Budget
 from undertow.watch.target import TargetWatch
 from undertow_detectors.effect import Effect
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from undertow.watch.baseline import DAY_S
 from undertow.watch.pool import members, place
-from undertow.watch.shares import Fleet
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.shares import Budget, Fleet
+from undertow.watch.stream import Stream
 from undertow.watch.target import TargetWatch
 
 MISSING_SPANS = 10

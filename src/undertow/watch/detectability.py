@@ -11,8 +11,8 @@ from undertow.config import DetectConfig
 from undertow.watch.frame import FloatArray
 from undertow.watch.heads import Number, Rate
 from undertow.watch.pool import named
-from undertow.watch.shares import Fleet
-from undertow.watch.stream import Budget, Stream
+from undertow.watch.shares import Budget, Fleet
+from undertow.watch.stream import Stream
 from undertow.watch.target import TargetWatch
 from undertow_detectors import pit
 from undertow_detectors.detectability import expected_delay, moved_rates, scaled, smallest_change

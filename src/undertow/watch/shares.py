@@ -4,12 +4,29 @@ With weights w_i that sum to W, stream i gets w_i / W of the false alarms that a
 times what it were alone (`undertow_detectors.budget`). Equal weights, the default, split the budget evenly.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from undertow.config import DetectConfig
 from undertow.span import Target
-from undertow.watch.stream import Budget
+from undertow_detectors import budget
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The operator's promise and how many streams share it now, as if all had the same weight."""
+
+    interval_days: float
+    streams: float
+
+    def log_threshold(self, per_day: float) -> float:
+        """Natural logarithm of the evidence that is an alarm, for a stream of `per_day` observations."""
+        return float(budget.log_thresholds(self.interval_days, [per_day])[0]) + math.log(self.streams)
+
+    def split(self, streams: float) -> "Budget":
+        """The share of one of `streams` among which this share is split."""
+        return replace(self, streams=self.streams * max(1.0, streams))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,30 +14,15 @@ from undertow.watch.baseline import Baseline
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
+from undertow.watch.shares import Budget
 from undertow.watch.signals import Signal
 from undertow.watch.strata import Strata, fit
 from undertow.watch.trace import Trace
-from undertow_detectors import budget, crowding, effect, esr, pit
+from undertow_detectors import crowding, effect, esr, pit
 from undertow_detectors.pit import SeedArray
 
 MIN_VALUES = 500
 """A signal or a stratum with fewer values of its own is insufficient (CONTRACTS 2, "Who takes part")."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The operator's promise and how many streams share it now, as if all had the same weight."""
-
-    interval_days: float
-    streams: float
-
-    def log_threshold(self, per_day: float) -> float:
-        """Natural logarithm of the evidence that is an alarm, for a stream of `per_day` observations."""
-        return float(budget.log_thresholds(self.interval_days, [per_day])[0]) + math.log(self.streams)
-
-    def split(self, streams: float) -> "Budget":
-        """The share of one of `streams` among which this share is split."""
-        return replace(self, streams=self.streams * max(1.0, streams))
 
 
 @dataclass(frozen=True, slots=True)

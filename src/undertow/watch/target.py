@@ -17,9 +17,9 @@ from undertow.watch.frame import Frame
 from undertow.watch.homogeneity import report
 from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
-from undertow.watch.shares import of_signal
+from undertow.watch.shares import Budget, of_signal
 from undertow.watch.signals import Signal
-from undertow.watch.stream import MIN_VALUES, Budget, Return, Stream
+from undertow.watch.stream import MIN_VALUES, Return, Stream
 from undertow.watch.tenants import Tenants
 from undertow.watch.trace import Peak
 from undertow.watch.traffic import Ours, Traffic

@@ -20,8 +20,9 @@ from undertow.watch import week
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.events import MEMBER, Event
 from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
+from undertow.watch.shares import Budget
 from undertow.watch.strata import aspects
-from undertow.watch.stream import MIN_VALUES, Budget
+from undertow.watch.stream import MIN_VALUES
 from undertow_detectors import esr, pit, rates
 from undertow_detectors.pit import SeedArray
 
