@@ -1,6 +1,7 @@
 """Writes what `telling` decides into the transaction of the incidents: messages, what was said, and the audit trail."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from undertow.config import AlertsConfig
@@ -28,7 +29,7 @@ class Teller:
         """Record every transition of a round and send what is to be sent, at `now` by the clock."""
         if not told:
             return
-        said, quiet, heard = self._said(), self._quiet(now), dict[str, set[str]]()
+        said, quiet, heard, kept = self._said(), self._quiet(now), dict[str, set[str]](), cache(self._store.incidents)
         known = dict(standing)
         for one in reversed(told):
             known[one.incident["id"]] = one.before or {}
@@ -41,7 +42,7 @@ class Teller:
             if one.transition == "refreshed":
                 continue
             key = leader_id(document)
-            members = self._members(one.then, known)
+            members = self._members(one.then, known, kept)
             round_ = telling.transition(one, members, said.get(key, Said()), quiet, now)
             said[key] = round_.said
             self._put(key, round_, members, transaction, now, heard.setdefault(key, set()))
@@ -51,10 +52,10 @@ class Teller:
         said = self._said()
         if not said:
             return 0
-        quiet, rounds = self._quiet(now), []
+        quiet, rounds, kept = self._quiet(now), [], cache(self._store.incidents)
         for key, one in said.items():
             first = standing.get(key) or self._store.incident(key)
-            members = self._members(first, standing) if first else []
+            members = self._members(first, standing, kept) if first else []
             if members and (round_ := telling.due(members, one, quiet, self._alerts, now)):
                 rounds.append((key, round_, members))
         if rounds:
@@ -98,12 +99,14 @@ class Teller:
             why = round_.said.quiet or "told with the other targets of its group"
             transaction.put_audit(key, "held_back", round_.said.owed, ITSELF, at=now, recorded_at=now, text=why)
 
-    def _members(self, document: Document, known: Mapping[str, Document]) -> list[Document]:
-        """The incidents of one alert, the first of its group before the others."""
+    def _members(
+        self, document: Document, known: Mapping[str, Document], every: Callable[[], list[Document]]
+    ) -> list[Document]:
+        """The incidents of one alert, the first of its group before the others; `every` reads the store."""
         group = document.get("group")
         if not group:
             return [document]
-        kept = {one["id"]: one for one in self._store.incidents() if one.get("group") == group}
+        kept = {one["id"]: one for one in every() if one.get("group") == group}
         first = leader_id(document)
         if first not in kept and (leader := self._store.incident(first)):
             kept[first] = leader
