@@ -6,13 +6,13 @@ Both suppress sending, never recording. Pure: every question comes with its time
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
+from undertow.globs import fits
 from undertow.keys import Place
 
 MATCHERS = ("provider", "model", "route", "lane", "cause")
@@ -120,7 +120,7 @@ def matches(matchers: Mapping[str, str | None], incident: Mapping[str, Any]) -> 
     for key, value in {**(incident.get("target") or {}), "lane": incident["lane"], "cause": incident["cause"]}.items():
         told[key] = [value] if value is not None else []
     given = {key: pattern for key in MATCHERS if (pattern := matchers.get(key))}
-    return all(told.get(key) and all(fnmatchcase(v, by) for v in told[key]) for key, by in given.items())
+    return all(told.get(key) and all(fits(v, by) for v in told[key]) for key, by in given.items())
 
 
 def _routes(incident: Mapping[str, Any]) -> list[str]:

@@ -3,11 +3,11 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from undertow.channels import Receiver, Routing, WebhookConfig
+from undertow.globs import fits
 
 SEVERITIES = ("info", "warning", "critical")
 
@@ -54,7 +54,7 @@ def _decide(incident: Mapping[str, Any], receiver: Routing) -> Told:
 
 def _fits(patterns: Sequence[str], values: Sequence[str | None]) -> bool:
     """Whether one of the values is wanted; nothing is wanted in particular, or the value is not known: it is."""
-    return not patterns or not all(values) or any(fnmatchcase(value or "", p) for value in values for p in patterns)
+    return not patterns or not all(values) or any(fits(value or "", p) for value in values for p in patterns)
 
 
 def _routes(incident: Mapping[str, Any]) -> list[str] | None:
