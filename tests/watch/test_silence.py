@@ -223,6 +223,19 @@ def test_a_silence_that_people_set_holds_it_back(world: World) -> None:
     assert world.heard() == []
 
 
+@pytest.mark.parametrize("after_s", [0.0, 2 * HOUR_S])
+def test_a_clock_that_is_set_back_hides_no_silence(world: World, after_s: float) -> None:
+    """A machine that came up in another year, and was put right at once or later, tells what goes silent now."""
+    world.clock.now += 3e7
+    world.start()
+    world.wait(after_s, 1)
+    world.clock.now -= 3e7 + after_s
+    world.wait(3 * HOUR_S, 1)
+    assert world.heard() == []
+    world.wait(2 * HOUR_S)
+    assert world.heard() == [("topic_silent", "open", "")]
+
+
 def test_who_did_not_hear_of_a_silence_hears_nothing_of_its_end(world: World) -> None:
     """A channel that was set up meanwhile holds nothing open."""
     world.wait(10 * MINUTE_S, 1)

@@ -62,6 +62,7 @@ class Silence:
     def tick(self) -> None:
         """Look once, and commit what changed."""
         now = self._clock()
+        self._set_back(now)
         settled = self._settle(now)
         self._paces = self._stepped(now, settled)
         silent = {one.key: one for one in self._silent(now)}
@@ -71,6 +72,11 @@ class Silence:
         owed = [key for key, one in self._standing.items() if not one["told"] and key in silent]
         if begun or over or owed or now - self._saved_at >= SAVE_S:
             self._commit(begun, over, owed, now)
+
+    def _set_back(self, now: float) -> None:
+        """No wait lasts longer because the clock was set back."""
+        self._settling_since, self._saved_at = min(self._settling_since, now), min(self._saved_at, now)
+        self._away_since = None if self._away_since is None else min(self._away_since, now)
 
     def _commit(self, begun: dict[str, Silent], over: list[str], owed: list[str], now: float) -> None:
         standing = dict(self._standing)

@@ -34,18 +34,18 @@ class Pace:
 
     def step(self, offset: int, now: float, settled: bool) -> "Pace":
         """The pace when the topic was read up to `offset` at `now`; a catch-up tells nothing of it."""
-        came = offset - self.offset
+        came, last = offset - self.offset, min(self.last, now)  # later than now: the clock was set back
         if not settled:
-            return replace(self, offset=offset, seen_at=now, last=now if came else self.last)
+            return replace(self, offset=offset, seen_at=now, last=now if came else last)
         passed = max(0.0, now - self.seen_at)
         return replace(
             self,
             offset=offset,
             seen_at=now,
-            last=now if came else self.last,
+            last=now if came else last,
             messages=self.messages + max(0, came),
             seconds=self.seconds + passed,
-            longest_gap_s=max(self.longest_gap_s, now - self.last) if came else self.longest_gap_s,
+            longest_gap_s=max(self.longest_gap_s, now - last) if came else self.longest_gap_s,
         )
 
     def silent(self, now: float) -> bool:
