@@ -420,6 +420,18 @@ def test_replay_and_live_record_the_same(desk: Desk) -> None:
         assert kinds[0] == kinds[1]
 
 
+def test_a_pager_that_was_not_called_hears_nothing_of_what_became_a_trifle(store: Store) -> None:
+    """An incident that was severe in a silence alone, and is spoken against when that ends, calls nobody."""
+    desk = Desk(store)
+    desk.teller = Teller(store, AlertsConfig(slack=[SlackConfig(name="pager", url=URL, min_severity="critical")]))
+    desk.silence(MINUTE_S)
+    desk.event()
+    desk.now += MINUTE_S
+    desk.golden("golden_disagrees")
+    desk.wait(HOUR_S)
+    assert desk.arrived() == []
+
+
 def test_a_pager_that_was_called_hears_the_end_of_what_became_a_trifle(store: Store) -> None:
     """An incident that left a channel's filters one transition before its end is still ended there."""
     desk = Desk(store)

@@ -42,12 +42,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to be planned: what is told of `view`, why, and what stood before."""
+    """One message to be planned: what is told of `view`, and why."""
 
     kind: Kind
     reason: str
     view: Document
-    before: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def transition(told: Told, members: Sequence[Document], said: Said, quiet: Quiet
         return Round(replace(said, owed=told.reason, quiet=keeping))
     if told.transition == "opened" and said.said == "firing" and _just_told(said, now):
         return Round(replace(said, owed=told.reason, quiet=""))
-    message = Message(_kind(told.transition, said), told.reason, view, told.before)
+    message = Message(_kind(told.transition, said), told.reason, view)
     return Round(_having_said(message, now), message)
 
 
@@ -105,7 +104,7 @@ def _owed(
     waits = not said.quiet and _just_told(said, now)
     if waits or quiet.over(members):
         return None
-    message = Message(_kind("updated", said), RELEASED if said.quiet else said.owed, view, view)
+    message = Message(_kind("updated", said), RELEASED if said.quiet else said.owed, view)
     return Round(_having_said(message, now), message)
 
 
@@ -151,8 +150,7 @@ def outgoing(
     """
     view = message.view | {"reason": message.reason}
     wanted = {channel(to) for to in alerts.receivers() if any(decide(one, to) == "told" for one in members)}
-    before = None if message.kind == "resolved" else message.before
-    made = partial(plan, incident=view, alerts=alerts, now=now, before=before, quality=quality, heard={*heard, *wanted})
+    made = partial(plan, incident=view, alerts=alerts, now=now, quality=quality, heard={*heard, *wanted})
     told = [entry for entry in made(f"llm.drift.{message.kind}") if message.kind == "opened" or entry.channel in heard]
     first = [entry for entry in made("llm.drift.opened") if message.kind == "updated" and entry.channel not in heard]
     return [*told, *first]
