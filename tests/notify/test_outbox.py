@@ -95,12 +95,6 @@ def test_who_is_told(severity: str, cause: str, least: Any, told: str, incident:
     assert decide(incident | {"severity": severity, "cause": cause}, receiver) == told
 
 
-def test_who_heard_of_an_incident_hears_how_it_goes_on(incident: dict[str, Any]) -> None:
-    """An alert that turns out to be our own release is not left standing at the receiver."""
-    receiver = WebhookConfig(url="https://a.example/")
-    assert decide(incident | {"cause": "own_release", "severity": "info"}, receiver, before=incident) == "told"
-
-
 def test_a_plan_is_one_message_for_each_receiver_told(incident: dict[str, Any]) -> None:
     """Receivers of one transition get the same body under the same id, through channels of their own."""
     hooks = [WebhookConfig(url=f"https://{host}.example/", secret=Secret(KEY)) for host in "ab"]

@@ -52,8 +52,8 @@ def test_a_change_on_routes_that_are_not_known_is_told(strata: list[Any], incide
 def test_who_heard_hears_the_end_whatever_became_of_it(incident: dict[str, Any]) -> None:
     """An incident that left a channel's filters two transitions ago is still ended there."""
     alerts = AlertsConfig(slack=[SlackConfig(name="s", url=Secret("https://x.example/"), lanes=["errors"])])
-    assert plan("llm.drift.resolved", incident, alerts, 0.0, before=incident) == []
-    told = plan("llm.drift.resolved", incident, alerts, 0.0, before=incident, heard={"slack:s"})
+    assert plan("llm.drift.resolved", incident, alerts, 0.0) == []
+    told = plan("llm.drift.resolved", incident, alerts, 0.0, heard={"slack:s"})
     assert [entry.channel for entry in told] == ["slack:s"]
 
 

@@ -91,18 +91,16 @@ def plan(
     alerts: AlertsConfig,
     now: float,
     *,
-    before: Mapping[str, Any] | None = None,
     quality: Mapping[str, Any] | None = None,
     heard: Collection[str] = (),
 ) -> list[Outgoing]:
     """The messages that one transition of `incident` at `now` (Unix seconds) sends, one for each receiver told.
 
-    Pure, so that a transition judged again after a crash gives the same ids. `before` is the incident before the
-    transition, `quality` the `data_quality` of the body, `heard` the channels that were told of it earlier: they hear
-    how it goes on, whatever became of it.
+    Pure, so that a transition judged again after a crash gives the same ids. `quality` is the `data_quality` of the
+    body, `heard` are the channels that were told of it earlier: they hear how it goes on, whatever became of it.
     """
     every = {channel(receiver): receiver for receiver in alerts.receivers()}
-    told = [name for name, to in every.items() if name in heard or decide(incident, to, before) == "told"]
+    told = [name for name, to in every.items() if name in heard or decide(incident, to) == "told"]
     if not told:
         return []
     text = body(kind, incident, now, dashboard_url=alerts.dashboard_url, quality=quality)

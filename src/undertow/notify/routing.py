@@ -29,13 +29,8 @@ def channel(receiver: Receiver) -> str:
     return f"webhook:{urlsplit(receiver.url).hostname}:{digest}"
 
 
-def decide(incident: Mapping[str, Any], receiver: Routing, before: Mapping[str, Any] | None = None) -> Told:
-    """Whether `receiver` hears of `incident`; who may have heard of it as it was `before` hears how it goes on."""
-    told = _decide(incident, receiver)
-    return "told" if before and _decide(before, receiver) == "told" else told
-
-
-def _decide(incident: Mapping[str, Any], receiver: Routing) -> Told:
+def decide(incident: Mapping[str, Any], receiver: Routing) -> Told:
+    """Whether `receiver` wants to hear of `incident`."""
     severity = "info" if incident.get("cause") == "own_release" else incident["severity"]
     target: Mapping[str, Any] = incident.get("target") or {}
     if SEVERITIES.index(severity) < SEVERITIES.index(receiver.min_severity):
