@@ -109,7 +109,7 @@ def library(config: KafkaConfig) -> Connect:
         from undertow_collectors.confluent import ConfluentClient
     except ImportError:
         raise ConfigError(
-            'kafka.client is "confluent-kafka", which is not installed: pip install "undertow[demo]", '
+            'kafka.client is "confluent-kafka", which is not installed: pip install confluent-kafka, '
             'or set kafka.client to "kafka-python"'
         ) from None
     return ConfluentClient

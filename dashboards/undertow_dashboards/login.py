@@ -62,7 +62,7 @@ def is_loopback(host: str) -> bool:
 
 def _check_oidc(file: Path) -> None:
     if find_spec("authlib") is None:
-        raise UsageError("--oidc needs Authlib: pip install 'undertow[oidc]'.")
+        raise UsageError("--oidc needs Authlib: pip install authlib.")
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -17,7 +17,7 @@ COMMANDS = {
     "serve": "the monitor: reads the log, judges, alerts, answers over HTTP",
     "dashboard": "the Streamlit dashboard of a running monitor",
     "replay": "back-test on files, in event time",
-    "report": "what would be noticed, and whether it is what it was",
+    "report": "what would be noticed, and the last days beside every baseline",
     "decode": "normalised spans of files, as JSONL",
     "simulate": "seeded traffic with planted changes, to a file or to Kafka",
     "alerts": "the channels that alerts go to, and a sample through one of them",

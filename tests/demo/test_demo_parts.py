@@ -241,7 +241,7 @@ def test_live_traffic_is_shipped_in_both_forms_and_counted(broker: Broker) -> No
 def test_without_the_extra_the_broker_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where confluent-kafka is missing the mistake names the extra."""
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    with pytest.raises(UndertowError, match=r"pip install undertow\[demo\]"):
+    with pytest.raises(UndertowError, match=r"pip install confluent-kafka"):
         Broker()
 
 

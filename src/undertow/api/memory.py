@@ -1,4 +1,4 @@
-"""Is it what it was? The last days against every former baseline."""
+"""The last days against every former baseline."""
 
 from typing import Annotated
 

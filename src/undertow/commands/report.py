@@ -1,4 +1,4 @@
-"""`undertow report`: what would be noticed, and whether it is what it was. The model review comes later."""
+"""`undertow report`: what would be noticed, and the last days beside every baseline."""
 
 import argparse
 import os

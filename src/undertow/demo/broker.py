@@ -19,7 +19,7 @@ class Broker:
         try:
             from confluent_kafka import Producer
         except ImportError:
-            raise UndertowError("the embedded broker is not installed; run: pip install undertow[demo]") from None
+            raise UndertowError("the embedded broker is not installed; run: pip install confluent-kafka") from None
         self._mock: Any = Producer({"test.mock.num.brokers": 1, "log_level": 0})
         brokers = self._mock.list_topics(timeout=10).brokers.values()
         self.address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)

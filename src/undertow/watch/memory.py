@@ -1,4 +1,4 @@
-"""Is it what it was 90 days ago? The last days against every baseline that a target was ever judged by.
+"""Are answers still as they were 90 days ago? The last days against every baseline that a target was ever judged by.
 
 A baseline that is accepted anew after each small change forgets where it began. The former ones are kept, so what came
 of all changes together can still be told. This is a comparison of two samples when somebody asks, not a watch: the
