@@ -12,9 +12,9 @@ def markdown() -> str:
     rows = "\n".join(f"| {f.name} | {_type(f)} | {_default(f)} | {f.description} |" for f in FIELDS)
     return f"""# The span: one attempt at one LLM call (`{SCHEMA}`)
 
-This page is made from `src/undertow/span.py` by `python -m undertow.spandoc`.
+This page is written by `python -m undertow.spandoc` from `src/undertow/span.py`.
 
-The native format is one JSON object a Kafka message or a line of JSONL, or a JSON array of them. A field may be left
+The native format is one JSON object for each Kafka message or line of JSONL, or a JSON array of them. A field may be left
 out or null, which means unknown: neither false nor zero. Keys that are not in this table are counted by name and
 dropped, unless `store.keep_labels` names them. The other formats, in [formats.md](formats.md), are read into the same
 fields.
