@@ -1,15 +1,18 @@
 """All targets at once: how they do, what they cost, and how much comes in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from undertow.errors import UsageError
 from undertow.store import bins, rolled
 from undertow.store.cells import TARGET, Asked
-from undertow.store.history import Row, Window, by_group, steps
+from undertow.store.history import Row, Window, by_group, one_array, steps
 from undertow.store.plan import BUCKET_S
 from undertow.store.read import rows
 
@@ -69,9 +72,7 @@ def _times(con: duckdb.DuckDBPyConnection, start: float, until: float) -> dict[t
     """Quantiles of the times that answers took, by target."""
     cover = rolled.cover(con, start, until, until - start)
     cells = Asked(cover, TARGET, ["duration_s_bins", "ttft_s_bins"]).read(con)
-    places: dict[tuple[Any, ...], int] = {}
-    owners = [places.setdefault(key, len(places)) for key in zip(*(cells[n].to_pylist() for n in TARGET), strict=True)]
-    keys = list(places)
+    owners, keys = numbered(cells, TARGET)
     found: dict[tuple[Any, ...], Row] = {key: dict.fromkeys(_TIMES) for key in keys}
     for signal in ("duration_s", "ttft_s"):
         wanted = [name for name, (of, _) in _TIMES.items() if of == signal]
@@ -79,6 +80,17 @@ def _times(con: duckdb.DuckDBPyConnection, start: float, until: float) -> dict[t
         for place, held in by_group(cells, f"{signal}_bins", owners):
             found[keys[place]] |= zip(wanted, bins.quantiles(held, levels) or (), strict=True)
     return found
+
+
+def numbered(cells: pa.Table, names: Sequence[str]) -> tuple[NDArray[np.int64], list[tuple[Any, ...]]]:
+    """For each row the place of its values of `names` among those there are, and what there is, each once."""
+    owners = np.zeros(cells.num_rows, np.int64)
+    for name in names:  # numbered anew after each, so that the numbers stay small however many names there are
+        held = one_array(cells[name]).dictionary_encode("encode")
+        both = owners * max(1, len(held.dictionary)) + held.indices.to_numpy()
+        owners = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)
+    first = np.unique(owners, return_index=True)[1]
+    return owners, list(zip(*(cells[name].take(first).to_pylist() for name in names), strict=True))
 
 
 def cost(con: duckdb.DuckDBPyConnection, window: Window, step_s: float) -> Row:
