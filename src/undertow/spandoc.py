@@ -14,8 +14,8 @@ def markdown() -> str:
 
 This page is written by `python -m undertow.spandoc` from `src/undertow/span.py`.
 
-The native format is one JSON object for each Kafka message or line of JSONL, or a JSON array of them. A field may be left
-out or null, which means unknown: neither false nor zero. Keys that are not in this table are counted by name and
+The native format is one JSON object for each Kafka message or line of JSONL, or a JSON array of them. A field may be
+left out or null, which means unknown: neither false nor zero. Keys that are not in this table are counted by name and
 dropped, unless `store.keep_labels` names them. The other formats, in [formats.md](formats.md), are read into the same
 fields.
 
