@@ -231,6 +231,13 @@ def test_pagerduty_follows_the_incident(event: Any, action: str) -> None:
     assert (told["event_action"], told["dedup_key"]) == (action, "al_sample")
 
 
+def test_pagerduty_has_an_alert_before_it_is_acknowledged(incident: dict[str, Any]) -> None:
+    """A channel may hear of an incident first when somebody looks at it already."""
+    looked_at = incident | {"status": "acknowledged"}
+    told = [pagerduty.payload(tell(body(f"llm.drift.{kind}", looked_at, NOW))) for kind in ("opened", "updated")]
+    assert [event["event_action"] for event in told] == ["trigger", "acknowledge"]
+
+
 def test_a_key_too_long_for_pagerduty_stays_one_key() -> None:
     """An id over the limit is told by its hash, the same each time."""
     assert pagerduty.dedup_key("x" * 256) == pagerduty.dedup_key("x" * 256) != pagerduty.dedup_key("x" * 257)

@@ -27,7 +27,7 @@ _SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
 def payload(story: Story) -> dict[str, Any]:
     """The event without its routing key: trigger, acknowledge or resolve."""
     event: dict[str, Any] = {
-        "event_action": "resolve" if story.over else "acknowledge" if story.status == "acknowledged" else "trigger",
+        "event_action": _action(story),
         "dedup_key": dedup_key(story.alert_id),
         "client": "Undertow",
         "payload": {
@@ -44,6 +44,13 @@ def payload(story: Story) -> dict[str, Any]:
     if story.link:
         event |= {"client_url": story.link, "links": [{"href": story.link, "text": TEXTS["labels"]["link"]}]}
     return event
+
+
+def _action(story: Story) -> str:
+    """What it hears first is a trigger, whoever looks at the incident: PagerDuty drops what it has no alert of."""
+    if story.over:
+        return "resolve"
+    return "acknowledge" if story.status == "acknowledged" and story.kind != "llm.drift.opened" else "trigger"
 
 
 def dedup_key(alert_id: str) -> str:
