@@ -75,7 +75,7 @@ def test_changes_that_add_up_are_shown(api: FakeApi, open_page: Open) -> None:
         "changed": True,
     }
     api.answers["/v1/memory"] = {"days": 7.0, "signals": [row, row | {"signal": "refusal", "changed": False}]}
-    app = open_page("detectability", view="is it what it was")
+    app = open_page("detectability", view="beside every baseline")
     assert app.title[0].value == "1 comparison at 1 target differ"
     assert "answer length down 20 % (17 to 23 %) since baseline 1 of " in texts(app)
 

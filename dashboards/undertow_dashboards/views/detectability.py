@@ -1,4 +1,4 @@
-"""Detectability: what would be noticed on each signal and how soon, and whether all is still what it once was."""
+"""Detectability: what would be noticed on each signal and how soon, and the last days beside every baseline."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from undertow_dashboards import live, sentences, words
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Detectability, Detectable, Memory, Noticed, Remembered, Target
 
-VIEWS = ("what would be noticed", "is it what it was")
+VIEWS = ("what would be noticed", "beside every baseline")
 MEMORY_DAYS = 7.0
 MOST_ROWS = 2000
 
@@ -144,7 +144,7 @@ def remembered_title(found: Memory, moved: Sequence[Remembered]) -> str:
     if not found.signals:
         return "Nothing to compare yet"
     if not moved:
-        return "All is what it was in every baseline"
+        return "All is as it was in every baseline"
     targets = len({one.target for one in moved})
     return f"{words.counted(len(moved), 'comparison')} at {words.counted(targets, 'target')} differ"
 
