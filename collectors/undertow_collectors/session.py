@@ -232,7 +232,9 @@ class Session:
     def _tell(self, view: View) -> None:
         """Topics that do not exist, and others who take messages that this database will never see."""
         if view.missing:
-            self._board.set("topic_missing", f"there is no topic {', '.join(view.missing)}; it is read once it appears")
+            missing = ", ".join(view.missing)
+            hint = "it is read once it appears; if it never will, leave it out of kafka.topics"
+            self._board.set("topic_missing", f"there is no topic {missing}: {hint}")
         else:
             self._board.clear("topic_missing")
         rivals = [str(m) for m in view.others if m.client_id != self._instance_id]

@@ -57,7 +57,7 @@ class WebhookConfig(Routing, frozen=True, kw_only=True):
     secret: Annotated[Secret | None, _says("signing secret: `whsec_` and base64 of 24 to 64 bytes")] = None
     secret_file: Annotated[str | None, _says("file that holds `secret`")] = None
     previous_secret: Annotated[
-        Secret | None, _says("the secret before it, signed with as well while the receiver changes over")
+        Secret | None, _says("the former secret; messages are signed with it too while the receiver changes over")
     ] = None
     previous_secret_file: Annotated[str | None, _says("file that holds `previous_secret`")] = None
 

@@ -85,14 +85,14 @@ class KafkaConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):
         Text, _says(f"what they hold: `auto` recognises each message; {_FORMATS}; a field map's name")
     ] = "auto"
     client: Annotated[
-        Literal["kafka-python", "confluent-kafka"], _says("client library; `confluent-kafka` is an extra")
+        Literal["kafka-python", "confluent-kafka"], _says("client library; `confluent-kafka` has to be installed")
     ] = "kafka-python"
     start: Annotated[Literal["earliest", "latest"], _says("where a first start begins; history serves as baseline")] = (
         "earliest"
     )
     api_version: Annotated[
         Annotated[str, Meta(pattern=r"^\d+\.\d+(\.\d+)?$")] | None,
-        _says("fixes the protocol version, e.g. `2.0`, instead of asking the broker; then no static membership"),
+        _says("protocol version, e.g. `2.0`, for brokers that cannot be asked; static membership is off then"),
     ] = None
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], _says("how the connection is secured")
@@ -102,7 +102,7 @@ class KafkaConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     ssl_keyfile: Annotated[Text | None, _says("key of the client certificate")] = None
     ssl_password: Annotated[Secret | None, _says("passphrase of that key")] = None
     ssl_password_file: Annotated[str | None, _says("file that holds `ssl_password`")] = None
-    ssl_check_hostname: Annotated[bool, _says("whether the broker's certificate must bear its name")] = True
+    ssl_check_hostname: Annotated[bool, _says("whether the broker's certificate must carry its host name")] = True
     sasl_mechanism: Annotated[
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, _says("how to log in, with a `SASL_` protocol")
     ] = None
@@ -127,7 +127,7 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BaselineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """When a target's reference is frozen: both are met, by the spans' own time."""
+    """When a target's baseline is frozen: once both are met, by the spans' own times."""
 
     min_spans: Annotated[Annotated[int, Meta(ge=1)], _says("successful spans of the target")] = 2000
     min_hours: Annotated[Annotated[float, Meta(ge=0, le=8784)], _says("hours that they cover")] = 48.0
@@ -185,7 +185,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
     teams: Annotated[list[TeamsConfig], _says("Teams channels")] = []
     email: Annotated[list[EmailConfig], _says("mail")] = []
     allow_hosts: Annotated[
-        list[Text], _says("hosts and networks that alerts may reach although they are private or local")
+        list[Text], _says("private or local hosts and networks that alerts may reach all the same")
     ] = []
     dashboard_url: Annotated[str, _says("address of the dashboard, for the links in alerts")] = ""
     repeat_interval_h: Annotated[

@@ -62,7 +62,7 @@ class FieldRule(msgspec.Struct, frozen=True, kw_only=True):
     values: Annotated[
         dict[str, Scalar], _says('words of the log and what they mean, `{OK = "ok", FAIL = "error"}`')
     ] = {}
-    default: Annotated[Scalar | None, _says("what is meant where no value is, or a word that `values` lacks")] = None
+    default: Annotated[Scalar | None, _says("used where there is no value, or one that `values` does not list")] = None
     value: Annotated[Scalar | None, _says("a constant (text, number, true or false), instead of all the others")] = None
 
     @property
@@ -78,10 +78,12 @@ class FieldMapConfig(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,63}$")],
         _says("its name in `kafka.format` and in `--format`; also the `gateway`, unless a field says otherwise"),
     ]
-    topic: Annotated[Text | None, _says("`auto` takes only messages of this topic for it; files have no topic")] = None
+    topic: Annotated[
+        Text | None, _says("with `auto` the map reads only messages of this topic; files have no topic")
+    ] = None
     required: Annotated[
         list[Text],
-        _says("`auto` takes only messages with all of these keys for it; with neither, the log is only read by name"),
+        _says("with `auto` it reads only messages that have all of these keys; without both it is used only by name"),
     ] = []
     blanks: Annotated[list[str], _says("texts that mean unknown, besides the empty one")] = []
     fields: Annotated[dict[str, FieldRule], _says("field of the span to its rule")]

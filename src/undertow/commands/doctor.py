@@ -95,7 +95,8 @@ def _kafka(config: KafkaConfig) -> Iterator[Check]:
     yield Check("broker", True, f"{config.bootstrap_servers} answers")
     for topic in config.topics:
         there = topic not in view.missing
-        yield Check("topic", there, topic if there else f"{topic} does not exist")
+        hint = "" if there else " does not exist: create it, or leave it out of kafka.topics"
+        yield Check("topic", there, f"{topic}{hint}")
     for member in view.others:
         yield Check("group", None, f"{config.group_id} already has a member, {member}")
 
