@@ -74,7 +74,7 @@ def test_a_certificate_must_bear_the_servers_name(server_tls: ssl.SSLContext, eg
     with serving(server_tls) as server:
         receiver = configured(server, host="other.example", username="u", password=Secret("canary-password"))
         attempt = send(entry(), receiver, egress, 0.0)
-    assert (attempt.outcome, attempt.detail) == ("retry", "SSLCertVerificationError")
+    assert (attempt.outcome, attempt.detail) == ("retry", "certificate_not_trusted")
     assert [line for _, line in server.seen if line.startswith(("AUTH", "MAIL"))] == []
 
 

@@ -1,5 +1,8 @@
 import base64
+import http.client
 import os
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from undertow.config import Secret, WebhookConfig
-from undertow.notify.attempt import classify
+from undertow.notify.attempt import classify, fault
 from undertow.notify.egress import Egress, Guard
 from undertow.notify.message import Outgoing
 from undertow.notify.webhook import send, sign
@@ -142,12 +145,29 @@ def test_no_retry_after_makes_the_sender_stumble(text: str, status: int) -> None
     assert 0 <= classify(status, text, 0.0).wait_s <= 86_400
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "unknown_host"),
+        (ssl.SSLCertVerificationError("self-signed"), "certificate_not_trusted"),
+        (ConnectionRefusedError(), "connection_refused"),
+        (http.client.RemoteDisconnected(), "no_answer"),
+        (http.client.BadStatusLine("x"), "not_http"),
+        (ConnectionResetError(), "connection_reset"),
+        (http.client.IncompleteRead(b""), "IncompleteRead"),
+    ],
+)
+def test_what_the_network_does_has_a_name(error: Exception, reason: str) -> None:
+    """A fault is told in words, and by the name of its error where there are none."""
+    assert fault(error) == reason
+
+
 def test_garbage_a_hang_up_and_silence_are_retried(entry: Outgoing, deliver: Any, receiver: Any) -> None:
     """What is no HTTP answer is a failed attempt with a reason, never an exception."""
     receiver.answers = [b"not http\r\n\r\n", b"", lambda _stream: time.sleep(0.5)]
     attempts = [deliver(entry, secret(), deadline_s=0.2) for _ in range(3)]
     assert [attempt.outcome for attempt in attempts] == ["retry"] * 3
-    assert [attempt.detail for attempt in attempts] == ["BadStatusLine", "RemoteDisconnected", "timeout"]
+    assert [attempt.detail for attempt in attempts] == ["not_http", "no_answer", "timeout"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://127.0.0.1:1/\u00fc", "http://127.0.0.1:1/a b"])

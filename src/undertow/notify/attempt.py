@@ -1,6 +1,8 @@
 """One attempt to deliver a message over HTTP, and what the answer means. Nothing here sleeps or tries again."""
 
 import http.client
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +31,21 @@ class Attempt:
     answer: bytes = field(default=b"", repr=False, compare=False)
 
 
+_FAULTS: Mapping[type[Exception], str] = {
+    socket.gaierror: "unknown_host",
+    ssl.SSLCertVerificationError: "certificate_not_trusted",
+    ConnectionRefusedError: "connection_refused",
+    http.client.RemoteDisconnected: "no_answer",
+    http.client.BadStatusLine: "not_http",
+    ConnectionResetError: "connection_reset",
+}
+
+
+def fault(error: Exception) -> str:
+    """What kept a message from its receiver, as a reason: the name of the error where there is no better word."""
+    return next((word for kind, word in _FAULTS.items() if isinstance(error, kind)), type(error).__name__)
+
+
 def post(egress: Egress, url: str, body: bytes, headers: Mapping[str, str], now: float) -> Attempt:
     """One attempt to post JSON; it never raises for what a receiver or the network does."""
     told = {"content-type": "application/json", "user-agent": "undertow", **headers}
@@ -39,7 +56,7 @@ def post(egress: Egress, url: str, body: bytes, headers: Mapping[str, str], now:
     except TimeoutError:
         return Attempt("retry", "timeout")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Attempt("retry", type(error).__name__)
+        return Attempt("retry", fault(error))
     return classify(response.status, response.retry_after, now, response.body)
 
 

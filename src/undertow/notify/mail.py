@@ -14,7 +14,7 @@ from email.policy import SMTP as WIRE
 from email.utils import format_datetime
 
 from undertow.channels import EmailConfig
-from undertow.notify.attempt import Attempt
+from undertow.notify.attempt import Attempt, fault
 from undertow.notify.egress import Egress, Line, Refused
 from undertow.notify.message import Outgoing
 from undertow.notify.story import TEXTS, Story, cut, tell
@@ -63,7 +63,7 @@ def send(entry: Outgoing, receiver: EmailConfig, egress: Egress, now: float) -> 
         code, answer = next(iter(error.recipients.values()))
         return Attempt("retry", f"smtp_{code}", answer=_bytes(answer))
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        return Attempt("retry", type(error).__name__)
+        return Attempt("retry", fault(error))
 
 
 def _converse(line: Line, mail: EmailMessage, receiver: EmailConfig) -> Attempt:
