@@ -16,7 +16,7 @@ def everything(canaries: Canaries, server: Server, mail_port: int, broker_port: 
     def urls(key: str) -> Iterator[str]:
         """A secret address for each temper, one that refuses and one that fails at TLS."""
         yield from (server.url(mood, canaries.core(key), f"x?sig={canaries.core(key)}") for mood in MOODS)
-        yield f"http://user:{canaries.core(key)}@127.0.0.1:{closed_port}/{canaries.core(key)}"
+        yield f"http://127.0.0.1:{closed_port}/{canaries.core(key)}"
         yield server.url("200", canaries.core(key), scheme="https")
 
     def many(kind: str, **more: Any) -> list[Table]:

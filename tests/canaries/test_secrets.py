@@ -412,6 +412,7 @@ def test_mistakes_in_the_configuration_tell_no_secret(world: World, command: Com
         "not signing": f'[[alerts.webhook]]\nurl = "https://a.example/{secret}"\nsecret = "{secret}"\n',
         "no url": f'[[alerts.teams]]\nname = "t"\nurl = "a.example/{secret}"\n',
         "clear": f'[[alerts.teams]]\nname = "t"\nurl = "http://a.example/{secret}"\n',
+        "login": f'[[alerts.alertmanager]]\nname = "a"\nurl = "https://u:{secret}@a.example/"\n',
     }
     for name, text in bad.items():
         code, told[name] = command("doctor", config=text)
