@@ -88,7 +88,7 @@ class Tally:
 
     def sentence(self) -> str:
         """The counts, for people."""
-        parts = [f"{self.read} read", f"{self.spans} spans"]
+        parts = [f"{self.read} read", f"{self.spans} span{'' if self.spans == 1 else 's'}"]
         parts += [f"{n} rejected as {reason}" for reason, n in self.rejects.most_common()]
         parts += [f"{n} skipped as {reason}" for reason, n in self.skipped.most_common()]
         return ", ".join(parts)
