@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 import httpx
-from tests.dashboards.real import DAYS, PER_DAY, served, until
+from tests.dashboards.real import CULPRIT, DAYS, PER_DAY, served, until
 
 from bench import week
 from undertow.demo.child import Child
+from undertow.span import Target
 from undertow.store import Store
+from undertow.store.cells import TARGET
 from undertow_collectors.scenarios import FLEET
 
 SIMULATED = 2_000_000
@@ -20,12 +21,11 @@ SIMULATED = 2_000_000
 
 
 class Measured(NamedTuple):
-    """A monitor: its address, the incident it holds, how many spans, and the path of its busiest target's page."""
+    """A monitor: its address, the incident that it has found, and how many spans it holds."""
 
     url: str
     incident: str
     stored: int
-    busy: str
 
 
 @contextmanager
@@ -39,21 +39,25 @@ def holding(place: Path, spans: int) -> Iterator[Measured]:
 def simulated(place: Path, spans: int) -> Iterator[Measured]:
     """A whole monitor with simulated spans alone."""
     with served(place, max(PER_DAY, spans / DAYS / len(FLEET))) as it:
-        yield Measured(it.monitor.url, it.incident, it.monitor.totals()["stored"], f"/target?incident={it.incident}")
+        yield Measured(it.monitor.url, it.incident, it.monitor.totals()["stored"])
 
 
 @contextmanager
 def filled(place: Path, spans: int) -> Iterator[Measured]:
-    """The API over what a small monitor had found, with a week of further spans, summed up as far as it is over."""
+    """The API over what a small monitor has found, with a week of further spans, summed up as far as it is over.
+
+    Some are of the target that the incident is about, in whose page they take part.
+    """
     with served(place) as it:
         url, incident, simulated = it.monitor.url, it.incident, it.monitor.totals()["stored"]
     with Store.open(place / "undertow.duckdb", clock=None) as store:
-        week.fill(store, spans, (store.newest() or time.time()) - week.WEEK_S)
+        targets = [Target(*(getattr(CULPRIT, name) for name in TARGET)), *week.targets()[1:]]
+        week.fill(store, spans, (store.newest() or time.time()) - week.WEEK_S, targets)
         while store.roll():
             pass
     with Child(["bench.still", str(place / "undertow.toml")], place / "still.log") as child:
         until(lambda: _ready(url), lambda: f"the API does not answer: {child.last_words()}")
-        yield Measured(url, incident, simulated + spans, f"/target?{urlencode(week.target(3))}")
+        yield Measured(url, incident, simulated + spans)
 
 
 def _ready(url: str) -> bool:

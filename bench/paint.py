@@ -2,7 +2,7 @@
 
 `paint.PAGE` is from an address to the page's heading in a new window, as from a link in an alert, `whole.PAGE` to the
 whole page; `turn.PAGE` is from a click in the list of pages, which asks for nothing in particular, until the page is
-complete, and `choose.WORDS` from a choice on the page of a busy target until that is drawn anew.
+complete, and `choose.WORDS` from a choice on the page of a target until that is drawn anew.
 """
 
 import shutil
@@ -58,12 +58,13 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
             empty(place) as bare,
             chromium(found) as browser,
         ):
-            for page, address in (addresses(it.incident) | {"target.busy": it.busy}).items():
+            pages = addresses(it.incident)
+            for page, address in pages.items():
                 sides = _beside(browser, url + address, bare + "/two")
                 for measure, ours, other in zip(MEASURES, *sides, strict=True):
                     yield _figure(f"{measure}.{page}", ours, "an empty Streamlit page", other, it.stored)
             for choice in CHOICES:
-                yield _figure(f"choose.{choice}", _chosen(browser, url + it.busy, choice), *PROMISED, it.stored)
+                yield _figure(f"choose.{choice}", _chosen(browser, url + pages["target"], choice), *PROMISED, it.stored)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 
 from bench.figures import figure, seconds
-from bench.week import DAY_S, TARGETS, WEEK_S, fill, target
+from bench.week import DAY_S, TARGETS, WEEK_S, fill, targets
 from undertow.api.app import create
 from undertow.clock import system_clock
 from undertow.config import Config
@@ -39,7 +39,7 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.duckdb"
         with Store.open(path, clock=None) as store:
-            fill(store, spans, T0)
+            fill(store, spans, T0, targets())
             yield from _rolled(store, spans)
         with Store.open(path, clock=None) as store, asyncio.Runner() as runner:
             app = create(store, Watcher(store, Config(), system_clock), None, Config(), system_clock)
@@ -75,8 +75,9 @@ def _timed(work: Callable[[], bool], into: list[tuple[float, float]]) -> bool:
 
 
 def _pages() -> Iterator[Page]:
-    one = target(3)
-    model = f"model = '{one['model']}'"
+    busy = targets()[3 % TARGETS]
+    one = {name: value for name, value in busy.as_dict().items() if value}
+    model = f"model = '{busy.model}'"
     scan, day = "SELECT sum(output_tokens) FROM spans WHERE ", f"ended_at >= {END - DAY_S}"
     week, last = {"start": T0, "end": END}, {"start": END - DAY_S, "end": END}
     sums, raw = "one sum over the target's raw rows", "the same counts off the raw rows"

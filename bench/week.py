@@ -5,11 +5,14 @@ Fifty million that are made one by one would take longer than all that is measur
 
 import os
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from undertow.span import Target
 from undertow.store import Store, rolling, rollups, rows
+from undertow.store.cells import TARGET
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
@@ -17,8 +20,7 @@ WEEK_S = 7 * DAY_S
 TARGETS = int(os.environ.get("BENCH_TARGETS", "12"))
 
 _SPANS = """
-    SELECT 's' || i AS span_id, $start + i * $step AS started_at, 'openai' AS provider,
-        'gpt-' || (hash(i) % $targets) AS model, 'bench-' || (hash(i) % $targets % 4) AS gateway,
+    SELECT 's' || i AS span_id, $start + i * $step AS started_at, gateway, provider, model, deployment,
         'route-' || (hash(i, 1) % 5) AS route, 'chat' AS operation, true AS stream,
         CASE hash(i, 2) % 40 WHEN 0 THEN 'error' ELSE 'ok' END AS status,
         CASE WHEN status = 'error' THEN 'timeout' END AS error_class,
@@ -32,27 +34,30 @@ _SPANS = """
         (input_tokens + coalesce(output_tokens, 0)) * 1e-5 AS cost_usd,
         CASE WHEN status = 'ok' THEN hash(i, 9) % 50 <> 0 END AS parse_ok, false AS refusal, 200::BIGINT AS http_status,
         started_at + duration_s AS ended_at, false AS late, 'native' AS format
-    FROM range($count) AS numbers(i)"""
+    FROM range($count) AS numbers(i) JOIN targets ON place = hash(i) % $targets ORDER BY i"""
+
+_PLACES = pa.schema([("place", pa.int64()), *((name, pa.string()) for name in TARGET)])
 
 _LATER = """
     SELECT * REPLACE ($hour || span_id AS span_id, started_at + $shift AS started_at, ended_at + $shift AS ended_at)
     FROM first_hour"""
 
 
-def target(number: int) -> dict[str, str]:
-    """One of the targets."""
-    one = number % TARGETS
-    return {"gateway": f"bench-{one % 4}", "provider": "openai", "model": f"gpt-{one}"}
+def targets() -> list[Target]:
+    """So many targets as are asked for, behind four gateways."""
+    return [Target(f"bench-{i % 4}", "openai", f"gpt-{i}", None) for i in range(TARGETS)]
 
 
-def fill(store: Store, spans: int, start: float) -> None:
-    """A week of `spans` spans from `start` on, in Unix seconds.
+def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> None:
+    """A week of `spans` spans of these targets from `start` on, in Unix seconds.
 
     The first hour is made, the others are the same later; each is inserted and summed up as a batch is.
     """
     hours = round(WEEK_S / HOUR_S)
-    values = {"count": spans // hours, "start": start, "step": HOUR_S / (spans // hours), "targets": TARGETS}
+    values = {"count": spans // hours, "start": start, "step": HOUR_S / (spans // hours), "targets": len(of)}
+    places = pa.Table.from_pylist([{"place": i} | one.as_dict() for i, one in enumerate(of)], _PLACES)
     with store._read() as con:
+        con.register("targets", places)
         first = rows.complete(con.execute(_SPANS, values).to_arrow_table())
     for hour in range(hours):
         if hour % 24 == 0:
