@@ -1,5 +1,6 @@
 """What stands around an incident: its messages, what happened beside it, and where its spans are."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import duckdb
@@ -20,7 +21,8 @@ _BOUND = {"silences": ("start",), "incidents": ("end",)}
 _TARGET = " AND ".join(
     f"{name} IS NOT DISTINCT FROM ${name}" for name in ("gateway", "provider", "model", "deployment")
 )
-_REACH_S = 30 * 86_400.0
+_REACHES_S = (3600.0, 86_400.0, 30 * 86_400.0)
+"""How far is looked for spans: further only where too few are nearer, for a busy target has millions in a month."""
 
 
 def between(con: duckdb.DuckDBPyConnection, kind: Kind, start: float, end: float) -> list[dict[str, Any]]:
@@ -47,10 +49,20 @@ def around(
 ) -> tuple[float, float]:
     """Where the last `most` spans until `before` begin, and the first `most` after `after` end; a month at most."""
     given = target.as_dict() | {"most": most}
-    sql = f"""SELECT {{pick}}(ended_at) FROM (SELECT ended_at FROM spans WHERE NOT late AND {_TARGET}
-              AND ended_at > $low AND ended_at <= $high ORDER BY ended_at {{way}} LIMIT $most)"""  # noqa: S608
-    low = {"low": before - _REACH_S, "high": before}
-    high = {"low": after, "high": after + _REACH_S}
-    ((first,),) = con.execute(sql.format(pick="min", way="DESC"), given | low).fetchall()
-    ((last,),) = con.execute(sql.format(pick="max", way="ASC"), given | high).fetchall()
+    first = _furthest(con, "min", "DESC", given, [(before - reach, before) for reach in _REACHES_S])
+    last = _furthest(con, "max", "ASC", given, [(after, after + reach) for reach in _REACHES_S])
     return (before if first is None else first - 1e-6, after if last is None else last)
+
+
+def _furthest(
+    con: duckdb.DuckDBPyConnection, pick: str, way: str, given: dict[str, Any], windows: Sequence[tuple[float, float]]
+) -> float | None:
+    """The time of the last of the `most` nearest spans in the first of the windows that has so many, or in the last."""
+    sql = f"""SELECT count(*), {pick}(ended_at) FROM (SELECT ended_at FROM spans WHERE NOT late AND {_TARGET}
+              AND ended_at > $low AND ended_at <= $high ORDER BY ended_at {way} LIMIT $most)"""  # noqa: S608
+    at = None
+    for low, high in windows:
+        ((n, at),) = con.execute(sql, given | {"low": low, "high": high}).fetchall()
+        if n == given["most"]:
+            break
+    return at
