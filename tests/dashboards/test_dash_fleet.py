@@ -7,6 +7,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import streamlit as st
 
+from undertow.store.plan import BUCKET_S
 from undertow_dashboards import standing
 from undertow_dashboards.shapes import FleetRow, Incident, Target, TargetState
 from undertow_dashboards.views import fleet
@@ -206,3 +207,8 @@ def test_incidents_beyond_the_cards_have_their_links(api: FakeApi, open_page: Op
     app = open_page()
     assert [one.label for one in app.expander] == ["1 more open incident"]
     assert any(str(one.value).startswith("Answer length down 22 %") for one in app.text)
+
+
+def test_the_day_around_a_change_is_asked_for_in_steps_that_are_kept_ready() -> None:
+    """Other steps are read off all raw rows of the day, at every refresh."""
+    assert fleet.SPARK_STEP_S % BUCKET_S == 0

@@ -22,7 +22,7 @@ FACETS = ("provider", "model", "gateway", "state")
 CLICKED = "opened target"
 PAINT = {standing.SIGNS["alert"]: "#B3261E", standing.SIGNS["stale"]: "#8A5300"}
 SPARK_S = 24 * 3600.0
-SPARK_STEP_S = 900.0
+SPARK_STEP_S = 1200.0  # whole ten minutes, which the store keeps ready
 MOST_ASKED = 3  # signals that are tried for it: one that is computed from others has no points
 
 
