@@ -52,12 +52,12 @@ def filled(place: Path, spans: int) -> Iterator[Measured]:
         url, incident, simulated = it.monitor.url, it.incident, it.monitor.totals()["stored"]
     with Store.open(place / "undertow.duckdb", clock=None) as store:
         targets = [Target(*(getattr(CULPRIT, name) for name in TARGET)), *week.targets()[1:]]
-        week.fill(store, spans, (store.newest() or time.time()) - week.WEEK_S, targets)
+        made = week.fill(store, spans, (store.newest() or time.time()) - week.WEEK_S, targets)
         while store.roll():
             pass
     with Child(["bench.still", str(place / "undertow.toml")], place / "still.log") as child:
         until(lambda: _ready(url), lambda: f"the API does not answer: {child.last_words()}")
-        yield Measured(url, incident, simulated + spans)
+        yield Measured(url, incident, simulated + made)
 
 
 def _ready(url: str) -> bool:

@@ -48,8 +48,8 @@ def targets() -> list[Target]:
     return [Target(f"bench-{i % 4}", "openai", f"gpt-{i}", None) for i in range(TARGETS)]
 
 
-def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> None:
-    """A week of `spans` spans of these targets from `start` on, in Unix seconds.
+def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> int:
+    """A week of `spans` spans of these targets from `start` on, in Unix seconds; how many there are in whole hours.
 
     The first hour is made, the others are the same later; each is inserted and summed up as a batch is.
     """
@@ -67,6 +67,7 @@ def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> None:
             _insert(store, con.execute(_LATER, {"hour": hour, "shift": hour * HOUR_S}).to_arrow_table())
         if hour % 24 == 23:  # such large batches go around the log, so that none would come before a roll's own commit
             store._writer.execute("CHECKPOINT")
+    return hours * first.num_rows
 
 
 def _insert(store: Store, arrivals: pa.Table) -> None:
