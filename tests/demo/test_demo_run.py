@@ -129,9 +129,10 @@ def _monitor(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedMonitor]:
 
     monkeypatch.setattr(Gateway, "change", planted)
     monkeypatch.setattr(story, "Monitor", Monitor)
-    for name, value in {"DAYS": 0.2, "PER_DAY": 500.0, "CALM_S": 0.6, "LIVE_PER_S": 600.0, "ROUTED": 150}.items():
+    quick = {"DAYS": 0.2, "PER_DAY": 500.0, "CALM_S": 0.6, "LIVE_PER_S": 600.0, "PAUSE_S": 0.02, "ROUTED": 200}
+    few = {"MOVED": 0.03}  # of 200 requests a half is under 0.37 once in ten thousand times
+    for name, value in (quick | few).items():
         monkeypatch.setattr(story, name, value)
-    monkeypatch.setattr(story, "PAUSE_S", 0.02)
     return Monitor
 
 
@@ -167,7 +168,7 @@ def test_everything_happens(monitor: type[ScriptedMonitor]) -> None:
     assert told == report.steps
     assert (report.ok, report.missed, report.cause) == (True, None, "provider_update")
     assert report.webhook == {"verified": True, "id": "msg_1", "type": "llm.drift.opened"}
-    assert report.share["before"] == pytest.approx(0.5, abs=0.12)
+    assert report.share["before"] == pytest.approx(0.5, abs=0.14)
     assert report.share["after"] <= report.share["before"] - story.MOVED
     assert report.spans["sent"] == report.spans["stored"]
     assert report.spans["sent"] > 800
