@@ -99,7 +99,10 @@ def _silence(incident: Incident) -> None:
 def override(where: Target) -> None:
     """Set a target's weight until a time, whatever the policy says."""
     place = words.target(where)
+    feed = live.feed()
     with st.form(f"override {place}", border=False):
+        if feed is not None and feed.mode == "advisory":
+            st.caption("The mode is advisory: it is written into the feed, and no gateway follows it.")
         st.caption(f"{words.target_name(where)} gets this much of its usual share until then; the policy waits.")
         multiplier = st.slider("Share of its usual traffic", 0, 100, 50, 5, format="%d %%", key=f"multiplier {place}")
         hours = st.select_slider("For", list(HOURS), value="4 hours", key=f"override for {place}")

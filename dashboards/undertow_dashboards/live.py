@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from undertow.clock import system_clock
 from undertow_dashboards import sentences, who, words
 from undertow_dashboards.client import DEFAULT_URL, ApiError, Client, connect
-from undertow_dashboards.shapes import Incident, Target, Unheard
+from undertow_dashboards.shapes import Feed, Incident, Target, Unheard
 
 T = TypeVar("T")
 REFRESH_S = 5.0
@@ -52,6 +53,13 @@ def fetch(key: str, ask: Callable[[Client], T], *, young_s: float = 0.0) -> T:
         return copy  # type: ignore[no-any-return]  # what was put in below under the same key
     copies[key] = (answer, now())
     return answer
+
+
+def feed() -> Feed | None:
+    """The weights feed beside something else, which is shown also where the monitor does not say."""
+    with suppress(ApiError):
+        return api().weights()
+    return None
 
 
 def _explain(error: ApiError) -> None:

@@ -4,7 +4,17 @@ from collections.abc import Callable, Sequence
 
 from undertow_dashboards import words
 from undertow_dashboards.clock import UNIVERSAL, Clock
-from undertow_dashboards.shapes import Distribution, Effect, Incident, Moved, Side, SignalState, TargetState, Unheard
+from undertow_dashboards.shapes import (
+    Distribution,
+    Effect,
+    Feed,
+    Incident,
+    Moved,
+    Side,
+    SignalState,
+    TargetState,
+    Unheard,
+)
 
 ORDER = {state: rank for rank, state in enumerate(words.STATES)}
 QUANTILES = ("p05", "p25", "p50", "p75", "p95")
@@ -168,6 +178,18 @@ def signal_state(state: SignalState, incidents: Sequence[Incident] = ()) -> str:
     return (
         f"Evidence of change 10^{state.log10_evidence:.1f}; the alarm is at 10^{state.log10_threshold:.1f}; {values}."
     )
+
+
+def weight(state: TargetState, feed: Feed | None, now: float, clock: Clock = UNIVERSAL) -> str:
+    """What a target's own weight is multiplied with, who said so and until when, and whether gateways follow it."""
+    told = f"weight × {state.multiplier:g}"
+    entry = next((one for one in feed.weights if one.target == state.target), None) if feed else None
+    if feed is None or entry is None:
+        return told
+    if entry.reason == "override":
+        told += " set by a person"
+        told += f" until {clock.time(entry.expires_at, now)}" if entry.expires_at is not None else ""
+    return f"{told}, advice that no gateway follows" if feed.mode == "advisory" else told
 
 
 def unheard(found: Unheard, now: float, clock: Clock = UNIVERSAL) -> str:

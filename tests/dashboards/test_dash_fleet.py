@@ -1,5 +1,6 @@
 """The fleet's page: open incidents in sentences, then every target, filtered by what the address says."""
 
+import json
 import time
 from typing import Any
 
@@ -184,11 +185,11 @@ def test_a_clicked_name_is_the_target_of_its_row(monkeypatch: pytest.MonkeyPatch
     state: dict[str, Any] = {}
     monkeypatch.setattr(st, "session_state", state)
     monkeypatch.setattr(st, "dataframe", lambda *_, **__: None)
-    assert fleet.table(shown) is None
+    assert fleet.table(shown, "enforce") is None
     state[fleet.CLICKED] = type("Click", (), {"row": 1})
-    assert fleet.table(shown) == Target("openai", "b")
+    assert fleet.table(shown, "enforce") == Target("openai", "b")
     state[fleet.CLICKED] = type("Click", (), {"row": 2})
-    assert fleet.table(shown) is None
+    assert fleet.table(shown, "enforce") is None
 
 
 def test_a_target_can_be_opened_without_a_mouse(open_page: Open) -> None:
@@ -212,3 +213,11 @@ def test_incidents_beyond_the_cards_have_their_links(api: FakeApi, open_page: Op
 def test_the_day_around_a_change_is_asked_for_in_steps_that_are_kept_ready() -> None:
     """Other steps are read off all raw rows of the day, at every refresh."""
     assert fleet.SPARK_STEP_S % BUCKET_S == 0
+
+
+@pytest.mark.parametrize(("mode", "named"), [("advisory", "Advice"), ("enforce", "Weight")])
+def test_advice_is_not_called_a_weight(api: FakeApi, open_page: Open, mode: str, named: str) -> None:
+    """× 0.50 that no gateway follows stands in a column that says so."""
+    api.answers["/v1/weights"]["mode"] = mode
+    [table] = open_page().dataframe
+    assert json.loads(table.proto.columns)["weight"]["label"] == named

@@ -181,3 +181,10 @@ def test_two_hundred_incidents_are_listed(api: FakeApi, open_page: Open) -> None
     app = open_page("incident")
     assert not app.exception
     assert app.title[0].value == "200 open incidents, 0 over"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [("advisory", True), ("enforce", False)])
+def test_a_weight_that_nobody_follows_is_no_remedy(api: FakeApi, open_page: Open, mode: str, warned: bool) -> None:
+    """Who takes traffic away by hand hears that the mode is advisory before, and not after the night."""
+    api.answers["/v1/weights"]["mode"] = mode
+    assert ("no gateway follows it" in texts(open_page("incident", id="inc_01"))) == warned

@@ -219,3 +219,29 @@ def test_hostile_text_stays_text(api: FakeApi, open_page: Open, bad: str, lane: 
     app = open_page("target", **where, lane=lane, route=bad)
     harmless(app)
     assert "\u202e" not in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("mode", "changes", "told"),
+    [
+        ("enforce", {}, "weight × 0.5 ·"),
+        ("advisory", {}, "weight × 0.5, advice that no gateway follows ·"),
+        ("enforce", {"reason": "override", "expires_at": 1.0}, "weight × 0.5 set by a person until "),
+    ],
+)
+def test_the_weight_says_who_set_it_and_who_follows(
+    api: FakeApi, open_page: Open, mode: str, changes: dict[str, Any], told: str
+) -> None:
+    """Advice, the policy's weight and a person's own are told apart where the weight stands."""
+    feed = api.answers["/v1/weights"]
+    feed["mode"] = mode
+    feed["weights"][0] |= changes
+    assert told in texts(open_page("target", incident="inc_01"))
+
+
+def test_a_weight_is_no_reason_to_hide_a_target(api: FakeApi, open_page: Open) -> None:
+    """Where the feed cannot be had, the page stands as it is."""
+    api.status["/v1/weights"] = 503
+    app = open_page("target", incident="inc_01")
+    assert not app.exception
+    assert "weight × 0.5 ·" in texts(app)

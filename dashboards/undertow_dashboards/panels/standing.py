@@ -7,7 +7,7 @@ import streamlit as st
 from undertow_dashboards import live, sentences, words
 from undertow_dashboards.charts import Lettered
 from undertow_dashboards.clock import Clock
-from undertow_dashboards.shapes import Incident, Notice, TargetState
+from undertow_dashboards.shapes import Feed, Incident, Notice, TargetState
 
 TITLES = {
     "alert": "changed",
@@ -27,10 +27,10 @@ def heading(state: TargetState, clock: Clock) -> None:
     st.text(words.sentence(state.text) or word.meaning)
     if state.state == "stale":
         live.freshness(state.last)
-    st.caption(facts(state, clock))
+    st.caption(facts(state, live.feed(), clock))
 
 
-def facts(state: TargetState, clock: Clock) -> str:
+def facts(state: TargetState, feed: Feed | None, clock: Clock) -> str:
     """Requests, baseline, weight and age, in one line."""
     baseline = f"baseline {words.readable(state.baseline)} ({words.counted(state.baseline_spans, 'answer')})"
     ready = f"ready about {clock.time(state.ready_at, live.now())}" if state.ready_at is not None else ""
@@ -40,7 +40,7 @@ def facts(state: TargetState, clock: Clock) -> str:
         late,
         baseline,
         ready,
-        f"weight × {state.multiplier:g}",
+        sentences.weight(state, feed, live.now(), clock),
         f"newest request {words.ago(state.last, live.now())}",
     )
     return " · ".join(part for part in parts if part)

@@ -21,6 +21,10 @@ SAME = ("gateway", "deployment")
 FACETS = ("provider", "model", "gateway", "state")
 CLICKED = "opened target"
 PAINT = {standing.SIGNS["alert"]: "#B3261E", standing.SIGNS["stale"]: "#8A5300"}
+WEIGHTS = {
+    "advisory": ("Advice", "What the operator's own weight would be multiplied with; the mode is advisory."),
+    "enforce": ("Weight", "What the operator's own weight is multiplied with."),
+}
 SPARK_S = 24 * 3600.0
 SPARK_STEP_S = 1200.0  # whole ten minutes, which the store keeps ready
 MOST_ASKED = 3  # signals that are tried for it: one that is computed from others has no points
@@ -36,6 +40,7 @@ class View:
     notices: list[Notice]
     newest: float | None
     silent: Sequence[Unheard]
+    mode: str
 
 
 def load(client: Client) -> View:
@@ -43,7 +48,7 @@ def load(client: Client) -> View:
     incidents = [incident for incident in client.incidents() if incident.is_open]
     fleet = client.fleet(WINDOW_S)
     came = client.ingestion()
-    return View(client.targets(), fleet, incidents, client.notices(), came.newest, came.silent)
+    return View(client.targets(), fleet, incidents, client.notices(), came.newest, came.silent, client.weights().mode)
 
 
 @st.fragment(run_every=live.REFRESH_S)
@@ -59,7 +64,7 @@ def body() -> None:
     live.unheard(view.silent)
     incidents(view.incidents)
     st.header("Targets", anchor=False)
-    target_table(standing.rows(view.targets, view.fleet.targets, view.incidents))
+    target_table(standing.rows(view.targets, view.fleet.targets, view.incidents), view.mode)
     notices(view.notices)
 
 
@@ -136,7 +141,7 @@ def _series(incident: Incident, span: tuple[float, float]) -> Series | None:
 
 
 @st.fragment
-def target_table(found: Sequence[Row]) -> None:
+def target_table(found: Sequence[Row], mode: str) -> None:
     """Every target, the urgent ones first; a filter redraws this table alone and asks the monitor nothing."""
     shown, opened = filtered(found)
     count = words.counted(len(found), "target")
@@ -147,7 +152,7 @@ def target_table(found: Sequence[Row]) -> None:
     if not shown:
         st.text("No target is like that. Take a filter away.")
         return
-    opened = table(shown) or opened
+    opened = table(shown, mode) or opened
     if opened is not None:
         st.switch_page("views/target.py", query_params=opened.params())
 
@@ -169,7 +174,7 @@ def filtered(found: Sequence[Row]) -> tuple[list[Row], Target | None]:
     return shown, go.selectbox("Open", targets, index=None, format_func=words.target, placeholder="a target")
 
 
-def table(shown: Sequence[Row]) -> Target | None:
+def table(shown: Sequence[Row], mode: str) -> Target | None:
     """The rows, dense; the target whose name was clicked."""
     now = live.now()
     frame = pd.DataFrame([standing.cells(row, now) for row in shown])
@@ -181,16 +186,17 @@ def table(shown: Sequence[Row]) -> Target | None:
         height="content" if len(shown) <= MOST_ROWS else MOST_ROWS * ROW_PX,
         row_height=ROW_PX,
         placeholder="–",
-        column_config=columns(max(map(len, frame["state"]))),
+        column_config=columns(max(map(len, frame["state"])), mode),
         alt="Every target with its state, traffic, times, errors and costs",
     )
     clicked = st.session_state.get(CLICKED)
     return shown[clicked.row].target if clicked and clicked.row < len(shown) else None
 
 
-def columns(state_chars: int) -> dict[str, Any]:
+def columns(state_chars: int, mode: str) -> dict[str, Any]:
     """How the columns are named, with their units; the state's is as wide as its longest text."""
     number = st.column_config.NumberColumn
+    weight, told = WEIGHTS.get(mode, WEIGHTS["enforce"])
     return {
         "state": st.column_config.TextColumn("State (times in UTC)", width=24 + 6 * state_chars),
         "model": st.column_config.ButtonColumn("Model", type="tertiary", alignment="left", key=CLICKED),
@@ -199,7 +205,7 @@ def columns(state_chars: int) -> dict[str, Any]:
         "deployment": "Deployment",
         "last change": st.column_config.TextColumn("Last change", help="The change of its latest incident."),
         "share": number("Share", format="%.1f %%", help="Of the requests of its gateway."),
-        "weight": number("Weight", format="× %.2f", help="What the operator's own weight is multiplied with."),
+        "weight": number(weight, format="× %.2f", help=told),
         "errors": number("Errors", format="%.2f %%"),
         "p50": number("p50 (s)", format="%.2f", help="Half of the successful requests were faster."),
         "p95": number("p95 (s)", format="%.1f"),
