@@ -242,5 +242,15 @@ def together(incident: Incident) -> str:
     return f"Seen in {len(incident.pooled)} quiet targets taken together: {', '.join(places)}{more}."
 
 
+def quiet(incident: Incident) -> str:
+    """Why nobody is told of an incident now, as Markdown; empty where people are."""
+    kind, _, name = (incident.quiet or "").partition(" ")
+    return {
+        "": "",
+        "silence": f"Nobody is told of it while the silence {words.name(name)} lasts; the Weights page can end it.",
+        "maintenance": f"Nobody is told of it while the maintenance window {words.name(name)} lasts.",
+    }.get(kind, "Nobody is told of it now.")
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]

@@ -47,6 +47,8 @@ SEVERITIES = {
     "info": Word(":material/info:", "info", "blue", ""),
 }
 
+SILENCED = Word(":material/notifications_off:", "silenced", "gray", "A silence or a maintenance window is on.")
+
 SOURCES = {
     "connecting": Word(":material/pending:", "connecting", "blue", "Not connected to the broker yet."),
     "running": Word(":material/check_circle:", "reading", "green", "Messages are read as they come."),
@@ -180,6 +182,11 @@ def spoken(text: object, limit: int = MAX_NAME) -> str:
 def counts_of(signal_name: str) -> str:
     """What the counts of a signal or a field are of."""
     return {"error": "requests", "error_class": "failures"}.get(signal_name, "answers")
+
+
+def silenced(quiet: str | None) -> str:
+    """The badge of what nobody is told of, after a blank; empty for the others."""
+    return f" {SILENCED.badge}" if quiet else ""
 
 
 def target(where: Target) -> str:

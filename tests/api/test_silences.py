@@ -3,7 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from undertow.config import ApiConfig, Config, Secret, TokenConfig
+from undertow.config import AlertsConfig, ApiConfig, Config, Secret, TokenConfig
+from undertow.quiet import MaintenanceConfig
 
 BODY = {"matchers": {"provider": "openai"}, "for_s": 3600, "by": "ada", "comment": "provider is on it"}
 
@@ -113,3 +114,24 @@ def test_a_receiver_that_is_gone_is_shown_and_can_be_enabled(api: Any, ok: Any, 
     assert api.store.disabled() == []
     assert [one["action"] for one in api.store.audit("webhook:h:1")] == ["enabled"]
     assert "no such" in problem(api.post("/v1/receivers/webhook:h:1/enable"), 404)
+
+
+def test_incidents_say_what_covers_them(api: Any, ok: Any) -> None:
+    """The silence that is on and fits is named, in the list and alone; what is over or of others has none."""
+    api.put_incident()
+    api.put_incident(id="inc_2", status="resolved")
+    api.put_incident(id="inc_3", target={"gateway": "g", "provider": "mistral", "model": "m", "deployment": None})
+    made = put(api).json()
+    quiet = {one["id"]: one["quiet"] for one in ok(api.get("/v1/incidents"))["incidents"]}
+    assert quiet == {"inc_1": f"silence {made['id']}", "inc_2": None, "inc_3": None}
+    assert ok(api.get("/v1/incidents/inc_1"))["quiet"] == f"silence {made['id']}"
+    api.clock.advance(3601)
+    assert ok(api.get("/v1/incidents/inc_1"))["quiet"] is None
+
+
+def test_a_maintenance_window_covers_incidents_too(api: Any, ok: Any) -> None:
+    """One of the configuration is told by its name."""
+    window = MaintenanceConfig(name="nightly", start="00:00", end="24:00")
+    api.start(config=Config(alerts=AlertsConfig(maintenance=[window])))
+    api.put_incident()
+    assert ok(api.get("/v1/incidents"))["incidents"][0]["quiet"] == "maintenance nightly"

@@ -188,3 +188,24 @@ def test_a_weight_that_nobody_follows_is_no_remedy(api: FakeApi, open_page: Open
     """Who takes traffic away by hand hears that the mode is advisory before, and not after the night."""
     api.answers["/v1/weights"]["mode"] = mode
     assert ("no gateway follows it" in texts(open_page("incident", id="inc_01"))) == warned
+
+
+@pytest.mark.parametrize(
+    ("quiet", "told"),
+    [
+        ("silence sil_1", "Nobody is told of it while the silence `sil_1` lasts; the Weights page can end it."),
+        ("maintenance <b>nightly</b>", "Nobody is told of it while the maintenance window `<b>nightly</b>` lasts."),
+    ],
+)
+def test_who_looks_at_a_silenced_incident_sees_that(api: FakeApi, open_page: Open, quiet: str, told: str) -> None:
+    """On its page and on the fleet's card the reason stands; the list has a badge."""
+    api.answers[URL]["quiet"] = quiet
+    api.answers["/v1/incidents"]["incidents"][0]["quiet"] = quiet
+    for page, query in (("incident", {"id": "inc_01"}), ("fleet", {})):
+        assert told in texts(open_page(page, **query))
+    assert "silenced]" in texts(open_page("incident"))
+
+
+def test_what_people_are_told_of_has_no_word_about_silence(open_page: Open) -> None:
+    """Nothing is said where nothing is silenced."""
+    assert "Nobody is told of it" not in texts(open_page("incident", id="inc_01"))

@@ -29,7 +29,10 @@ def head(incident: Incident) -> None:
     status = STATUSES.get(incident.status, words.UNKNOWN)
     st.title(sentences.headline(incident, live.now()), anchor=False)
     place = words.target_name(incident.target)
-    st.markdown(f"{severity.badge} {status.badge} {words.name(incident.id)} of {place}", help=status.meaning)
+    badges = f"{severity.badge} {status.badge}{words.silenced(incident.quiet)}"
+    st.markdown(f"{badges} {words.name(incident.id)} of {place}", help=status.meaning)
+    if told := sentences.quiet(incident):
+        st.info(told, icon=":material/notifications_off:")
     if together := sentences.together(incident):
         st.text(together)
     with st.container(horizontal=True):

@@ -123,6 +123,7 @@ class Incident(Struct, frozen=True):
     history: Sequence[Decided] = ()
     confirmation: str | None = None
     group: str | None = None
+    quiet: str | None = None
     verdict: Verdict | None = None
     ruled_out: Sequence[str] = ()
     deliveries: Sequence[Delivery] = ()

@@ -99,9 +99,11 @@ def card(incident: Incident) -> None:
         text, chart = st.columns([3, 1], gap="medium")
         with text:
             severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
-            st.markdown(f"{severity.badge} {words.target_name(incident.target)}")
+            st.markdown(f"{severity.badge}{words.silenced(incident.quiet)} {words.target_name(incident.target)}")
             st.subheader(sentences.headline(incident, live.now()), anchor=False)
             st.text(sentences.judgement(incident))
+            if told := sentences.quiet(incident):
+                st.caption(told)
             if together := sentences.together(incident):
                 st.text(together)
             live.incident_link(incident, "See the evidence and decide", ":material/arrow_forward:")

@@ -65,7 +65,8 @@ def row(incident: Incident) -> None:
     severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
     status = panels.STATUSES.get(incident.status, words.UNKNOWN)
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"{severity.badge} {status.badge} {words.target_name(incident.target)}", help=status.meaning)
+        badges = f"{severity.badge} {status.badge}{words.silenced(incident.quiet)}"
+        st.markdown(f"{badges} {words.target_name(incident.target)}", help=status.meaning)
         st.text(sentences.headline(incident, live.now()))
         live.incident_link(incident, "Open it", ":material/arrow_forward:")
 

@@ -1,6 +1,6 @@
 """Incidents and notices, and what people decide about them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,9 +13,11 @@ from undertow.api import bodies, reply
 from undertow.api.guard import caller
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
+from undertow.quiet import Quiet
 from undertow.watch import ruled_out
 from undertow.watch.document import Verdict
 from undertow.watch.grouping import leader_id
+from undertow.watch.lifecycle import STANDING
 from undertow.watch.teller import ALERT
 
 Id = Annotated[str, Path(max_length=128)]
@@ -42,7 +44,7 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.get("/v1/incidents", summary="Incidents, newest first")
     def incidents(status: Status | None = None, limit: Limit = 1000) -> Response:
-        return reply.json({"incidents": monitor.store.incidents(status, limit)})
+        return reply.json({"incidents": _with_quiet(monitor, monitor.store.incidents(status, limit))})
 
     @router.get("/v1/incidents/{incident_id}", summary="One incident, who did what, who was told, and spans to look at")
     def incident(incident_id: Id) -> Response:
@@ -81,6 +83,7 @@ def routes(monitor: Monitor) -> APIRouter:
 def _told(monitor: Monitor, incident: Document) -> Document:
     """An incident with everything that stands around it."""
     alert = leader_id(incident)
+    [incident] = _with_quiet(monitor, [incident])
     return (
         {"verdict": None}
         | incident
@@ -91,6 +94,13 @@ def _told(monitor: Monitor, incident: Document) -> Document:
             "ruled_out": ruled_out.of(incident),
         }
     )
+
+
+def _with_quiet(monitor: Monitor, incidents: Iterable[Document]) -> list[Document]:
+    """Each with the silence or maintenance window that it is covered by now, None where nothing does or it is over."""
+    now = monitor.clock()
+    quiet = Quiet(monitor.store.silences(now), monitor.config.alerts.maintenance, now)
+    return [one | {"quiet": (one["status"] in STANDING and quiet.over([one])) or None} for one in incidents]
 
 
 def _held(monitor: Monitor, alert: str) -> Iterator[Document]:
