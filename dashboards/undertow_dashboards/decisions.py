@@ -1,7 +1,7 @@
 """What a person decides, and telling the monitor: always with a name and a reason, which the audit trail keeps."""
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -27,14 +27,17 @@ DECISIONS: dict[Decision, tuple[str, str, str]] = {
 }
 
 
-def about(incident: Incident) -> None:
-    """What can be decided about an open incident; about a past one, whether it was real."""
+def about(incident: Incident, siblings: Sequence[Incident] = ()) -> None:
+    """What can be decided about an open incident; about a past one, whether it was real.
+
+    `siblings` are the open ones of the same event, for which the same can be decided at once.
+    """
     if not incident.is_open:
         _judge(incident)
         return
     decide, silence, weight = st.tabs(["Decide", "Silence", "Change its weight"])
     with decide:
-        _decide(incident)
+        _decide(incident, siblings)
     with silence:
         _silence(incident)
     with weight:
@@ -42,7 +45,7 @@ def about(incident: Incident) -> None:
             override(where)
 
 
-def _decide(incident: Incident) -> None:
+def _decide(incident: Incident, siblings: Sequence[Incident]) -> None:
     with st.form(f"decide {incident.id}", border=False):
         chosen = st.radio(
             "Decision",
@@ -59,11 +62,28 @@ def _decide(incident: Incident) -> None:
             key=f"verdict {incident.id}",
             help="Counts for the budget of false alarms.",
         )
+        all_of_it = bool(siblings) and st.checkbox(
+            f"The same for {words.counted(len(siblings), 'other target')} of this event",
+            key=f"event {incident.id}",
+        )
         by, reason = _signed(f"decide {incident.id}")
         pressed = st.form_submit_button("Decide", icon=":material/gavel:", type="primary")
     if pressed:
         told = DECISIONS[chosen][0]
-        send(told, by, reason, lambda api: api.decide(incident.id, chosen, by, reason, VERDICTS[verdict]))
+        ids = [one.id for one in (*(siblings if all_of_it else ()), incident)]
+        send(told, by, reason, lambda api: _each(api, ids, chosen, by, reason, VERDICTS[verdict]))
+
+
+def _each(api: Client, ids: Sequence[str], chosen: Decision, by: str, reason: str, verdict: Verdict | None) -> None:
+    """Decide about each, also where another was refused; raises the last ApiError."""
+    refused: ApiError | None = None
+    for incident_id in ids:
+        try:
+            api.decide(incident_id, chosen, by, reason, verdict)
+        except ApiError as error:
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def _judge(incident: Incident) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
-from undertow_dashboards import charts, lines, live, sentences, standing, words
+from undertow_dashboards import charts, events, lines, live, sentences, standing, words
 from undertow_dashboards.client import ApiError, Client
 from undertow_dashboards.shapes import Fleet, Incident, Notice, Series, Target, TargetState, Unheard
 from undertow_dashboards.standing import Row
@@ -80,12 +80,13 @@ def nothing_yet() -> None:
 
 
 def incidents(found: Sequence[Incident]) -> None:
-    """A card for each of the most severe open incidents, a line for the others."""
+    """A card for each of the most severe events that are open, a line for the other incidents."""
     ranks = list(words.SEVERITIES)
     shown = sorted(found, key=lambda i: ranks.index(i.severity) if i.severity in ranks else len(ranks))
-    for incident in shown[:MOST_CARDS]:
-        card(incident)
-    if others := shown[MOST_CARDS:]:
+    found_events = events.grouped(shown)
+    for event in found_events[:MOST_CARDS]:
+        card(event)
+    if others := [incident for event in found_events[MOST_CARDS:] for incident in event]:
         with st.expander(words.counted(len(others), "more open incident"), icon=":material/error:"):
             for incident in others[:MOST_LINES]:
                 lines.line(incident, sentences.headline(incident, live.now()), "Decide")
@@ -93,8 +94,9 @@ def incidents(found: Sequence[Incident]) -> None:
                 st.caption(f"{len(others) - MOST_LINES} more stand on the Incidents page.")
 
 
-def card(incident: Incident) -> None:
-    """One incident: what, since when, how surely, whose doing, what to do."""
+def card(event: Sequence[Incident]) -> None:
+    """The first incident of an event: what, since when, how surely, whose doing, what to do; the others as links."""
+    incident, *siblings = event
     with st.container(border=True):
         text, chart = st.columns([3, 1], gap="medium")
         with text:
@@ -107,6 +109,9 @@ def card(incident: Incident) -> None:
             if together := sentences.together(incident):
                 st.text(together)
             live.incident_link(incident, "See the evidence and decide", ":material/arrow_forward:")
+            if siblings:
+                st.caption(f"{events.told(event)} The others:")
+                events.links(siblings)
         with chart:
             spark(incident)
 

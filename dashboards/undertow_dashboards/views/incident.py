@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from undertow_dashboards import decisions, live, sentences, words
+from undertow_dashboards import decisions, events, live, sentences, words
 from undertow_dashboards.client import Client
 from undertow_dashboards.panels import incident as panels
 from undertow_dashboards.shapes import Incident
@@ -26,12 +26,16 @@ def body() -> None:
 def one(incident: Incident) -> None:
     """The sentence first, then what to do, then all that stands behind it."""
     panels.head(incident)
+    siblings = events.others(incident, live.fetch("incidents", Client.incidents)) if incident.group else []
+    if siblings:
+        with st.expander(events.told([incident, *siblings]), icon=":material/hub:"):
+            events.links(siblings)
     known, decided = st.columns([3, 2], gap="medium")
     with known:
         panels.facts(incident)
         panels.effects(incident)
     with decided, st.container(border=True):
-        decisions.about(incident)
+        decisions.about(incident, [one for one in siblings if one.is_open])
     panels.examples(incident.examples)
     panels.deliveries(incident.deliveries)
     panels.trail(incident.trail)
@@ -46,8 +50,14 @@ def listed() -> None:
         return
     shown = st.segmented_control("Show", SHOWN, default="open", key="show", bind="query-params")
     kept = [i for i in incidents if shown in (None, "all") or i.is_open == (shown == "open")]
-    for incident in kept[:MOST_ROWS]:
-        row(incident)
+    for event in events.grouped(kept[:MOST_ROWS]):
+        if len(event) == 1:
+            row(event[0])
+            continue
+        with st.container(border=True, gap="xsmall"):
+            st.markdown(events.told(event))
+            for incident in event:
+                row(incident)
     if not kept:
         st.text("None of these.")
     if len(kept) > MOST_ROWS:
