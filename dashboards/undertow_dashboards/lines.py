@@ -26,7 +26,7 @@ def incidents(found: Sequence[Incident], told: Callable[[Incident], str], label:
 def line(incident: Incident, told: str, label: str) -> None:
     """One incident: where, what is told of it, and a link to its page."""
     severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
-    where, what, link = st.columns([5, 6, 1], vertical_alignment="center")
+    where, what, link = st.columns([5, 5, 2], vertical_alignment="center")
     where.markdown(f"{severity.badge}{words.silenced(incident.quiet)} {words.target_name(incident.target)}")
     what.text(told)
     with link:

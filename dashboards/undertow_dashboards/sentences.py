@@ -55,8 +55,8 @@ def strata(moved: Moved) -> list[dict[str, object]]:
     return [
         {
             "route": words.clean(one.route),
-            "prompt tokens": words.clean(one.input_size.replace(" input tokens", "").replace(" input size", "")),
             "change": size(Effect(one.name, one.value, one.ci95)),
+            "prompt tokens": words.clean(one.input_size.replace(" input tokens", "").replace(" input size", "")),
             "answers before": one.n_before,
             "after": one.n_after,
         }

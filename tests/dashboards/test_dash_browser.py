@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from .browsing import SIZE, Watch
-from .fixtures import HOSTILE, FakeApi, incident, serving, target, target_state
+from .browsing import DRAWN, SIZE, Watch
+from .fixtures import HOSTILE, FakeApi, incident, serving, target, target_state, world
 from .real import dashboard
 
 pytestmark = pytest.mark.browser
@@ -112,3 +112,37 @@ def test_hostile_names_run_nothing(api: FakeApi, url: str, watch: Watch) -> None
     assert set(links) <= {"127.0.0.1"}
     assert watch.dialogs == []
     assert watch.hosts <= {"127.0.0.1", ""}
+
+
+def test_a_narrow_window_cuts_no_word(api: FakeApi, url: str, watch: Watch) -> None:
+    """At 1000 px labels, links and titles are whole, and the fleet's weights are on the screen."""
+    api.answers |= world()
+    browser = watch.page
+    browser.set_viewport_size({"width": 1000, "height": 900})
+    try:
+        for address, drawn in (("", "See the evidence and decide"), ("/target?incident=inc_01", "See and decide")):
+            browser.goto(url + address)
+            link = browser.get_by_role("link", name=drawn).locator("p")
+            link.wait_for(timeout=20_000)
+            assert link.evaluate("text => text.scrollWidth <= text.clientWidth"), drawn
+        browser.goto(f"{url}/incident?id=inc_01")
+        advice = browser.get_by_text("Advice", exact=True)
+        advice.wait_for(timeout=20_000)
+        assert advice.evaluate("label => label.getBoundingClientRect().height") < 30
+    finally:
+        browser.set_viewport_size(SIZE)
+
+
+def test_two_clicks_are_one_decision(api: FakeApi, url: str, watch: Watch) -> None:
+    """A tired hand clicks twice: the monitor hears it once."""
+    api.answers |= world()
+    api.posted.clear()
+    browser = watch.page
+    browser.goto(f"{url}/incident?id=inc_01")
+    browser.get_by_role("button", name="Decide").wait_for(timeout=20_000)
+    browser.get_by_label("Your name").locator("visible=true").fill("Ada")
+    browser.get_by_label("Reason").locator("visible=true").fill("we asked them")
+    browser.get_by_role("button", name="Decide").dblclick()
+    browser.get_by_text("Acknowledge: done.").first.wait_for(timeout=10_000)
+    browser.wait_for_function(DRAWN)
+    assert len(api.posted) == 1

@@ -48,7 +48,7 @@ def facts(incident: Incident) -> None:
         "Speaks for it": sentences.why(incident),
         "Ruled out": sentences.reasons(incident.ruled_out),
         "Costs": sentences.cost(incident),
-        "Recommended": sentences.recommended(incident),
+        "Advice": sentences.recommended(incident),
         "Fixed prompts or siblings": {"confirmed": "agree", "demoted": "disagree"}.get(incident.confirmation or "", ""),
         "Looking back": JUDGED.get(incident.verdict.verdict, "") if incident.verdict else "",
     }

@@ -62,11 +62,9 @@ def line(incident: Incident, clock: Clock) -> None:
     """One incident in a sentence, with the way to its page."""
     severity = words.SEVERITIES.get(incident.severity, words.UNKNOWN)
     with st.container(border=True, gap="xsmall"):
-        told, way = st.columns([5, 1], vertical_alignment="center")
-        told.markdown(f"{severity.badge} {words.readable(incident.status)}, {words.name(incident.id)}")
-        told.text(f"{sentences.headline(incident, live.now(), clock)} {sentences.judgement(incident)}")
-        with way:
-            live.incident_link(incident, "See and decide", ":material/arrow_forward:")
+        st.markdown(f"{severity.badge} {words.readable(incident.status)}, {words.name(incident.id)}")
+        st.text(f"{sentences.headline(incident, live.now(), clock)} {sentences.judgement(incident)}")
+        live.incident_link(incident, "See and decide", ":material/arrow_forward:")
 
 
 def marks(found: Sequence[Lettered], beside: str, clock: Clock) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from undertow_dashboards import charts, live, outlook, sentences, words
 from undertow_dashboards.charts import Scene
@@ -54,9 +55,9 @@ def bins(state: TargetState, window_s: float) -> tuple[tuple[float, float], floa
 def body() -> None:
     """The page of the target that the address names, or the choice of one."""
     targets = live.fetch(EVERY, Client.targets)
-    subject = st.container(horizontal=True)
+    title, subject = st.container(), st.container(horizontal=True)
     with subject:
-        state = choose(targets)
+        state = choose(targets, title)
     if state is None:
         return
     head, found, choices = st.container(gap="xsmall"), st.container(), st.container(horizontal=True, gap="medium")
@@ -89,17 +90,20 @@ def now_standing(drawn: TargetState, clock: Clock) -> None:
                 st.rerun()
 
 
-def choose(targets: Sequence[TargetState]) -> TargetState | None:
-    """The target in the address; a box to choose another, which changes the address."""
+def choose(targets: Sequence[TargetState], above: DeltaGenerator) -> TargetState | None:
+    """The target in the address; a box to choose another, which changes the address.
+
+    What there is to say without one stands `above` it.
+    """
     if not targets:
-        st.title("No targets yet", anchor=False)
-        st.text("A target appears here with its first request. The Ingestion page shows what arrives.")
+        above.title("No targets yet", anchor=False)
+        above.text("A target appears here with its first request. The Ingestion page shows what arrives.")
         return None
     current = named(targets)
     if current is None:
-        st.title("Which target?", anchor=False)
+        above.title("Which target?", anchor=False)
         if "model" in st.query_params:
-            st.warning("The monitor knows no target of this name (any more). Choose one of those it knows.")
+            above.warning("The monitor knows no target of this name (any more). Choose one of those it knows.")
     chosen = st.selectbox(
         "Target",
         range(len(targets)),
