@@ -10,6 +10,8 @@ from undertow_dashboards.client import ApiError, Client, Decision, Verdict
 from undertow_dashboards.shapes import Incident, Target
 
 MAX_REASON, MAX_MATCHER = 500, 256
+TWICE_S = 10.0
+"""The same decision again within this time is a second click."""
 HOURS = {"1 hour": 1.0, "4 hours": 4.0, "1 day": 24.0, "1 week": 168.0}
 VERDICTS: dict[str, Verdict | None] = {"real": "real", "a false alarm": "false_alarm", "cannot say yet": None}
 DECISIONS: dict[Decision, tuple[str, str, str]] = {
@@ -71,7 +73,8 @@ def _decide(incident: Incident, siblings: Sequence[Incident]) -> None:
     if pressed:
         told = DECISIONS[chosen][0]
         ids = [one.id for one in (*(siblings if all_of_it else ()), incident)]
-        send(told, by, reason, lambda api: _each(api, ids, chosen, by, reason, VERDICTS[verdict]))
+        same = (*ids, chosen, verdict)
+        send(told, by, reason, lambda api: _each(api, ids, chosen, by, reason, VERDICTS[verdict]), same)
 
 
 def _each(api: Client, ids: Sequence[str], chosen: Decision, by: str, reason: str, verdict: Verdict | None) -> None:
@@ -113,7 +116,14 @@ def _silence(incident: Incident) -> None:
         matchers = {"provider": literal(where.provider), "model": literal(where.model)}
         kept = {"this model": ("provider", "model"), "this provider": ("provider",), "everything": ()}[scope]
         named = {key: matchers[key] for key in kept}
-        send("Silenced", by, reason, lambda api: api.silence(named, HOURS[hours] * 3600.0, by, reason))
+        for_s = HOURS[hours] * 3600.0
+        send(
+            "Silenced",
+            by,
+            reason,
+            lambda api: api.silence(named, for_s, by, reason),
+            (*matchers.values(), scope, hours),
+        )
 
 
 def override(where: Target) -> None:
@@ -130,7 +140,8 @@ def override(where: Target) -> None:
         pressed = st.form_submit_button("Set the weight", icon=":material/tune:")
     if pressed:
         until = live.now() + HOURS[hours] * 3600.0
-        send("Weight set", by, reason, lambda api: api.override(where, multiplier / 100, until, by, reason))
+        same = (place, multiplier, hours)
+        send("Weight set", by, reason, lambda api: api.override(where, multiplier / 100, until, by, reason), same)
 
 
 def literal(name: str) -> str:
@@ -147,15 +158,25 @@ def _signed(key: str) -> tuple[str, str]:
     return by, reason.strip()
 
 
-def send(told: str, by: str, reason: str | None, tell: Callable[[Client], None]) -> None:
-    """Tell the monitor, and say what came of it; None is for what needs no reason."""
+def send(told: str, by: str, reason: str | None, tell: Callable[[Client], None], same: tuple[object, ...] = ()) -> None:
+    """Tell the monitor, and say what came of it; None is for what needs no reason.
+
+    A second click is heard after the monitor took the first: what is the `same`, by and for the same, is told once.
+    """
     if not by or reason == "":
         lacking = "your name" if not by else "a reason"
         st.warning(f"Write {lacking} first: a decision without it helps nobody later.")
         return
+    decided = (told, by, reason, *same)
+    before, at = st.session_state.get("decided", ((), 0.0))
+    if same and before == decided and live.now() - at < TWICE_S:
+        st.toast(f"{told}: done.")
+        return
+    st.session_state["decided"] = (decided, live.now())  # before: the second click ends this run right after it told
     try:
         tell(live.api())
     except ApiError as error:
+        del st.session_state["decided"]
         st.error("The monitor did not take it:")
         st.text(words.clean(error, 600))
         return

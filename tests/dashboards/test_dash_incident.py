@@ -209,3 +209,22 @@ def test_who_looks_at_a_silenced_incident_sees_that(api: FakeApi, open_page: Ope
 def test_what_people_are_told_of_has_no_word_about_silence(open_page: Open) -> None:
     """Nothing is said where nothing is silenced."""
     assert "Nobody is told of it" not in texts(open_page("incident", id="inc_01"))
+
+
+def test_a_second_click_decides_nothing_more(api: FakeApi, open_page: Open) -> None:
+    """A slow monitor makes people click again: one decision, one line in the trail; another one is told as ever."""
+    app = decide(open_page("incident", id="inc_01"), "acknowledge")
+    app = decide(app, "acknowledge")
+    assert len(api.posted) == 1
+    decide(app, "accept")
+    assert len(api.posted) == 2
+
+
+def test_what_was_refused_can_be_sent_again_at_once(api: FakeApi, open_page: Open) -> None:
+    """What the monitor did not take stays typed, and the next click counts."""
+    api.status[f"{URL}/accept"] = 503
+    app = decide(open_page("incident", id="inc_01"), "accept")
+    assert app.text_input(key="reason decide inc_01").value == "we asked them"
+    api.status.clear()
+    decide(app, "accept")
+    assert len(api.posted) == 2
