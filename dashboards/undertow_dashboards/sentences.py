@@ -30,7 +30,22 @@ def fleet(targets: Sequence[TargetState]) -> str:
     if all(state.state == "ok" for state in targets):
         return "Everything is as usual" if len(targets) > 1 else "The target is as usual"
     judged = sum(state.state == "ok" for state in targets)
+    if not judged:
+        learning = all(state.state != "stale" for state in targets)
+        return f"Nothing can be judged {'yet' if learning else 'now'}"
     return f"No change found; {judged} of {words.counted(len(targets), 'target')} can be judged"
+
+
+def judged_from(targets: Sequence[TargetState], now: float, clock: Clock = UNIVERSAL) -> str:
+    """What comes next while nothing can be judged yet, and when; empty once something can, or cannot any more."""
+    if any(state.state in ("ok", "alert", "stale") for state in targets):
+        return ""
+    told = "What is usual is learned first; until then no change is noticed, and nobody is told of one."
+    ready = min((state.ready_at for state in targets if state.ready_at is not None), default=None)
+    when = (
+        f"from about {clock.time(ready, now)}" if ready is not None else "at a time that few requests do not tell yet"
+    )
+    return f"{told} The first target can be judged {when}."
 
 
 def others(targets: Sequence[TargetState]) -> str:

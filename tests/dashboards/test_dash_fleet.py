@@ -221,3 +221,23 @@ def test_advice_is_not_called_a_weight(api: FakeApi, open_page: Open, mode: str,
     api.answers["/v1/weights"]["mode"] = mode
     [table] = open_page().dataframe
     assert json.loads(table.proto.columns)["weight"]["label"] == named
+
+
+@pytest.mark.parametrize(
+    ("ready_in", "told"), [(26 * HOUR, "can be judged from about "), (None, "that few requests do not tell yet")]
+)
+def test_a_fleet_that_learns_is_not_called_unchanged(
+    api: FakeApi, open_page: Open, ready_in: float | None, told: str
+) -> None:
+    """In the first two days the page says that no change is noticed yet, and from when on one would be."""
+    now = time.time()
+    ready_at = now + ready_in if ready_in else None
+    api.answers["/v1/incidents"] = {"incidents": []}
+    api.answers["/v1/targets"] = {"targets": [target_state(target("a"), "collecting", now=now, ready_at=ready_at)]}
+    app = open_page()
+    assert app.title[0].value == "Nothing can be judged yet"
+    assert told in app.info[0].value
+    api.answers["/v1/targets"] = {"targets": [target_state(target("a"), "stale", now=now)]}
+    app = open_page()
+    assert app.title[0].value == "Nothing can be judged now"
+    assert not app.info

@@ -60,6 +60,8 @@ def body() -> None:
         nothing_yet()
         return
     st.markdown(f"{sentences.others(view.targets)}.")
+    if told := sentences.judged_from(view.targets, live.now()):
+        st.info(told, icon=":material/pending:")
     live.freshness(view.newest)
     live.unheard(view.silent)
     incidents(view.incidents)
