@@ -115,7 +115,7 @@ def test_hostile_names_run_nothing(api: FakeApi, url: str, watch: Watch) -> None
 
 
 def test_a_narrow_window_cuts_no_word(api: FakeApi, url: str, watch: Watch) -> None:
-    """At 1000 px labels, links and titles are whole, and the fleet's weights are on the screen."""
+    """At 1000 px labels, links and titles are whole."""
     api.answers |= world()
     browser = watch.page
     browser.set_viewport_size({"width": 1000, "height": 900})

@@ -133,7 +133,7 @@ class Watcher:
         return self._decide(incident_id, "resolved", by, reason, verdict)
 
     def accept(self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None) -> Document | None:
-        """What changed is the new normal; a new baseline is collected from now on."""
+        """What changed is the new normal; a new baseline is collected from the change on."""
         return self._decide(incident_id, "accepted", by, reason, verdict)
 
     def judge(self, incident_id: str, by: str, reason: str, verdict: Verdict) -> Document | None:
