@@ -20,8 +20,8 @@ LABELS_PX = 44
 
 
 def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows as they stand in the chart."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+    """Rows as they stand in the chart; as a tuple, for Altair copies lists with every layer that a chart gets."""
+    return alt.InlineData(values=tuple(dict(row) for row in rows))
 
 
 def moment(at: float) -> alt.ExprRef:

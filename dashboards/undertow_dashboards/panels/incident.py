@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from undertow_dashboards import charts, live, sentences, words
+from undertow_dashboards import charts, draw, live, sentences, words
 from undertow_dashboards.shapes import Delivery, Example, Incident, Trail
 
 STATUSES = {
@@ -69,7 +69,7 @@ def effects(incident: Incident) -> None:
         chart = charts.effects_chart(incident.signals, name)
         if chart is not None:
             told = "; ".join(sentences.what_changed(m) for m in incident.signals if m.effect and m.effect.name == name)
-            st.altair_chart(chart, width="stretch", alt=f"With 95 % intervals: {told}")
+            draw.chart(chart, f"With 95 % intervals: {told}")
     for moved in incident.signals:
         if rows := sentences.strata(moved):
             with st.expander(f"Where: {words.signal(moved.signal)}", icon=":material/table:"):

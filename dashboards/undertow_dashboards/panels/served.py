@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from undertow_dashboards import charts, words
+from undertow_dashboards import charts, draw, words
 from undertow_dashboards.charts import Scene
 from undertow_dashboards.client import Client
 from undertow_dashboards.clock import Clock
@@ -31,7 +31,7 @@ def section(found: Sequence[Shares], scene: Scene, step_s: float) -> None:
         st.text(summary)
         if not any(point.shares for point in shares.points):
             continue
-        st.altair_chart(charts.shares_chart(shares, scene, 4 * step_s), width="stretch", alt=summary)
+        draw.chart(charts.shares_chart(shares, scene, 4 * step_s), summary)
         with st.expander("As a table", icon=":material/table:", type="compact"):
             st.dataframe(rows(shares, scene.clock), hide_index=True)
 

@@ -1,12 +1,13 @@
 """One signal of a target: over time with its evidence below, before against after, and the same as tables."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from undertow_dashboards import charts, outlook, sentences, words
+from undertow_dashboards import charts, draw, outlook, sentences, words
 from undertow_dashboards.charts import Scene
 from undertow_dashboards.client import ApiError, Client
 from undertow_dashboards.clock import Clock
@@ -45,17 +46,20 @@ class View:
 
 
 def load(client: Client, state: SignalState, asked: Asked) -> View:
-    """Ask the monitor for all of it; what it cannot draw is told in words alone."""
+    """Ask the monitor for all of it at once; what it cannot draw is told in words alone."""
     name, span, step_s = state.signal, asked.span, asked.step_s
     drawn = DRAWN.get(name, name)
-    named = name in NAMES
-    return View(
-        state,
-        maybe(lambda: client.series(asked.target, drawn, *span, step_s, asked.route)) if drawn not in NAMES else None,
-        maybe(lambda: client.shares(asked.target, name, *span, 4 * step_s, asked.route)) if named else None,
-        maybe(lambda: client.distribution(asked.target, name if named else drawn, asked.route)),
-        maybe(lambda: client.evidence(asked.target, name, *span)),
-    )
+    asks: dict[str, Callable[[], Any]] = {
+        "distribution": lambda: client.distribution(asked.target, name if name in NAMES else drawn, asked.route),
+        "evidence": lambda: client.evidence(asked.target, name, *span),
+    }
+    if drawn not in NAMES:
+        asks["series"] = lambda: client.series(asked.target, drawn, *span, step_s, asked.route)
+    if name in NAMES:
+        asks["shares"] = lambda: client.shares(asked.target, name, *span, 4 * step_s, asked.route)
+    with ThreadPoolExecutor(len(asks)) as pool:
+        answers = {part: pool.submit(maybe, ask) for part, ask in asks.items()}
+    return View(state, **{part: answer.result() for part, answer in answers.items()})
 
 
 def maybe(ask: Callable[[], T]) -> T | None:
@@ -107,10 +111,10 @@ def _baseline(distribution: Distribution | None) -> tuple[float, float] | None:
 def _over_time(view: View, scene: Scene, step_s: float, summary: str) -> None:
     if view.series is not None and view.series.points:
         chart = charts.series_chart(view.series, scene, step_s=step_s)
-        st.altair_chart(chart, width="stretch", alt=f"Over time. {summary}")
+        draw.chart(chart, f"Over time. {summary}")
     if view.shares is not None and view.shares.points:
         chart = charts.shares_chart(view.shares, scene, 4 * step_s)
-        st.altair_chart(chart, width="stretch", alt=f"Names over time. {summary}")
+        draw.chart(chart, f"Names over time. {summary}")
     if not (view.series and view.series.points) and not (view.shares and view.shares.points):
         st.caption("Nothing to draw over time.")
 
@@ -123,14 +127,14 @@ def _evidence(view: View, scene: Scene, incidents: Sequence[Incident], *, of_rou
         return
     told = outlook.evidence(view.evidence, scene.clock)
     st.text(f"{told} It is that of all routes together." if of_route else told, help=outlook.MEANING)
-    st.altair_chart(charts.evidence_chart(view.evidence, scene), width="stretch", alt=told)
+    draw.chart(charts.evidence_chart(view.evidence, scene), told)
 
 
 def _compared(view: View, scene: Scene, summary: str) -> None:
     if view.distribution is None or not (view.distribution.before.n or view.distribution.after.n):
         return
     chart = charts.distribution_chart(view.distribution, scene.ink)
-    st.altair_chart(chart, width="stretch", alt=f"Baseline against now. {summary}")
+    draw.chart(chart, f"Baseline against now. {summary}")
 
 
 def _strata(signal: str, about: Sequence[Incident]) -> None:

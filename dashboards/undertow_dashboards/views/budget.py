@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from undertow_dashboards import alarms, lines, live, sentences, words
+from undertow_dashboards import alarms, draw, lines, live, sentences, words
 from undertow_dashboards.charts.alarms import budget_chart
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Budget, Incident
@@ -58,7 +58,7 @@ def against(budget: Budget) -> None:
     told = alarms.counts(budget)
     st.text(told)
     if budget.observed_days:
-        st.altair_chart(budget_chart(budget), width="stretch", alt=f"False alarms against those allowed. {told}")
+        draw.chart(budget_chart(budget), f"False alarms against those allowed. {told}")
     if bound := alarms.bound(budget):
         st.text(bound)
 

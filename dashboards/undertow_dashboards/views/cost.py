@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from undertow_dashboards import lines, live, sentences, spending, words
+from undertow_dashboards import draw, lines, live, sentences, spending, words
 from undertow_dashboards.charts import costs as charts
 from undertow_dashboards.charts.axes import PALETTE
 from undertow_dashboards.client import Client
@@ -102,7 +102,7 @@ def over_time(view: View) -> None:
     st.text(told)
     lines = [(target, points) for target, points, spend in ranked if spend.cost_usd is not None]
     chart = charts.spend_chart(lines, span=view.span, step_s=DAY_S)
-    st.altair_chart(chart, width="stretch", alt=f"US dollars a day by target. {told}")
+    draw.chart(chart, f"US dollars a day by target. {told}")
 
 
 def price(view: View) -> None:
@@ -117,7 +117,7 @@ def price(view: View) -> None:
     if len(ranked) > len(PALETTE):
         st.caption(f"Drawn are the {len(PALETTE)} targets that cost the most; all stand in the table.")
     chart = charts.per_1k_chart([(target, points) for target, points, _ in ranked], span=view.span)
-    st.altair_chart(chart, width="stretch", alt=f"US dollars per 1k tokens by target. {told}")
+    draw.chart(chart, f"US dollars per 1k tokens by target. {told}")
 
 
 def table(costs: Costs) -> None:

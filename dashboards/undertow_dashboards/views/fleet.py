@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
-from undertow_dashboards import charts, events, lines, live, sentences, standing, words
+from undertow_dashboards import charts, draw, events, lines, live, sentences, standing, words
 from undertow_dashboards.client import ApiError, Client
 from undertow_dashboards.shapes import Fleet, Incident, Notice, Series, Target, TargetState, Unheard
 from undertow_dashboards.standing import Row
@@ -130,10 +130,9 @@ def spark(incident: Incident) -> None:
     name = words.signal(series.signal)
     measure = "share of answers" if series.kind == "rate" else f"median {words.readable(series.unit)}"
     st.caption(f"{name}: {measure}, 24 hours (UTC)")
-    st.altair_chart(
+    draw.chart(
         charts.spark(series, span=span, step_s=SPARK_STEP_S, change_point=incident.change_point),
-        width="stretch",
-        alt=f"{name} over 24 hours with the change marked; the sentence beside it says the same",
+        f"{name} over 24 hours with the change marked; the sentence beside it says the same",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from undertow_dashboards import charts, live, words
+from undertow_dashboards import charts, draw, live, words
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Ingestion, Part, Readiness, Receivers
 
@@ -102,7 +102,7 @@ def throughput(ingestion: Ingestion) -> None:
     rate = "" if found.per_s is None else f", {words.number(found.per_s)} a second in the last minute"
     told = f"{words.counted(total, 'call')} ended in the time shown{rate}."
     st.text(told)
-    st.altair_chart(charts.throughput_chart(found.points), width="stretch", alt=told)
+    draw.chart(charts.throughput_chart(found.points), told)
     with st.expander("As a table", icon=":material/table:", type="compact"):
         rows = [{"from (UTC)": words.clock_time(point.at), "calls": point.n} for point in found.points]
         st.dataframe(rows, hide_index=True)
@@ -148,11 +148,7 @@ def rejects(view: View) -> None:
     st.text(
         f"{total:,} rejected, most often {words.readable(worst.reason)} ({worst.count:,}). None is dropped silently."
     )
-    st.altair_chart(
-        charts.reasons_chart(found),
-        width="stretch",
-        alt="Bars: rejected messages by reason; the table below has the numbers",
-    )
+    draw.chart(charts.reasons_chart(found), "Bars: rejected messages by reason; the table below has the numbers")
     with st.expander("As a table", icon=":material/table:", type="compact"):
         st.dataframe([{"reason": words.cell(r.reason), "messages": r.count} for r in found], hide_index=True)
     with st.expander(

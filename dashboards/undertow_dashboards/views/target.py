@@ -17,7 +17,6 @@ from undertow_dashboards.shapes import Incident, Mark, Notice, SignalState, Targ
 EVERY = "targets"
 MOST_BINS = 150
 STEPS_S = (60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
-MOST_OPEN = 2  # drawn without being asked for; each costs the monitor three answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def worst(state: TargetState) -> str:
 
 
 def signals(view: View, lane: str, scene: Scene) -> list[str]:
-    """The signals of a lane, what moved drawn and the others folded; returns the routes of what is drawn."""
+    """The signals of a lane, the first that moved drawn and the others folded; returns the routes of what is drawn."""
     everything = ordered(view.state)
     elsewhere = [words.signal(one.signal) for one in everything if one.state == "alert" and lane_of(one) != lane]
     if elsewhere:
@@ -158,17 +157,13 @@ def signals(view: View, lane: str, scene: Scene) -> list[str]:
     if not found:
         st.text(f"No signal about {controls.LANES[lane]} is watched: the gateway's log has no values, or too few yet.")
         return []
-    drawn = [one for one in found if one.state == "alert"][:MOST_OPEN] or found[:1]
-    routes: list[str] = []
-    for one in drawn:
-        word = words.STATES.get(one.state, words.UNKNOWN)
-        st.header(f"{words.signal(one.signal).capitalize()} {word.badge}", anchor=False, help=word.meaning)
-        routes += details(view, one, scene)
-        if one is drawn[0]:
-            beside(view, scene, one)
-    for one in found:
-        if one not in drawn:
-            routes += folded(view, one, scene)
+    first, *others = found  # one alone is drawn unasked: what is chosen above is answered in half a second
+    word = words.STATES.get(first.state, words.UNKNOWN)
+    st.header(f"{words.signal(first.signal).capitalize()} {word.badge}", anchor=False, help=word.meaning)
+    routes = details(view, first, scene)
+    beside(view, scene, first)
+    for one in others:
+        routes += folded(view, one, scene)
     return routes
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from undertow_dashboards import charts, decisions, live, who, words
+from undertow_dashboards import charts, decisions, draw, live, who, words
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Feed, Incident, Override, Receivers, Silence, Weight, WeightChange
 
@@ -152,7 +152,7 @@ def audit(changes: Sequence[WeightChange]) -> None:
     st.text(told)
     start = min(change.at for change in changes)
     start -= max(3600.0, (live.now() - start) / 20)
-    st.altair_chart(charts.weights_chart(changes, start, max(live.now(), last.at)), width="stretch", alt=told)
+    draw.chart(charts.weights_chart(changes, start, max(live.now(), last.at)), told)
     rows = [
         {
             "when (UTC)": words.clock_time(change.at),
