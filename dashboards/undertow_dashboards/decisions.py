@@ -7,7 +7,7 @@ import streamlit as st
 
 from undertow_dashboards import live, who, words
 from undertow_dashboards.client import ApiError, Client, Decision, Verdict
-from undertow_dashboards.shapes import Incident, Target
+from undertow_dashboards.shapes import Feed, Incident, Target
 
 MAX_REASON, MAX_MATCHER = 500, 256
 TWICE_S = 10.0
@@ -44,7 +44,7 @@ def about(incident: Incident, siblings: Sequence[Incident] = ()) -> None:
         _silence(incident)
     with weight:
         for where in incident.targets[:1]:
-            override(where)
+            override(where, live.feed())
 
 
 def _decide(incident: Incident, siblings: Sequence[Incident]) -> None:
@@ -126,10 +126,9 @@ def _silence(incident: Incident) -> None:
         )
 
 
-def override(where: Target) -> None:
-    """Set a target's weight until a time, whatever the policy says."""
+def override(where: Target, feed: Feed | None) -> None:
+    """Set a target's weight until a time, whatever the policy says; `feed` is what is served now."""
     place = words.target(where)
-    feed = live.feed()
     with st.form(f"override {place}", border=False):
         if feed is not None and feed.mode == "advisory":
             st.caption("The mode is advisory: it is written into the feed, and no gateway follows it.")

@@ -79,7 +79,7 @@ def entry(weight: Weight, view: View) -> None:
             if weight.target in incident.targets:
                 live.incident_link(incident, "The incident", ":material/arrow_forward:")
         with st.popover("Change it", icon=":material/tune:"):
-            decisions.override(weight.target)
+            decisions.override(weight.target, view.feed)
 
 
 def as_row(weight: Weight) -> dict[str, object]:
