@@ -49,15 +49,20 @@ def _empty() -> Counter[str]:
     return Counter.__new__(Counter)  # Counter() takes a quarter of a microsecond, four times a message
 
 
+REPAIRED = "repaired"
+"""A column of runs that is no field of a span."""
+
+
 @dataclass(slots=True)
 class Decoded:
     """What one message became, or a run of messages of one partition. `format` is the decoder that took it.
 
     The spans of a run are not in `spans` but in `columns`, a table of `undertow.columns.of_values`, where each has the
-    offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived fields,
-    which its rows tell too; so it may be cut between any two messages.
-    `skipped` counts valid things that are not LLM calls, by reason; `coerced` and `derived` count repaired and inferred
-    values by field; `unknown` counts unread keys by name.
+    offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived and repaired
+    fields, which its rows tell too; so it may be cut between any two messages.
+    `skipped` counts valid things that are not LLM calls, by reason; by field, `coerced` counts values of another type,
+    `derived` inferred ones, and `repaired` those that could not be used and were cut, hashed or made unknown; `unknown`
+    counts unread keys by name.
     """
 
     format: str = "unknown"
@@ -66,6 +71,7 @@ class Decoded:
     skipped: Counter[str] = field(default_factory=_empty)
     coerced: Counter[str] = field(default_factory=_empty)
     derived: Counter[str] = field(default_factory=_empty)
+    repaired: Counter[str] = field(default_factory=_empty)
     unknown: Counter[str] = field(default_factory=_empty)
     columns: "pa.Table | None" = None
 
@@ -83,12 +89,17 @@ class Decoded:
 def run_of(name: str, columns: "pa.Table", derived: Iterable[str] = ()) -> Decoded:
     """A run in the format `name`, or a piece of one, where fields that are `derived` are so wherever they are known.
 
-    Costs, which may be told too, are derived where `cost_derived` says so.
+    Costs, which may be told too, are derived where `cost_derived` says so; the column REPAIRED names the field that was
+    made unknown in a row.
     """
     counts = {field: columns.num_rows - columns[field].null_count for field in derived}
     if "cost_derived" in columns.column_names:
         counts["cost_usd"] = sum(filter(None, columns["cost_derived"].to_pylist()))
-    return Decoded(name, columns=columns, derived=Counter({field: count for field, count in counts.items() if count}))
+    run = Decoded(name, columns=columns, derived=Counter({field: count for field, count in counts.items() if count}))
+    if REPAIRED in columns.column_names:
+        for found in columns[REPAIRED].drop_null().value_counts().to_pylist():
+            run.repaired[found["values"]] += found["counts"]
+    return run
 
 
 class Part(NamedTuple):

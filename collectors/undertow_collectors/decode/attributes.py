@@ -4,6 +4,7 @@ OTel GenAI: open-telemetry/semantic-conventions-genai (Development) and the depr
 1.27 to 1.36; `llm.*` of OpenInference and OpenLLMetry (Traceloop); what LiteLLM, OpenLIT, Langfuse and vLLM put beside.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from undertow.span import FIELDS
@@ -68,6 +69,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "ai.usage.inputTokens",
         "ai.usage.promptTokens",
         "ai.usage.tokens",
+        "gen_ai.response.input_tokens",
     ),
     "output_tokens": (
         "gen_ai.usage.output_tokens",
@@ -76,12 +78,14 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.usage.completion_tokens",
         "ai.usage.outputTokens",
         "ai.usage.completionTokens",
+        "gen_ai.response.output_tokens",
     ),
     "cached_input_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "llm.token_count.prompt_details.cache_read",
         "ai.usage.cachedInputTokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
@@ -90,6 +94,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
         "ai.usage.reasoningTokens",
+        "ai.usage.outputTokenDetails.reasoningTokens",
     ),
     "max_tokens": ("gen_ai.request.max_tokens", "llm.request.max_tokens"),
     "temperature": ("gen_ai.request.temperature", "llm.request.temperature", "llm.temperature"),
@@ -160,6 +165,15 @@ CLUES: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+    ),
+    "total": (
+        "gen_ai.usage.total_tokens",
+        "llm.token_count.total",
+        "llm.usage.total_tokens",
+        "ai.usage.totalTokens",
     ),
     "response": ("output.value", "langfuse.observation.output", "gen_ai.completion_json"),
 }
@@ -196,6 +210,8 @@ class Slot(NamedTuple):
     rank: int
 
 
+_NO_DIALECT: Mapping[str, Slot] = {}
+
 PLAN: dict[str, Slot] = {
     **{a: Slot("." + name, rank) for name, found in CLUES.items() for rank, a in enumerate(found, 1)},
     **{a: Slot(field, rank) for field, found in FIELD_ATTRIBUTES.items() for rank, a in enumerate(found, 1)},
@@ -204,6 +220,13 @@ PLAN: dict[str, Slot] = {
     },
 }
 """Every attribute that is read; `undertow.<field>` sets a field of the span directly, before all others."""
+
+
+COUNTED = {"input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"}
+"""Fields of which a library may write zero under one name and the number under another."""
+
+_NOUGHT = 1000
+"""What a rank loses by a zero, so that any number comes first."""
 
 
 class Reading(NamedTuple):
@@ -220,14 +243,17 @@ class Reading(NamedTuple):
     labels: dict[str, Any]
 
 
-def read(record: Record, keep: frozenset[str]) -> Reading:
-    """The attributes of a span that mean something here, by slot."""
+def read(record: Record, keep: frozenset[str], dialect: Mapping[str, Slot] = _NO_DIALECT) -> Reading:
+    """Return the attributes of a span that mean something, by slot.
+
+    A `dialect` is what attributes mean to one instrumentation, before what they mean to all.
+    """
     found: dict[str, tuple[int, str]] = {}
     values: dict[str, Any] = {}
     answer: list[str] = []
     unread: list[str] = []
     for attribute in record.attributes:
-        slot = PLAN.get(attribute)
+        slot = dialect.get(attribute) or PLAN.get(attribute)
         if slot is None:
             if attribute.startswith(ANSWERS):
                 answer.append(attribute)
@@ -237,7 +263,9 @@ def read(record: Record, keep: frozenset[str]) -> Reading:
         name, rank = slot
         if name not in found or rank < found[name][0]:
             value = record.read(record.attributes[attribute])
-            if says(value):
+            if name in COUNTED and value in (0, "0"):
+                rank += _NOUGHT
+            if says(value) and (name not in found or rank < found[name][0]):
                 values[name] = value
                 found[name] = (rank, attribute)
     return Reading(

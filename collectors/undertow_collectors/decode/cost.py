@@ -14,7 +14,7 @@ import msgspec
 
 from undertow.batch import Decoded
 from undertow.span import Span
-from undertow_collectors.decode.names import GENERATING, without_provider
+from undertow_collectors.decode.names import generates, without_provider
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -107,7 +107,7 @@ def of(span: Span | Call) -> float | None:
         return None
     if operation == "embeddings":
         output = 0
-    elif output is None or operation not in GENERATING:
+    elif output is None or not generates(operation):
         return None
     key = (span.provider, span.response_model, span.sent_model, span.model)
     since, rate = _rates.get(key, _NEVER)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from undertow.batch import Decoded
-from undertow.span import FinishReason, Span, build
-from undertow_collectors.decode import answer, content, names, observations, openinference
+from undertow.span import FinishReason, Span
+from undertow_collectors.decode import answer, content, names, observations, openinference, settle
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
@@ -57,13 +57,13 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     _outcome(fields, record, values)
     if "sent_model" in values or ".call_id" in values or source.scope == "litellm":
         _litellm(fields, values, decoded)
-    if fields.get("status") in (None, "ok") and fields["operation"] in names.GENERATING:
+    if fields.get("status") in (None, "ok") and names.generates(fields["operation"]):
         answer.add(fields, content.features(record, reading), decoded.derived)
     if source.scope.startswith(_OPENLIT):
         _openlit(fields, values)
-    _usage(fields)
+    _usage(fields, values, decoded)
     add_labels(fields, reading.labels, context.keep_labels)
-    built = build(fields)
+    built = settle.build(fields, decoded.repaired)
     if context.sources is not None:
         _explain(built, reading, context)
     count_unknown(decoded.unknown, (name for name in reading.unread if name not in context.keep_labels))
@@ -159,7 +159,7 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
     elif record.failed or kind or values.get(".level") == "ERROR":
         fields.setdefault("status", "error")
         fields.setdefault("error_class", names.error_class(kind or record.message[:100], code or text(status)))
-    answered = fields.get("response_id") or (not record.failed and fields["operation"] not in names.GENERATING)
+    answered = fields.get("response_id") or not (record.failed or names.generates(fields["operation"]))
     if ".logfire" in values and not answered:
         fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
     if (reason := finish_reason(values.get(".finish_reasons"))) is not None:
@@ -219,7 +219,8 @@ def _openlit(fields: dict[str, Any], values: dict[str, Any]) -> None:
         fields["input_tokens"] += (fields.get("cached_input_tokens") or 0) + (count(values.get(".cache_write")) or 0)
 
 
-def _usage(fields: dict[str, Any]) -> None:
-    if fields["operation"] not in names.GENERATING:
+def _usage(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> None:
+    settle.tokens(fields, decoded.derived, count(values.get(".total")), count(values.get(".cache_write")))
+    if not names.generates(fields["operation"]):
         fields["output_tokens"] = fields["reasoning_tokens"] = None
     forget_zeros(fields)

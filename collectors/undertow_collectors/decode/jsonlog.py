@@ -8,8 +8,9 @@ from typing import Any, get_args
 import msgspec
 
 from undertow.batch import Decoded, Reject
-from undertow.span import ErrorClass, Rejected, Span, build
-from undertow_collectors.decode import answer, names, strictjson
+from undertow.span import ErrorClass, Rejected, Span
+from undertow_collectors.decode import answer, names, settle, strictjson
+from undertow_collectors.decode.attributes import COUNTED
 from undertow_collectors.decode.coerce import mapping, put
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.fieldmap import FieldMap
@@ -122,18 +123,19 @@ def complete(fields: dict[str, Any], index: int, context: Context, decoded: Deco
         _response(fields, response, context, decoded)
     _identity(fields, context, decoded)
     _outcome(fields, context)
-    if (response or text) and fields["status"] == "ok" and fields["operation"] in names.GENERATING:
+    if (response or text) and fields["status"] == "ok" and names.generates(fields["operation"]):
         found = answer.features(response, request) if response else answer.of_text(text, request)
         _answer(fields, found, context, decoded)
     context.identify(fields, index, decoded.derived)
     if fields.get("started_at") is None:
         raise Rejected("missing_started_at", "neither in the record nor from Kafka, whose clock files do not have")
-    if fields["operation"] not in names.GENERATING:
+    settle.tokens(fields, decoded.derived)
+    if not names.generates(fields["operation"]):
         fields["output_tokens"] = fields["reasoning_tokens"] = None
     if fields.get("stream") is False:
         fields.pop("ttft_s", None)
     forget_zeros(fields)
-    return build(fields)
+    return settle.build(fields, decoded.repaired)
 
 
 def _record(document: bytes | msgspec.Raw) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def _request(fields: dict[str, Any], request: dict[str, Any], context: Context, 
 
 def _response(fields: dict[str, Any], response: dict[str, Any], context: Context, decoded: Decoded) -> None:
     for name, value in (answer.identity(response) | answer.usage(response)).items():
-        if fields.get(name) is None:
+        if fields.get(name) is None or (name in COUNTED and not fields[name]):
             put(fields, name, value, decoded.coerced)
             context.note(name, "response_body")
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from undertow.batch import Decoded, Reject
-from undertow.span import Rejected, Span, build
-from undertow_collectors.decode import answer, names, strictjson
+from undertow.span import Rejected, Span
+from undertow_collectors.decode import answer, names, settle, strictjson
 from undertow_collectors.decode.coerce import BY_FIELD, count, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.paths import note_paths
@@ -114,7 +114,7 @@ def _span(payload: Payload, index: int, context: Context, decoded: Decoded) -> S
         _told(fields, mapping(payload.undertow), decoded)
     sent(fields, requester, decoded)
     add_labels(fields, requester, context.keep_labels)
-    return build(fields)
+    return settle.build(fields, decoded.repaired)
 
 
 def identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
@@ -166,15 +166,19 @@ def request(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
 
 
 def _usage(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
-    usage = mapping(mapping(payload.metadata).get("usage_object"))
+    """Tokens by the payload, whose parts stand in the usage that LiteLLM put together, or in the provider's own."""
+    response = payload.response if isinstance(payload.response, dict) else {}
+    usages = (mapping(mapping(payload.metadata).get("usage_object")), mapping(response.get("usage")))
+    told = [answer.usage({"usage": usage}) for usage in usages]
     put(fields, "input_tokens", payload.prompt_tokens, decoded.coerced)
+    put(fields, "output_tokens", payload.completion_tokens, decoded.coerced)
     put(fields, "cost_usd", payload.response_cost, decoded.coerced)
-    details = mapping(usage.get("prompt_tokens_details"))
-    put(fields, "cached_input_tokens", details.get("cached_tokens"), decoded.coerced)
-    if fields["operation"] in names.GENERATING:
-        put(fields, "output_tokens", payload.completion_tokens, decoded.coerced)
-        details = mapping(usage.get("completion_tokens_details"))
-        put(fields, "reasoning_tokens", details.get("reasoning_tokens"), decoded.coerced)
+    for name in ("cached_input_tokens", "reasoning_tokens"):
+        found = [one[name] for one in told if name in one]
+        put(fields, name, next(filter(None, found), found[0] if found else None), decoded.coerced)
+    settle.tokens(fields, decoded.derived)
+    if not names.generates(fields["operation"]):
+        fields["output_tokens"] = fields["reasoning_tokens"] = None
 
 
 def outcome(fields: dict[str, Any], payload: Payload) -> None:
@@ -196,7 +200,7 @@ def _answered(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> Non
     put(fields, "system_fingerprint", response.get("system_fingerprint"), decoded.coerced)
     if response.get("model") != fields.get("model"):
         put(fields, "response_model", response.get("model"), decoded.coerced)
-    if fields["status"] == "ok" and fields["operation"] in names.GENERATING:
+    if fields["status"] == "ok" and names.generates(fields["operation"]):
         found = answer.features(response, mapping(payload.model_parameters))
         decoded.derived.update(found.keys() - {"finish_reason"})
         fields.update(found)

@@ -7,7 +7,7 @@ only what is new in each call is read, over many messages. All else goes the slo
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import repeat, takewhile
@@ -19,7 +19,7 @@ from undertow.batch import Decoded, Message, Part
 from undertow.span import Span
 from undertow_collectors.decode import answer, layout, litellm, litellm_shapes, names, refusals, screen
 from undertow_collectors.decode.context import CALLER_FIELDS, add_labels
-from undertow_collectors.decode.parts import part_of
+from undertow_collectors.decode.parts import parts_of
 from undertow_collectors.decode.reach import OddError, Reach
 from undertow_collectors.decode.wanted import wanted
 
@@ -34,9 +34,8 @@ _COMMON = (
     *("operation", "max_tokens", "temperature", "stream", "prompt_name", "status", "labels", "http_status"),
     *(name for name in CALLER_FIELDS if name not in _DERIVED),
 )
-_NO_HIDDEN, _NO_HEADERS, _NO_USAGE = litellm_shapes.Hidden(), litellm_shapes.Headers(), litellm_shapes.Usage()
+_NO_HIDDEN, _NO_HEADERS = litellm_shapes.Hidden(), litellm_shapes.Headers()
 _NO_RESPONSE = litellm_shapes.Stub()
-_NO_PROMPT, _NO_COMPLETION = litellm_shapes.PromptDetails(), litellm_shapes.CompletionDetails()
 
 Values = dict[str, Sequence[Any]]
 Columns = dict[str, tuple[Any, ...]]
@@ -47,7 +46,7 @@ _reach = Reach()
 def take(messages: Sequence[Message], keep_labels: frozenset[str]) -> list[Part]:
     """The run at the beginning of `messages` that holds nothing but ordinary answers."""
     found = _opened(messages[: _reach.size])
-    return _reach.attempt(found, lambda some: [_read(messages[: len(some)], some, keep_labels)])
+    return _reach.attempt(found, lambda some: _read(messages[: len(some)], some, keep_labels))
 
 
 class Layout(NamedTuple):
@@ -141,7 +140,7 @@ def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
     litellm.sent(fields, requester or {}, decoded)
     add_labels(fields, requester or {}, keep_labels)
     odd = decoded.coerced or decoded.derived or fields["status"] != "ok" or not provider
-    if odd or fields["operation"] not in names.GENERATING or not fields.keys().isdisjoint(_DERIVED):
+    if odd or not names.generates(fields["operation"]) or not fields.keys().isdisjoint(_DERIVED):
         raise OddError
     try:
         values = tuple(msgspec.convert(fields.get(name), _HINTS[name]) for name in _COMMON)
@@ -151,7 +150,7 @@ def _common(key: tuple[Any, ...], keep_labels: frozenset[str]) -> Common:
     return Common(values, parameters if asks else {}, asks)
 
 
-def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], keep_labels: frozenset[str]) -> Part:
+def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], keep_labels: frozenset[str]) -> list[Part]:
     own = _columns(calls)
     metadata = _columns(own["metadata"])
     common: list[Common] = []
@@ -173,7 +172,7 @@ def _read(messages: Sequence[Message], calls: Sequence[litellm_shapes.Call], kee
     else:
         values |= _answered([response.choices[0] for response in responses], common)
     known = {name: found for name, found in values.items() if found[0] is not None or found.count(None) < len(found)}
-    return part_of(messages, "litellm", known, derived=known.keys() & _DERIVED)
+    return parts_of(messages, "litellm", known, derived=known.keys() & _DERIVED)
 
 
 def _told(told: Sequence[litellm_shapes.Told], values: Values) -> Values:
@@ -232,7 +231,8 @@ def _timed(own: Columns, streams: Sequence[Any]) -> Values:
 
 
 def _used(own: Columns, metadata: Columns) -> Values:
-    usages = [usage or _NO_USAGE for usage in metadata["usage_object"]]
+    usages = metadata["usage_object"]
+    answers = [getattr(response, "usage", None) for response in own["response"]]
     costs = own["response_cost"]
     if int in map(type, costs):
         raise OddError(list(map(type, costs)).index(int))
@@ -241,10 +241,28 @@ def _used(own: Columns, metadata: Columns) -> Values:
     return {
         "input_tokens": own["prompt_tokens"],
         "output_tokens": own["completion_tokens"],
-        "cached_input_tokens": [(usage.prompt_tokens_details or _NO_PROMPT).cached_tokens for usage in usages],
-        "reasoning_tokens": [(usage.completion_tokens_details or _NO_COMPLETION).reasoning_tokens for usage in usages],
+        "cached_input_tokens": _either(map(_cached, usages), map(_cached, answers)),
+        "reasoning_tokens": _either(map(_reasoning, usages), map(_reasoning, answers)),
         "cost_usd": [cost or None for cost in costs],
     }
+
+
+def _cached(usage: litellm_shapes.Usage | None) -> int | None:
+    if usage is None:
+        return None
+    details, beside = usage.prompt_tokens_details, usage.cache_read_input_tokens
+    found = None if details is None else details.cached_tokens
+    return found or (found if beside is None else beside or found or beside)
+
+
+def _reasoning(usage: litellm_shapes.Usage | None) -> int | None:
+    details = None if usage is None else usage.completion_tokens_details
+    return None if details is None else details.reasoning_tokens
+
+
+def _either(first: Iterable[int | None], second: Iterable[int | None]) -> list[int | None]:
+    """The first count of two unless the second says more than nothing or zero."""
+    return [one or (one if other is None else other) for one, other in zip(first, second, strict=True)]
 
 
 def _answered(choices: Sequence[litellm_shapes.Choice], common: Sequence[Common]) -> Values:

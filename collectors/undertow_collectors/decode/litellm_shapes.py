@@ -41,10 +41,17 @@ class CompletionDetails(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False):
-    """`metadata.usage_object`."""
+    """`metadata.usage_object`, and `usage` of the response."""
 
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    cache_read_input_tokens: Count | None = None
+    prompt_cache_hit_tokens: None = None
+    input_tokens_details: None = None
+    output_tokens_details: None = None
+    cachedContentTokenCount: None = None  # noqa: N815  Gemini's spelling
+    thoughtsTokenCount: None = None  # noqa: N815
+    cacheReadInputTokens: None = None  # noqa: N815  Bedrock's
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -92,6 +99,7 @@ class Response(msgspec.Struct, gc=False):
     id: Name | None = None
     model: Name | None = None
     system_fingerprint: Name | None = None
+    usage: Usage | None = None
 
 
 class Told(msgspec.Struct, gc=False, forbid_unknown_fields=True):

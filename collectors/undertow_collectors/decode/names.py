@@ -1,5 +1,8 @@
 """One vocabulary for what gateways call by many names: providers, operations, finish reasons, errors."""
 
+import re
+from functools import lru_cache
+
 from undertow.span import ErrorClass, FinishReason, Status
 
 PROVIDERS = {
@@ -73,7 +76,12 @@ OPERATIONS = {
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
-GENERATING = {"chat", "text_completion", "generate_content", "responses"}
+NOT_GENERATING = {"embeddings", "rerank", "moderation", "image_generation", "transcription", "speech"}
+"""Operations that answer with no text of a model; an operation that nobody here knows is taken for one that does."""
+
+_FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses", "responses": "responses"}
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+"""The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
 
 OTHER_OPERATIONS = {
     "invoke_agent": "agent",
@@ -184,8 +192,27 @@ def without_provider(model: str, provider_name: str) -> str:
 
 
 def operation(name: str) -> str | None:
-    """The operation behind a name or a LiteLLM call type, None where it is not known to be an LLM call."""
-    return OPERATIONS.get(name) or (OPERATIONS.get(name[1:]) if name.startswith("a") else None)
+    """Return the operation behind a name or a LiteLLM call type, None where the name is not among the known ones.
+
+    Names are compared by their words: `chat.streaming_completions` is Semantic Kernel's `chat`.
+    """
+    known = OPERATIONS.get(name) or (OPERATIONS.get(name[1:]) if name.startswith("a") else None)
+    return known or _by_first_word(name)
+
+
+@lru_cache(1024)
+def _by_first_word(name: str) -> str | None:
+    words = _WORDS.findall(name)
+    whole = "_".join(words).lower()
+    if whole in OPERATIONS:
+        return OPERATIONS[whole]
+    first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
+    return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
+
+
+def generates(operation: str) -> bool:
+    """Return whether an operation answers with tokens of a model; one that nobody here knows may."""
+    return operation not in NOT_GENERATING
 
 
 def finish_reason(name: str) -> FinishReason:

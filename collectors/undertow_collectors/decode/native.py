@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from undertow.batch import Decoded, Reject
-from undertow.span import FIELDS, Rejected, Span, build
-from undertow_collectors.decode import strictjson
+from undertow.span import FIELDS, Rejected, Span
+from undertow_collectors.decode import settle, strictjson
 from undertow_collectors.decode.context import Context, add_labels, count_unknown
 
 _one = msgspec.json.Decoder(Span).decode
@@ -28,13 +28,28 @@ def decode(value: bytes, context: Context) -> Decoded:
     return _one_by_one(value, context) if spans is None else Decoded("native", spans)
 
 
-def exact(value: bytes) -> list[Span] | None:
-    """The spans of a message that is native without a mistake, else None."""
+def exact(value: bytes, *, contradictions: bool = False) -> list[Span] | None:
+    """Return the spans of a message that is native without a mistake, else None.
+
+    Spans whose values contradict each other are among them only where the caller settles `contradictions`.
+    """
     try:
         spans = _many(value) if value[:1] == b"[" else [_one(value)]
     except (ValueError, RecursionError):
         return None
-    return spans if 0 < len(spans) <= strictjson.MAX_ITEMS else None
+    if not 0 < len(spans) <= strictjson.MAX_ITEMS:
+        return None
+    return spans if contradictions or not any(map(_contradicts_itself, spans)) else None
+
+
+def _contradicts_itself(span: Span) -> bool:
+    """Whether `settle` has something to say."""
+    first, cached, reasoning = span.ttft_s, span.cached_input_tokens, span.reasoning_tokens
+    return (
+        (first is not None and span.duration_s is not None and first > span.duration_s + settle.TOLERANCE_S)
+        or bool(cached and span.input_tokens and cached > span.input_tokens)
+        or bool(reasoning and span.output_tokens and reasoning > span.output_tokens)
+    )
 
 
 def _one_by_one(value: bytes, context: Context) -> Decoded:
@@ -58,7 +73,8 @@ def _span(document: bytes | msgspec.Raw, context: Context, decoded: Decoded) -> 
     _repair(fields, decoded)
     unread = {name: value for name, value in found.items() if name not in _NAMES}
     add_labels(fields, unread, context.keep_labels)
-    span = build(fields)
+    settle.tokens(fields, decoded.derived)
+    span = settle.build(fields, decoded.repaired)
     count_unknown(decoded.unknown, unread.keys() - context.keep_labels)
     if context.sources is not None:
         for name, value in fields.items():

@@ -6,9 +6,11 @@ What it refuses teaches it, as long as `native.exact` takes it. Only `cost_deriv
 that it always means that the cost was derived here.
 """
 
+from bisect import bisect_right
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple, get_type_hints
 
 import msgspec
@@ -17,7 +19,7 @@ from undertow.batch import Message, Part
 from undertow.span import Span
 from undertow_collectors.decode import reach
 from undertow_collectors.decode.native import exact
-from undertow_collectors.decode.parts import part_of
+from undertow_collectors.decode.parts import parts_of
 from undertow_collectors.decode.strictjson import MAX_ITEMS
 
 MOST = 1_000
@@ -91,7 +93,23 @@ def take(messages: Sequence[Message], _: frozenset[str]) -> list[Part]:
     if len(spans) < reach.LEAST:
         return []
     values = dict(zip(shape.fields, zip(*map(msgspec.structs.astuple, spans), strict=True), strict=True))
-    return [part_of(messages[: len(counts or spans)], "native", values, counts)]
+    try:
+        return parts_of(messages[: len(counts or spans)], "native", values, counts)
+    except reach.OddError as odd:
+        return _before(odd.row or 0, messages, values, counts)
+
+
+def _before(
+    row: int, messages: Sequence[Message], values: Mapping[str, Sequence[Any]], counts: Sequence[int] | None
+) -> list[Part]:
+    """The run of the messages before that of an odd row; none where they are too few."""
+    ends = list(accumulate(counts)) if counts else range(1, row + 1)
+    whole = bisect_right(ends, row)
+    size = ends[whole - 1] if whole else 0
+    if size < reach.LEAST:
+        return []
+    some = {name: column[:size] for name, column in values.items()}
+    return parts_of(messages[:whole], "native", some, counts[:whole] if counts else None)
 
 
 def _read(shape: Shape, bodies: Sequence[bytes]) -> tuple[list[Any], list[int] | None]:
@@ -120,7 +138,7 @@ def _learned(shape: Shape, bodies: Iterable[bytes]) -> Mapping[str, Words]:
     fields: dict[str, Words] = {}
     words = dict(shape.fields)
     for body in bodies:
-        spans = exact(body)
+        spans = exact(body, contradictions=True)
         if spans is None or not _FIELDS.keys() >= set(_keys(body)):
             break
         fields |= dict.fromkeys([*_keys(body), *_ALWAYS])

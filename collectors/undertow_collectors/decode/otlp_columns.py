@@ -20,7 +20,7 @@ from undertow_collectors.decode.otlp import source_of
 from undertow_collectors.decode.otlp_cells import MixedError
 from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
 from undertow_collectors.decode.otlp_schema import DecodeError, RawTracesData
-from undertow_collectors.decode.parts import part_of, parts_of
+from undertow_collectors.decode.parts import parts_of
 from undertow_collectors.decode.reach import OddError, Reach
 from undertow_collectors.decode.strictjson import looks_like_json
 
@@ -140,9 +140,7 @@ def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: froz
     values["gateway"] = list(chain.from_iterable(spans.gateways for spans in found))
     labels = list(chain.from_iterable(spans.labels for spans in found))
     values |= {"status": ["ok"] * len(labels)} | ({"labels": labels} if any(labels) else {})
-    whole = part_of(messages, "otlp", values, sizes)
-    told = counts.by_message()
-    return parts_of(whole, messages, sizes, told) if told else [whole]
+    return parts_of(messages, "otlp", values, sizes, told=counts.by_message())
 
 
 def _is_told(status: Sequence[bytes]) -> bool:

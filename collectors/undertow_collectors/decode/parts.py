@@ -5,42 +5,88 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from undertow.batch import Decoded, Message, Part, run_of
+from undertow.batch import REPAIRED, Decoded, Message, Part, run_of
 from undertow.columns import Integers, Place, of_values
-from undertow_collectors.decode import cost
+from undertow_collectors.decode import cost, settle
+from undertow_collectors.decode.reach import OddError
 
 _DEFAULTS = {"operation": "chat", "status": "ok"}
+_WHOLES = (
+    ("cached_input_tokens", "input_tokens"),
+    ("reasoning_tokens", "output_tokens"),
+)
+"""Fields that count a part of another one."""
 
 
-def part_of(
+def parts_of(
     messages: Sequence[Message],
     name: str,
     values: Mapping[str, Sequence[Any]],
     counts: Sequence[int] | None = None,
     derived: Iterable[str] = (),
-) -> Part:
-    """What `messages` of one partition became in the format `name`: checked values by field, in order.
+    told: Sequence[Decoded] = (),
+) -> list[Part]:
+    """Return what `messages` of one partition became in the format `name`: checked values by field, in order.
 
     `counts` says how many spans each message has; without it each has one. Fields that are `derived` are counted.
+    `told` is what each message counts besides, where any does; each is then a part of its own. Raises OddError for a
+    span whose values contradict each other in a way that is left to the slow way.
     """
     first, last = messages[0].origin, messages[-1].origin
     table = of_values(_priced(values), Place(first.topic, first.partition, name), *_places(messages, counts))
-    return Part(first, run_of(name, table, derived), last.offset + 1)
+    _refuse_contradictions(table)
+    table = _settle_times(table)
+    if not told:
+        return [Part(first, run_of(name, table, derived), last.offset + 1)]
+    return _cut(messages, name, table, counts or [1] * len(messages), told)
 
 
-def parts_of(part: Part, messages: Sequence[Message], sizes: Sequence[int], counts: Sequence[Decoded]) -> list[Part]:
-    """A part of several messages as one for each of them, with what each counts besides."""
+def _cut(
+    messages: Sequence[Message], name: str, table: pa.Table, sizes: Sequence[int], told: Sequence[Decoded]
+) -> list[Part]:
+    """A part for each message, with what it counts."""
     parts: list[Part] = []
-    table, at = part.decoded.columns, 0
-    assert table is not None  # noqa: S101
-    for message, size, counted in zip(messages, sizes, counts, strict=True):
-        run = run_of(part.decoded.format, table.slice(at, size))
+    at = 0
+    for message, size, counted in zip(messages, sizes, told, strict=True):
+        run = run_of(name, table.slice(at, size))
         run.coerced, run.unknown = counted.coerced, counted.unknown
         run.derived += counted.derived
         parts.append(Part(message.origin, run, message.origin.offset + 1))
         at += size
     return parts
+
+
+def _settle_times(table: pa.Table) -> pa.Table:
+    """The table after `settle.times` of each row; REPAIRED names the fields that became unknown, if any did."""
+    if not {"ttft_s", "duration_s"}.issubset(table.column_names):
+        return table
+    first, whole = (table[name].combine_chunks() for name in ("ttft_s", "duration_s"))
+    odd = pc.fill_null(pc.greater(first, pc.add(whole, settle.TOLERANCE_S)), False)
+    if not odd.true_count:
+        return table
+    slow = pc.fill_null(pc.greater_equal(first, settle.MILLISECONDS), False)
+    repaired = pc.if_else(odd, pc.if_else(slow, "ttft_s", "duration_s"), None)
+    for name, column in (("ttft_s", first), ("duration_s", whole)):
+        kept = pc.if_else(pc.fill_null(pc.equal(repaired, name), False), None, column)
+        table = table.set_column(table.column_names.index(name), name, kept)
+    ended_at = pc.add(table["started_at"], pc.fill_null(table["duration_s"], 0.0))
+    table = table.set_column(table.column_names.index("ended_at"), "ended_at", ended_at)
+    return table.append_column(REPAIRED, repaired)
+
+
+def _refuse_contradictions(table: pa.Table) -> None:
+    """Leave to the slow way what `settle` has to say something about; raises OddError."""
+    odd: list[int] = []
+    known = set(table.column_names)
+    for part, whole in _WHOLES:
+        if part in known and whole in known:
+            greater = pc.index(pc.greater(table[part], table[whole]), True).as_py()
+            odd += [greater] if greater >= 0 else []
+    if odd:
+        raise OddError(min(odd))
 
 
 def _priced(values: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:

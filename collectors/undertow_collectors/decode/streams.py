@@ -89,9 +89,12 @@ def _take(event: dict[str, Any], body: dict[str, Any], whole: _Text) -> None:
     elif isinstance(kind, str) and kind in _ANTHROPIC:
         _of_anthropic(kind, event, body, whole)
     else:
-        for name in ("id", "model", "system_fingerprint", "usage", "usageMetadata", "responseId", "modelVersion"):
+        for name in ("id", "model", "system_fingerprint", "responseId", "modelVersion"):
             if event.get(name):
                 body[name] = event[name]
+        for name in ("usage", "usageMetadata"):
+            if isinstance(event.get(name), dict):
+                body[name] = _later(body.get(name), event[name])
         _of_choice(_first(event.get("choices")), whole)
         _of_candidate(_first(event.get("candidates")), whole)
 
@@ -146,7 +149,7 @@ def _of_anthropic(kind: str, event: dict[str, Any], body: dict[str, Any], whole:
         whole.end(delta.get("stop_reason"))
         before, after = body.get("usage"), event.get("usage")
         if isinstance(after, dict):
-            body["usage"] = (before if isinstance(before, dict) else {}) | after
+            body["usage"] = _later(before, after)
 
 
 def _of_responses(kind: str, event: dict[str, Any], body: dict[str, Any], whole: _Text) -> None:
@@ -155,6 +158,12 @@ def _of_responses(kind: str, event: dict[str, Any], body: dict[str, Any], whole:
         ended = kind in ("response.completed", "response.incomplete")
         body |= {name: value for name, value in response.items() if ended or name != "output"}
     whole.seen = True
+
+
+def _later(before: Any, after: dict[str, Any]) -> dict[str, Any]:
+    """Usage that was told in two events: what the later one leaves out, or has as null or zero, stays as it was."""
+    known = before if isinstance(before, dict) else {}
+    return known | {name: value for name, value in after.items() if value or name not in known}
 
 
 def _first(items: Any) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Tokens and identity as a response body itself declares them, for logs that hold nothing but bodies."""
 
+from collections import Counter
 from typing import Any
 
+from undertow_collectors.decode import settle
 from undertow_collectors.decode.coerce import count
 
 _INPUT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count")
@@ -39,7 +41,7 @@ def usage(response: Any) -> dict[str, int]:
     `reasoning_tokens` of a response body; those that it does not tell are not there.
     """
     told = _told(response)
-    name = next((n for n in _INPUT if count(told.get(n)) is not None), None)
+    name = _name_of(told, _INPUT)
     reasoning = _first(told, _REASONING)
     found = {
         "input_tokens": _input(told, name) if name else None,
@@ -47,7 +49,9 @@ def usage(response: Any) -> dict[str, int]:
         "cached_input_tokens": _first(told, _CACHED),
         "reasoning_tokens": reasoning,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    known = {name: value for name, value in found.items() if value is not None}
+    settle.tokens(known, Counter(), count(told.get("total_tokens")))
+    return known
 
 
 def of_parts(details: dict[str, Any]) -> dict[str, int]:
@@ -99,7 +103,7 @@ def _input(told: dict[str, Any], name: str) -> int | None:
 
 
 def _output(told: dict[str, Any], given: int | None, reasoning: int | None) -> int | None:
-    name = next((n for n in _OUTPUT if count(told.get(n)) is not None), None)
+    name = _name_of(told, _OUTPUT)
     output = count(told[name]) if name else None
     if output is None or not reasoning:
         return reasoning if name is None and "thoughtsTokenCount" in told else output
@@ -108,11 +112,18 @@ def _output(told: dict[str, Any], given: int | None, reasoning: int | None) -> i
     return count(output + reasoning) if apart else output
 
 
+def _name_of(told: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """The name under which a count stands; a zero is one only where no other name has more."""
+    known = [name for name in names if count(told.get(name)) is not None]
+    return next((name for name in known if count(told[name])), known[0] if known else None)
+
+
 def _first(told: dict[str, Any], paths: tuple[tuple[str, ...], ...]) -> int | None:
+    """The first of the counts at `paths` that is not zero, else zero if there is one."""
+    known: int | None = None
     for path in paths:
         found: Any = told
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
-        if (value := count(found)) is not None:
-            return value
-    return None
+        known = known or (value if (value := count(found)) is not None else known)
+    return known

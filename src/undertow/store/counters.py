@@ -20,11 +20,12 @@ _KINDS: dict[str, Callable[[Decoded], Counter[str]]] = {
     "skipped": attrgetter("skipped"),
     "coerced": attrgetter("coerced"),
     "derived": attrgetter("derived"),
+    "repaired": attrgetter("repaired"),
     "unknown_keys": attrgetter("unknown"),
 }
 
 Key = tuple[str, str]
-"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `unknown_keys`, `formats`) and name."""
+"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `repaired`, `unknown_keys`, `formats`) and name."""
 
 
 class Counters:

@@ -155,6 +155,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "unknown_keys": _listed(counts, "unknown_keys", "name"),
         "coerced": _listed(counts, "coerced", "name"),
         "derived": _listed(counts, "derived", "name"),
+        "repaired": _listed(counts, "repaired", "name"),
         "formats": _listed(counts, "formats", "name"),
         "newest": newest[0][0] if newest else None,
     }

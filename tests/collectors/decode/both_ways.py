@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from undertow import columns
-from undertow.batch import Decoded, Message, Origin, Part
+from undertow.batch import REPAIRED, Decoded, Message, Origin, Part
 from undertow_collectors.decode import reach, runs
 from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
@@ -45,13 +45,18 @@ def apart(part: Part) -> list[Part]:
     assert set(table["partition"].to_pylist()) == {part.origin.partition}
     assert set(table["format"].to_pylist()) == {part.decoded.format}
     found: dict[int, Decoded] = {}
-    for span, ended_at, offset, index in zip(
-        columns.spans(table), *(table[name].to_pylist() for name in ("ended_at", "offset", "index")), strict=True
+    repaired = table[REPAIRED].to_pylist() if REPAIRED in table.column_names else [None] * len(table)
+    for span, ended_at, offset, index, field in zip(
+        columns.spans(table),
+        *(table[name].to_pylist() for name in ("ended_at", "offset", "index")),
+        repaired,
+        strict=True,
     ):
         decoded = found.setdefault(offset, Decoded(part.decoded.format))
         assert span.ended_at == ended_at
         assert len(decoded.spans) == index
         decoded.spans.append(span)
+        decoded.repaired.update([field] if field else [])
         for name in part.decoded.derived:
             known = span.cost_derived if name == "cost_usd" else getattr(span, name) is not None
             decoded.derived.update([name] if known else [])
@@ -61,6 +66,7 @@ def apart(part: Part) -> list[Part]:
         only.derived, only.unknown = part.decoded.derived, part.decoded.unknown
     else:
         assert part.decoded.derived == sum((decoded.derived for decoded in found.values()), Counter())
+        assert part.decoded.repaired == sum((decoded.repaired for decoded in found.values()), Counter())
         counts = (part.decoded.skipped, part.decoded.coerced, part.decoded.unknown)
         assert not any(counts), "counts of a run cannot be told apart by message"
     assert not part.decoded.spans

@@ -1,5 +1,6 @@
 """The native format: what it takes, what it repairs, and the name of every mistake."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -91,23 +92,13 @@ def test_required_fields(read: Read, name: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("input_tokens", -1),
-        ("input_tokens", "12"),
-        ("input_tokens", True),
-        ("input_tokens", 1.5),
-        ("output_tokens", 2**60),
-        ("stream", "True"),
-        ("score", 1.2),
-        ("labels", {"a": 1}),
-        ("labels", {str(i): "x" for i in range(33)}),
-        ("labels", {"a": "x" * 257}),
-        ("signals", {"a": None}),
         ("started_at", 1e15),
         ("started_at", [1]),
         ("model", 4),
-        ("trace_id", "x" * 513),
+        ("model", "m" * 513),
+        ("provider", []),
+        ("span_id", 12),
         ("status", "fine"),
-        ("response_sha256", "A" * 64),
     ],
 )
 def test_wrong_values_are_named(read: Read, name: Any, value: Any) -> None:
@@ -115,6 +106,63 @@ def test_wrong_values_are_named(read: Read, name: Any, value: Any) -> None:
     decoded = read(SPAN | {name: value})
     assert reasons(decoded) == [f"invalid_{name}"]
     assert not isinstance(value, str) or value not in decoded.rejects[0].detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "left"),
+    [
+        ("input_tokens", -1, None),
+        ("input_tokens", "12", None),
+        ("input_tokens", True, None),
+        ("input_tokens", 1.5, None),
+        ("output_tokens", 2**60, None),
+        ("stream", "True", None),
+        ("score", 1.2, None),
+        ("cost_usd", -0.5, None),
+        ("ttft_s", -1.0, None),
+        ("http_status", 1000, None),
+        ("error_class", "odd", None),
+        ("response_sha256", "A" * 64, None),
+        ("route", "r" * 513, "r" * 512),
+        ("route", 7, None),
+        ("trace_id", "x" * 513, f"sha256:{hashlib.sha256(b'x' * 513).hexdigest()}"),
+        ("span_id", "x" * 513, f"sha256:{hashlib.sha256(b'x' * 513).hexdigest()}"),
+        ("labels", {"a": 1, "b": "kept"}, {"b": "kept"}),
+        ("labels", {"a": 1}, None),
+        ("labels", {str(i): "x" for i in range(33)}, {str(i): "x" for i in range(32)}),
+        ("labels", {"a": "x" * 257}, {"a": "x" * 256}),
+        ("labels", ["a"], None),
+        ("signals", {"a": None, "b": True}, {"b": True}),
+    ],
+)
+def test_an_unusable_field_does_not_cost_the_call(read: Read, name: Any, value: Any, left: Any) -> None:
+    """A value that its field refuses is cut, hashed or made unknown, and counted; the call stays."""
+    decoded = read(SPAN | {name: value})
+    assert (getattr(decoded.spans[0], name), decoded.repaired, decoded.rejects) == (left, {name: 1}, [])
+
+
+def test_several_unusable_fields(read: Read) -> None:
+    """Each field that cannot be used is counted by itself."""
+    decoded = read(SPAN | {"score": 7, "cost_usd": -1, "prompt_name": "p" * 600, "labels": 3})
+    assert decoded.repaired == {"score": 1, "cost_usd": 1, "prompt_name": 1, "labels": 1}
+    assert decoded.spans[0].prompt_name == "p" * 512
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({"ttft_s": 812.0, "duration_s": 3.0}, {"ttft_s": None, "duration_s": 3.0}),
+        ({"ttft_s": 0.5, "duration_s": 0.001}, {"ttft_s": 0.5, "duration_s": None}),
+        ({"ttft_s": 0.9004, "duration_s": 0.9}, {"ttft_s": 0.9004, "duration_s": 0.9}),
+        ({"input_tokens": 6, "cached_input_tokens": 3120}, {"input_tokens": 3126, "cached_input_tokens": 3120}),
+        ({"output_tokens": 64, "reasoning_tokens": 720}, {"output_tokens": 784, "reasoning_tokens": 720}),
+        ({"input_tokens": 0, "cached_input_tokens": 128}, {"cached_input_tokens": 128}),
+    ],
+)
+def test_a_part_is_not_larger_than_its_whole(read: Read, given: dict[str, Any], left: dict[str, Any]) -> None:
+    """Tokens that can only stand beside the whole are added to it, and a time that cannot be is unknown."""
+    span = read(SPAN | given).spans[0]
+    assert {name: getattr(span, name) for name in left} == left
 
 
 def test_whole_floats_are_counts(read: Read) -> None:

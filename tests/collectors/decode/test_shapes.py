@@ -144,7 +144,10 @@ def test_reasoning_that_is_counted_beside_the_output() -> None:
     """Where a total shows that reasoning stands apart, as with xAI, it is added to the output."""
     told = {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 100}}
     assert usage({"usage": told | {"total_tokens": 115}})["output_tokens"] == 105
-    assert usage({"usage": told | {"total_tokens": 15}})["output_tokens"] == 5
+    assert usage({"usage": told | {"total_tokens": 15}})["output_tokens"] == 105, "100 are no part of 5"
+    some = told | {"completion_tokens_details": {"reasoning_tokens": 3}}
+    assert usage({"usage": some | {"total_tokens": 15}})["output_tokens"] == 5
+    assert usage({"usage": some | {"total_tokens": 18}})["output_tokens"] == 8
 
 
 def test_litellm_already_counts_the_cache() -> None:
