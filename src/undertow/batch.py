@@ -58,8 +58,8 @@ class Decoded:
     """What one message became, or a run of messages of one partition. `format` is the decoder that took it.
 
     The spans of a run are not in `spans` but in `columns`, a table of `undertow.columns.of_values`, where each has the
-    offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived and repaired
-    fields, which its rows tell too; so it may be cut between any two messages.
+    offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived and
+    repaired fields, which its rows tell too; so it may be cut between any two messages.
     `skipped` counts valid things that are not LLM calls, by reason; by field, `coerced` counts values of another type,
     `derived` inferred ones, and `repaired` those that could not be used and were cut, hashed or made unknown; `unknown`
     counts unread keys by name.

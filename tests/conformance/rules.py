@@ -92,12 +92,6 @@ NO_ANSWER = (
 SILENT_REFUSAL = lacks(
     "refusal", "response_chars", where=both(refusing, api("chat")), why="the text of a refusal is not told"
 )
-UNNAMED = Says(
-    "error_class",
-    "other",
-    both(api("messages"), lambda call: call.fault == "broken"),
-    "APIStatusError is all that it says",
-)
 ENDS_WELL = (
     Says("status", "ok", broke, "a stream that broke off looks like one that ended"),
     Says("error_class", None, broke, "a stream that broke off looks like one that ended"),

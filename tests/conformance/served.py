@@ -87,7 +87,7 @@ class Call(NamedTuple):
             "operation": "chat" if self.api == "messages" else self.api,
             "status": "error" if self.failed else "cancelled" if self.fault == "left" else "ok",
             "error_class": FAULTS.get(self.fault or ""),
-            "http_status": log.get("status"),
+            "http_status": None if self.failed and log.get("status") == 200 else log.get("status"),
             "finish_reason": REASONS.get(reason, reason) if reason else None,
         }
 

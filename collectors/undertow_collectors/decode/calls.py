@@ -1,5 +1,6 @@
 """Which spans are LLM calls. Most spans in a company's traces are none, and some only repeat one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from undertow_collectors.decode import names
@@ -9,6 +10,9 @@ from undertow_collectors.decode.records import EVENT, Record
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
 """Spans that repeat a call which another span reports."""
 
+_CHOOSES = "route "
+"""What LiteLLM's spans are called in which it chooses a deployment for a call."""
+
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
 
@@ -16,9 +20,16 @@ _OPENINFERENCE = {"LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "too
 _LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "tool"}
 
 
+UNRECOGNISED = "unrecognised"
+"""Has to do with a model, but nothing says whether it is a call: counted and shown like what cannot be read."""
+
+_OF_A_MODEL = {"model", "response_model", "input_tokens", "output_tokens", "response_id", ".finish_reasons", ".total"}
+_ANSWERED = {"response_id", "input_tokens", "output_tokens", ".usage"}
+
+
 def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
-    """Why a span is not counted as an LLM call, None if it is one; `values` are its attributes by slot."""
-    if record.name in WRAPPERS:
+    """Return why a span is not counted as an LLM call, None if it is one; `values` are its attributes by slot."""
+    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
         return "wrapper"
     if record.kind == EVENT and record.name != DETAILS:
         return _event(record.name)
@@ -37,7 +48,19 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return "wrapper"
     if names.operation(operation):
         return None
-    return _by_evidence(values)
+    return _by_evidence(record, values)
+
+
+def is_used(values: Mapping[str, Any]) -> bool:
+    """Return whether the attributes of a span say what an answer used."""
+    return not values.keys().isdisjoint(_OF_A_MODEL - {"model", "response_model"})
+
+
+def is_certain(values: Mapping[str, Any]) -> bool:
+    """Return whether the attributes of a span say by themselves that it is a call, as every convention does."""
+    return names.operation(str(values.get("operation", ""))) is not None or not values.keys().isdisjoint(
+        (".openinference", ".langfuse", ".vercel", ".vllm")
+    )
 
 
 def _refused_by_gateway(values: dict[str, Any]) -> bool:
@@ -65,12 +88,13 @@ def _event(name: str) -> str:
     return "call_event" if name.startswith("gen_ai.") else "not_llm_call"
 
 
-def _by_evidence(values: dict[str, Any]) -> str | None:
-    """Spans without an operation: LiteLLM's semconv mode and vLLM name a model and what the call used."""
-    answered = not values.keys().isdisjoint(("response_id", "input_tokens", "output_tokens"))
-    if answered and "model" in values and ("provider" in values or ".vllm" in values):
+def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
+    """Spans of no known operation are calls where they name a model and what the call used, or how it failed."""
+    answered = not values.keys().isdisjoint(_ANSWERED)
+    named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
+    if named and (answered or (record.failed and "provider" in values)):
         return None
-    return "wrapper" if "model" in values else "not_llm_call"
+    return "not_llm_call" if values.keys().isdisjoint(_OF_A_MODEL) else UNRECOGNISED
 
 
 def name_failure(record: Record, reading: Reading) -> None:

@@ -1,7 +1,13 @@
-"""What kind of failure a sentence tells of, or a stack trace of Python or JavaScript; the words stay here."""
+"""What kind of failure a sentence, an error's type or a stack trace tells of; the words stay here.
+
+Clients wrap what the provider said: Go's `*fmt.wrapError` has the status in its text (`Error 429, Message:`), Python's
+types come as `<class 'openai.RateLimitError'>`.
+"""
 
 import re
 from typing import Any
+
+from undertow.span import ErrorClass
 
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
@@ -9,15 +15,87 @@ _STACK = re.compile(r"(\w*(?:Error|Exception)\b.{0,2000}?)\n    at [^\n]+(?::\d+
 _TRACEBACK = "Traceback (most recent call last):\n"
 _RAISED = re.compile(r"^ .*\n((?:\w+\.)*\w*(?:Error|Exception|Timeout|Interrupt|Disconnected)\b.*)$", re.MULTILINE)
 
+_QUOTED = re.compile(
+    r"\b(?:error|code|status|http|statuscode|status_code|responded with|returned|failed with)(?:/1\.[01]|/2)?"
+    r"(?: status| error| code)*[ :=('\"]{1,4}([45]\d\d)\b(?!\.)"
+    r"|^[ \[('\"]*([45]\d\d)\b[ \])'\":,-]"
+    r"|\(([45]\d\d)\)"
+    r"|: ([45]\d\d)[ :,] ?[A-Z{]"
+    r"|: ([45]\d\d)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where a sentence quotes an HTTP status."""
+
+_NO_STATUS = re.compile(r"TransferEncodingError: \d{3}|ContentLengthError: \d{3}")
+"""What aiohttp says of a body that broke off; the number is no answer's status."""
+
+_PHRASES: dict[str, ErrorClass] = {
+    "overloaded": "server_error",
+    "too many requests": "rate_limited",
+    "rate limit": "rate_limited",
+    "exceeded your current quota": "rate_limited",
+    "timed out": "timeout",
+    "deadline exceeded": "timeout",
+    "unexpected eof": "connection",
+    "stream failed": "connection",
+    "payload is not completed": "connection",
+    "transferencodingerror": "connection",
+    "incomplete chunked read": "connection",
+    "closed connection": "connection",
+    "connection error": "connection",
+    "connection reset": "connection",
+    "connection refused": "connection",
+    "broken pipe": "connection",
+    "socket hang up": "connection",
+    "premature close": "connection",
+    "internal server error": "server_error",
+    "service unavailable": "server_error",
+    "bad gateway": "server_error",
+    "incorrect api key": "auth",
+    "invalid api key": "auth",
+    "unauthorized": "auth",
+}
+"""What providers and clients say of a failure -> its class; the first that is found counts."""
+
+_DRESSED = re.compile(r"<(?:class|enum) '([^']+)'>")
+_ABANDONED = ("abandoned stream", "stream abandoned", "client disconnected", "client closed")
+_SEARCHED = 500
+
 
 def told(sentence: str) -> dict[str, Any]:
-    """The fields of a failed call that a sentence explains."""
-    code, kind = _STATUS.search(sentence), _KIND.search(sentence)
+    """Return the fields of a failed call that a sentence explains."""
+    code, kind = _STATUS.search(_NO_STATUS.sub("", sentence)), _KIND.search(sentence)
     return {
         "status": "error",
         "http_status": int(code[0]) if code else None,
         "error_class": kind[0] if kind else sentence.replace(" ", "_") or None,
     }
+
+
+def status_in(sentence: str) -> str | None:
+    """Return the HTTP status of a failure that a sentence quotes, None where it quotes none."""
+    found = _QUOTED.search(_NO_STATUS.sub("", sentence[:_SEARCHED]))
+    return next(filter(None, found.groups())) if found else None
+
+
+def bare(kind: str | None) -> str | None:
+    """Return an error's type without what Python and Go put around it."""
+    if kind is None:
+        return None
+    dressed = _DRESSED.fullmatch(kind.strip())
+    return dressed[1] if dressed else kind.strip().lstrip("*")
+
+
+def class_in(sentence: str) -> ErrorClass | None:
+    """Return the class of a failure by the phrases of a sentence, None where none of them is in it."""
+    lower = sentence[:_SEARCHED].lower()
+    return next((found for phrase, found in _PHRASES.items() if phrase in lower), None)
+
+
+def is_abandoned(sentence: str) -> bool:
+    """Return whether a sentence says that the application left before the answer had ended."""
+    lower = sentence[:_SEARCHED].lower()
+    return any(words in lower for words in _ABANDONED)
 
 
 def raised(text: str) -> str | None:

@@ -1,12 +1,11 @@
 """From the span of an LLM call, in any convention, to Undertow's: what the attributes mean together."""
 
-import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
-from undertow.span import FinishReason, Span
-from undertow_collectors.decode import answer, content, names, observations, openinference, settle
+from undertow.span import ErrorClass, FinishReason, Span
+from undertow_collectors.decode import answer, content, failures, names, observations, openinference, settle
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
@@ -31,7 +30,6 @@ _TOLD = {
 }
 """Where fields come from that no attribute of their own says."""
 
-_CODE = re.compile(r"\b(?:[Ee]rror code|status_code|HTTP)[ :=]{1,3}([1-5]\d\d)\b")
 _CHUNKS = {"gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk"}
 
 
@@ -106,6 +104,9 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
             fields["duration_s"] = (record.end_ns - record.start_ns) / 1e9
         if values.get(".logfire") == "log":
             _logged(fields, values)
+    waited = number(values.get(".first_chunk_ms"))
+    if waited is not None:
+        fields.setdefault("ttft_s", waited / 1000)
     if fields.get("ttft_s") is None and fields.get("stream") is not False:
         fields["ttft_s"] = _first_chunk_s(fields, record, values)
         if fields["ttft_s"] is not None:
@@ -143,27 +144,52 @@ def _names(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> 
         hint = fields.get("sent_model") or fields.get("model") or ""
         guessed = names.provider_of(hint, fields.get("server_address"))
         fields["provider"] = "vllm" if ".vllm" in values else guessed
+        if not fields.get("model") and ".vllm" in values:
+            fields["model"] = fields.get("gateway")  # vLLM V1 names no model; its service is named after one
+            decoded.derived["model"] += bool(fields["model"])
         decoded.derived["provider"] += 1
     if fields.get("sent_model"):
         fields["sent_model"] = names.without_provider(fields["sent_model"], fields["provider"])
 
 
 def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> None:
-    kind, code = text(values.get(".error_type")), text(values.get(".error_code")) or _code_in(record.message)
-    if record.failed and kind is None:
-        kind = next((event.kind for event in record.events() if event.kind), None)
-    status = fields.get("http_status") or names.http_status(code) or names.http_status(kind)
-    fields["http_status"] = status
-    if names.is_disconnect(kind, code, str(status)):
+    failure = _failure(record, values)
+    status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
+    if names.is_disconnect(failure.kind, failure.code, str(status)) or failures.is_abandoned(failure.message):
         fields["status"] = "cancelled"
-    elif record.failed or kind or values.get(".level") == "ERROR":
+    elif record.failed or failure.kind or values.get(".level") == "ERROR":
         fields.setdefault("status", "error")
-        fields.setdefault("error_class", names.error_class(kind or record.message[:100], code or text(status)))
+        status = status if status and status >= 400 else names.http_status(failure.code)
+        fields.setdefault("error_class", _error_class(failure, status))
+    fields["http_status"] = status
     answered = fields.get("response_id") or not (record.failed or names.generates(fields["operation"]))
     if ".logfire" in values and not answered:
         fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
     if (reason := finish_reason(values.get(".finish_reasons"))) is not None:
         fields.setdefault("finish_reason", reason)
+
+
+class _Failure(NamedTuple):
+    """What a span says of its failure: the error's type, a code, and a sentence of which nothing but words is kept."""
+
+    kind: str | None
+    code: str | None
+    message: str
+
+
+def _failure(record: Record, values: dict[str, Any]) -> _Failure:
+    kind, code, message = text(values.get(".error_type")), text(values.get(".error_code")), record.message
+    if record.failed or kind:
+        raised = [event for event in record.events() if event.kind]
+        kind = kind or next((event.kind for event in raised), None)
+        message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
+    return _Failure(failures.bare(kind), code or failures.status_in(message), message)
+
+
+def _error_class(failure: _Failure, status: int | None) -> ErrorClass:
+    """The class by type and code, or by the words of the sentence where the type is only what wraps others."""
+    found = names.error_class(failure.kind or failure.message[:100], failure.code or text(status))
+    return (failures.class_in(failure.message) or found) if found == "other" else found
 
 
 def finish_reason(value: Any) -> FinishReason | None:
@@ -173,12 +199,6 @@ def finish_reason(value: Any) -> FinishReason | None:
     if isinstance(reason, str) and (reason := reason.strip('"')):  # Langfuse keeps it as JSON
         return names.finish_reason(reason)
     return None
-
-
-def _code_in(message: str) -> str | None:
-    """The HTTP status that clients quote in their errors' texts, which is all that older instrumentations keep."""
-    found = _CODE.search(message, 0, 200)
-    return found[1] if found else None
 
 
 def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> None:
@@ -202,15 +222,10 @@ def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -
 
 
 def _vercel(fields: dict[str, Any], values: dict[str, Any]) -> None:
-    """Vercel's AI SDK names the client's part in its provider (`openai.chat`), the operation in its own way, and counts
-    milliseconds.
-    """
+    """Vercel's AI SDK names the operation in its own way."""
     doing = str(values[".vercel"])
-    fields["provider"] = fields.get("provider", "").partition(".")[0] or None
     fields.setdefault("operation", "embeddings" if doing.startswith("ai.embed") else "chat")
     fields.setdefault("stream", doing.startswith("ai.stream"))
-    waited = number(values.get(".first_chunk_ms"))
-    fields.setdefault("ttft_s", None if waited is None else waited / 1000)
 
 
 def _openlit(fields: dict[str, Any], values: dict[str, Any]) -> None:

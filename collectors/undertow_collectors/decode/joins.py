@@ -6,12 +6,14 @@ continues the caller's trace, or a second exporter. LiteLLM gives a failed attem
 a child span of the call, `raw_gen_ai_request`. An evaluation (`gen_ai.evaluation.result`) names its answer.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.span import Span
+from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
 from undertow_collectors.decode.coerce import number, put, text
 from undertow_collectors.decode.context import LABEL
 from undertow_collectors.decode.otlp_schema import DecodeError
@@ -25,11 +27,25 @@ MAX_SIGNALS = 64
 
 
 class Call(NamedTuple):
-    """A call, and the record and the instrumentation scope that said so."""
+    """A call, and the record and the instrumentation scope that said so.
+
+    `named` says whether the record names a model, `certain` whether it says by itself that it is a call; one that is
+    only taken for a call by what it used may be what encloses some.
+    """
 
     span: Span
     record: Record
     scope: str
+    named: bool = True
+    certain: bool = True
+
+
+class Unrecognised(NamedTuple):
+    """A span that names a model, or what was `used` of one, and does not say whether it is a call."""
+
+    index: int
+    record: Record
+    used: bool
 
 
 class Joins:
@@ -38,12 +54,16 @@ class Joins:
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self._skipped: list[Record] = []
+        self._unrecognised: list[Unrecognised] = []
+        self.wrappers: list[int] = []
         self._evaluations: dict[str, list[tuple[str, float]]] = defaultdict(list)
         self._by_call_id: defaultdict[str, list[Span]] = defaultdict(list)
 
-    def skipped(self, record: Record) -> None:
-        """Take note of a span that is no call."""
+    def skipped(self, record: Record, reason: str, index: int, values: Mapping[str, Any]) -> None:
+        """Take note of a span that is no call, at its place in the message, with its attributes by slot."""
         self._skipped.append(record)
+        if reason == UNRECOGNISED:
+            self._unrecognised.append(Unrecognised(index, record, is_used(values)))
 
     def evaluation(self, record: Record, values: dict[str, Any]) -> None:
         """Take note of what an evaluation says of an answer, known by its id or by the span that it was logged in."""
@@ -52,9 +72,11 @@ class Joins:
             key = answer if isinstance(answer, str) else f"{record.trace_id}:{record.span_id}"
             self._evaluations[key].append((text(values.get(".evaluation")) or "", score))
 
-    def call(self, span: Span, record: Record, source: Source, call_id: Any) -> None:
-        """Take note of a call, with LiteLLM's id of the client request."""
-        self._calls.append(Call(span, record, source.scope))
+    def call(self, span: Span, record: Record, source: Source, values: Mapping[str, Any]) -> None:
+        """Take note of a call, whose attributes by slot are `values`; among them LiteLLM's id of the client request."""
+        named = not values.keys().isdisjoint(("model", ".model_name"))
+        self._calls.append(Call(span, record, source.scope, named, is_certain(values)))
+        call_id = values.get(".call_id")
         if isinstance(call_id, str):
             self._by_call_id[call_id].append(span)
 
@@ -66,6 +88,11 @@ class Joins:
         self._take_raw(decoded)
         for call in self._calls if self._evaluations else ():
             _take_evaluations(call.span, self._evaluations, decoded)
+        if self._unrecognised and self._calls:
+            self.wrappers = _wrappers(self._unrecognised, self._calls, self._skipped)
+            decoded.skipped["wrapper"] += len(self.wrappers)
+            decoded.skipped[UNRECOGNISED] -= len(self.wrappers)
+            decoded.skipped += Counter()  # leaves no zeros
         again = _repeated(self._calls, self._skipped) if len(self._calls) > 1 else {}
         if again:
             decoded.skipped.update(again.values())
@@ -105,9 +132,14 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
     winners: dict[int, int] = {}
     for inner in calls:
         outer = _enclosing(inner, by_id, parents)
-        if outer is None or not _same_call(outer.span, inner.span):
+        if outer is None:
+            continue
+        if not outer.certain and inner.certain:
+            found[id(outer.span)] = "wrapper"
             continue
         server = inner.record.kind == SERVER
+        if not (_same_call(outer.span, inner.span) or (server and not inner.named)):
+            continue
         winner, loser = (outer, inner) if server or outer.scope in _GATEWAYS else (inner, outer)
         if winners.get(id(winner.span)) != id(loser.span):  # spans may name each other as parents
             winners[id(loser.span)] = id(winner.span)
@@ -123,6 +155,33 @@ def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[tuple[str, str
         at = parents.get((trace, at), "")
     found = by_id.get(at) if at else None
     return found if found is not inner else None
+
+
+def _wrappers(unrecognised: list[Unrecognised], calls: list[Call], skipped: list[Record]) -> list[int]:
+    """Spans around a call or inside of one, by their places: they only repeat it.
+
+    One that names nothing but a model belongs to a call that stands beside it in its trace, too.
+    """
+    parents = {(r.trace_id, r.span_id): r.parent_id for r in (*skipped, *(call.record for call in calls))}
+    of_calls = {(call.record.trace_id, call.record.span_id) for call in calls}
+    around = {above for trace, span in of_calls for above in _above(trace, span, parents)}
+    traces = {trace for trace, _ in of_calls}
+    found: list[int] = []
+    for index, record, used in unrecognised:
+        place = (record.trace_id, record.span_id)
+        beside = not used and record.trace_id in traces
+        if beside or place in around or not of_calls.isdisjoint(_above(*place, parents)):
+            found.append(index)
+    return found
+
+
+def _above(trace: str, span: str, parents: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
+    """The spans that enclose one, the nearest first."""
+    for _ in range(_MAX_DEPTH):
+        span = parents.get((trace, span), "")
+        if not span:
+            return
+        yield trace, span
 
 
 def _same_call(outer: Span, inner: Span) -> bool:

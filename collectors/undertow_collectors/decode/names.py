@@ -43,8 +43,48 @@ PROVIDERS = {
     "perplexity-ai": "perplexity",
     "x-ai": "x_ai",
     "grok": "x_ai",
+    "amazon_bedrock": "aws.bedrock",
+    "amazon-bedrock": "aws.bedrock",
+    "amazonbedrock": "aws.bedrock",
+    "amazon": "aws.bedrock",
+    "bedrock-runtime": "aws.bedrock",
+    "google_vertexai": "gcp.vertex_ai",
+    "google.vertex": "gcp.vertex_ai",
+    "google_vertex_ai": "gcp.vertex_ai",
+    "google-vertex": "gcp.vertex_ai",
+    "google.generative-ai": "gcp.gemini",
+    "google-generative-ai": "gcp.gemini",
+    "googleai": "gcp.gemini",
+    "google_ai": "gcp.gemini",
+    "azure.openai": "azure.ai.openai",
+    "azureopenai": "azure.ai.openai",
+    "azure-openai-responses": "azure.ai.openai",
+    "azure.inference": "azure.ai.inference",
+    "azure_ai_inference": "azure.ai.inference",
+    "fireworks": "fireworks_ai",
+    "together": "together_ai",
+    "togetherai": "together_ai",
+    "cohere_v2": "cohere",
+    "anthropic_beta": "anthropic",
 }
-"""Other names of a provider -> the OTel GenAI one."""
+"""Other names of a provider -> the OTel GenAI one.
+
+Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's provider words, LangChain's package names
+(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), LlamaIndex's class names.
+"""
+
+_PARTS = {
+    "chat",
+    "responses",
+    "messages",
+    "completion",
+    "completions",
+    "embedding",
+    "embeddings",
+    "image",
+    "generative-ai",
+}
+"""What clients put behind a provider's name with a dot, for the part of its API that they call."""
 
 HOSTS = {
     "api.openai.com": "openai",
@@ -79,6 +119,9 @@ OPERATIONS = {
 NOT_GENERATING = {"embeddings", "rerank", "moderation", "image_generation", "transcription", "speech"}
 """Operations that answer with no text of a model; an operation that nobody here knows is taken for one that does."""
 
+_ENUM = re.compile(r"\w*Reason\.(\w+)")
+"""How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
+
 _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses", "responses": "responses"}
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
@@ -91,6 +134,9 @@ OTHER_OPERATIONS = {
     "retrieval": "not_llm_call",
 }
 """Operations that are no LLM call -> why their spans are skipped."""
+
+_ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
+"""What the names of models begin with that only one provider serves, whichever of its endpoints."""
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -121,6 +167,9 @@ _FINISH: dict[str, FinishReason] = {
     "spii": "content_filter",
     "recitation": "content_filter",
     "image_safety": "content_filter",
+    "language": "content_filter",
+    "model_armor": "content_filter",
+    "malformed_function_call": "other",
     "guardrail_intervened": "content_filter",
 }
 
@@ -143,6 +192,16 @@ _ERRORS: dict[str, ErrorClass] = {
     "apierror": "server_error",
     "midstreamfallbackerror": "server_error",
     "apiconnectionerror": "connection",
+    "clientpayloaderror": "connection",
+    "clientconnectionerror": "connection",
+    "serverdisconnectederror": "connection",
+    "ioexception": "connection",
+    "socketexception": "connection",
+    "eofexception": "connection",
+    "connectionreseterror": "connection",
+    "brokenpipeerror": "connection",
+    "chunkedencodingerror": "connection",
+    "protocolerror": "connection",
     "readerror": "connection",
     "writeerror": "connection",
     "remoteprotocolerror": "connection",
@@ -168,10 +227,14 @@ _STATUS: dict[str, Status] = {
 _DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
 
 
+@lru_cache(1024)
 def provider(name: str) -> str:
-    """The OTel GenAI name of a provider; one that is not known is left as it is."""
+    """Return the OTel GenAI name of a provider; one that is not known is left as it is."""
     lower = name.lower()
-    return PROVIDERS.get(lower, lower if lower in _KNOWN else name)
+    if lower in PROVIDERS or lower in _KNOWN:
+        return PROVIDERS.get(lower, lower)
+    whole, _, part = name.rpartition(".")
+    return provider(whole) if whole and part.lower() in _PARTS else name
 
 
 def provider_of(model: str, server_address: str | None) -> str:
@@ -182,7 +245,9 @@ def provider_of(model: str, server_address: str | None) -> str:
         return "azure.ai.openai"
     prefix, slash, _ = model.partition("/")
     found = provider(prefix)
-    return found if slash and found in _KNOWN else "unknown"
+    if slash and found in _KNOWN:
+        return found
+    return next((only for start, only in _ONLY if model.startswith(start)), "unknown")
 
 
 def without_provider(model: str, provider_name: str) -> str:
@@ -215,9 +280,12 @@ def generates(operation: str) -> bool:
     return operation not in NOT_GENERATING
 
 
+@lru_cache(1024)
 def finish_reason(name: str) -> FinishReason:
-    """Why an answer ended, in one vocabulary."""
-    return _FINISH.get(name.lower(), "other")
+    """Return why an answer ended, in one vocabulary, whatever the case of its words and the enum around them."""
+    dressed = _ENUM.search(name)
+    bare = dressed[1] if dressed else name
+    return _FINISH.get(bare.lower()) or _FINISH.get("_".join(_WORDS.findall(bare)).lower(), "other")
 
 
 def http_status(code: str | int | None) -> int | None:
@@ -251,7 +319,7 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        if name and (known := _ERRORS.get(name.rpartition(".")[2].lower().replace("_", ""))):
+        if name and (known := _ERRORS.get(name.rpartition(".")[2].strip("'>").lower().replace("_", ""))):
             vague = known == "server_error" and 400 <= status < 500  # `APIError` is what clients call all others
             return _by_status(status) if vague else known
     # a stream may break after a 200
@@ -273,6 +341,7 @@ def _by_words(name: str) -> ErrorClass:
         "timed_out": "timeout",
         "timed out": "timeout",
         "connect": "connection",
+        "transferencoding": "connection",
         "throttl": "rate_limited",
         "ratelimit": "rate_limited",
         "rate_limit": "rate_limited",

@@ -62,6 +62,11 @@ class Provenance:
             for record in self.records
         ]
 
+    def rename(self, places: Iterable[int], reason: str) -> None:
+        """Say that the records at these places were skipped for another reason than it seemed at first."""
+        for place in places:
+            self.records[place] = replace(self.records[place], outcome=reason)
+
     def price(self) -> None:
         """Say so where a cost was computed after the decoder had done its part."""
         for record in self.records:

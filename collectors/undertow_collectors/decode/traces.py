@@ -6,6 +6,7 @@ from undertow.batch import Decoded, Reject
 from undertow.span import Rejected
 from undertow_collectors.decode import attributes, calls, genai
 from undertow_collectors.decode.context import Context
+from undertow_collectors.decode.dialects import dialect
 from undertow_collectors.decode.joins import Joins
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import Record, Source
@@ -24,24 +25,25 @@ def collect(name: str, found: Iterable[tuple[Source, Callable[[], Record]]], con
     again = joins.apply(decoded)
     if context.sources is not None:
         context.sources.amend(again)
+        context.sources.rename(joins.wrappers, "wrapper")
     return decoded
 
 
 def _add(record: Record, source: Source, index: int, context: Context, decoded: Decoded, joins: Joins) -> None:
-    reading = attributes.read(record, context.keep_labels)
+    reading = attributes.read(record, context.keep_labels, dialect(source.scope))
     if record.failed and source.scope.startswith("openlit") and "model" not in reading.values:
         calls.name_failure(record, reading)
     reason = calls.skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1
-        joins.skipped(record)
+        joins.skipped(record, reason, index, reading.values)
         if reason == "evaluation":
             joins.evaluation(record, reading.values)
         context.close(reason)
         return
     span = genai.span(record, reading, source, context, decoded, index)
     decoded.spans.append(span)
-    joins.call(span, record, source, reading.values.get(".call_id"))
+    joins.call(span, record, source, reading.values)
     context.close(span, reading.unread)
 
 

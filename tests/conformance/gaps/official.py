@@ -12,7 +12,6 @@ from tests.conformance.rules import (
     REASONING_CHAT,
     RESPONSES,
     SILENT_REFUSAL,
-    UNNAMED,
     WHOLE,
     ZERO_CACHED,
     ZERO_REASONING,
@@ -50,7 +49,7 @@ GENAI = (
     *lacks("system_fingerprint", where=stream, why="chunks are not read for it"),
     *NO_ANSWER,
 )
-GENAI_ANTHROPIC = (UNNAMED, *GENAI)
+GENAI_ANTHROPIC = GENAI
 
 CAPTURES = {
     "own-official-openai-v2-2.4b0": Capture(

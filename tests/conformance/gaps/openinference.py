@@ -9,7 +9,6 @@ from tests.conformance.rules import (
     NO_ANSWER,
     NO_STATUS,
     RESPONSES,
-    UNNAMED,
     USAGE,
     ZERO_CACHED,
     Capture,
@@ -45,7 +44,6 @@ OPENINFERENCE = (
     *NO_ANSWER,
 )
 OPENINFERENCE_ANTHROPIC = (
-    UNNAMED,
     ZERO_CACHED,
     FIRST_COUNT,
     *OPENINFERENCE,

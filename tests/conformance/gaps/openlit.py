@@ -36,7 +36,6 @@ BARE = both(failed, api("messages"))
 OPENLIT = (
     Says("finish_reason", "stop", both(api("responses"), kind("tool")), "the Responses API's status"),
     *COMMON,
-    Says("http_status", None, both(refused, stream), "streams that fail at once have no message"),
     *NO_STATUS,
     AZURE,
     RESPONSES,

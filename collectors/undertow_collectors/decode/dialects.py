@@ -1,0 +1,36 @@
+"""What attributes mean to one instrumentation alone, which others use in another way: by the scope that wrote the span.
+
+Attributes that only one library has stand in `attributes.PLAN`, whoever wrote them.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from undertow_collectors.decode.attributes import Slot
+
+DIALECTS: dict[str, Mapping[str, str]] = {
+    "com.anthropic.claude_code": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "cache_read_tokens": "cached_input_tokens",
+        "cache_creation_tokens": ".cache_write",
+        "ttft_ms": ".first_chunk_ms",
+        "stop_reason": ".finish_reasons",
+        "model": "model",
+    },
+    "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
+}
+"""What a scope's name begins with -> attribute -> the slot that it fills."""
+
+
+@lru_cache(256)
+def dialect(scope: str) -> Mapping[str, Slot]:
+    """Return what attributes mean in spans of an instrumentation scope, beside what they mean to all."""
+    return next(
+        (
+            {attribute: Slot(slot, 0) for attribute, slot in found.items()}
+            for start, found in DIALECTS.items()
+            if scope.startswith(start)
+        ),
+        {},
+    )
