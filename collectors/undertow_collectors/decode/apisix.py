@@ -79,6 +79,7 @@ def _whole_time(fields: dict[str, Any], record: dict[str, Any]) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             fields["duration_s"] = value / 1000
             return
+    fields.pop("duration_s", None)  # the summary's own may be seconds or milliseconds
 
 
 def _of(record: dict[str, Any], *keys: str) -> Any:

@@ -48,8 +48,8 @@ ENTRIES = FieldMap(
         "response_id": at(f"{_SAID}.id"),
         "response_model": at(f"{_SAID}.model"),
         "system_fingerprint": at(f"{_SAID}.system_fingerprint"),
-        "input_tokens": at(f"{_TOKENS}.prompt_tokens"),
-        "output_tokens": at(f"{_TOKENS}.completion_tokens"),
+        "input_tokens": at(f"{_TOKENS}.prompt_tokens", "prompt_tokens"),
+        "output_tokens": at(f"{_TOKENS}.completion_tokens", "completion_tokens"),
         "cached_input_tokens": at(
             f"{_TOKENS}.prompt_tokens_details.cached_read_tokens", f"{_TOKENS}.prompt_tokens_details.cached_tokens"
         ),
@@ -59,7 +59,7 @@ ENTRIES = FieldMap(
         "cost_usd": at("cost", unit="usd"),
         "request_body": at("params"),
     },
-    beside=("fallback_index", "output_message", "responses_output", "cache_debug", "metadata"),
+    beside=("fallback_index", "total_tokens", "output_message", "responses_output", "cache_debug", "metadata"),
 )
 
 _A = "Attributes."
@@ -127,12 +127,20 @@ def _entry(entry: dict[str, Any]) -> Call:
 
 
 def _adjust_entry(fields: dict[str, Any], entry: dict[str, Any]) -> None:
+    if not fields.get("input_tokens"):  # streams of the Responses API are counted as zero
+        fields.update(_usage_of(answer.body(entry.get(_SAID))))
     _names(fields, entry.get("object"), entry.get("fallback_index"))
     output, message = literal(entry.get("responses_output")), mapping(entry.get("output_message"))
     if message:
         fields["response_body"] = {"choices": [{"message": message}]}
     elif isinstance(output, list):
         fields["response_body"] = {"output": output}
+
+
+def _usage_of(raw: Any) -> dict[str, int]:
+    """Usage as the provider's own answer tells it, which may be the last event of a stream."""
+    inner = raw.get("response") if isinstance(raw, dict) else None
+    return answer.usage(inner if isinstance(inner, dict) else raw)
 
 
 def _attempts(trace: dict[str, Any]) -> Iterable[Call]:

@@ -23,6 +23,9 @@ _LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "t
 UNRECOGNISED = "unrecognised"
 """Has to do with a model, but nothing says whether it is a call: counted and shown like what cannot be read."""
 
+_GENAI = ("gen_ai.", "llm.")
+"""What attributes begin with that have to do with models; a limit may have dropped those that say what a call was."""
+
 _OF_A_MODEL = {"model", "response_model", "input_tokens", "output_tokens", "response_id", ".finish_reasons", ".total"}
 _ANSWERED = {"response_id", "input_tokens", "output_tokens", ".usage"}
 
@@ -94,7 +97,15 @@ def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
     if named and (answered or (record.failed and "provider" in values)):
         return None
+    if record.dropped and any(name.startswith(_GENAI) for name in record.attributes):
+        return "attributes_dropped"
     return "not_llm_call" if values.keys().isdisjoint(_OF_A_MODEL) else UNRECOGNISED
+
+
+def name_observation(reading: Reading) -> None:
+    """Take an observation of Langfuse without a type for a generation where it names a model, as Langfuse does."""
+    if ".langfuse" not in reading.values and reading.sources.get(".model_name", "").startswith("langfuse."):
+        reading.values[".langfuse"] = "generation"
 
 
 def name_failure(record: Record, reading: Reading) -> None:

@@ -96,4 +96,8 @@ def forget_zeros(fields: dict[str, Any]) -> None:
     if fields.get("status") == "error" or not fields.get("input_tokens"):
         for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"):
             fields[name] = fields.get(name) or None
+    if not fields.get("output_tokens") and (fields.get("response_chars") or fields.get("stream")):
+        fields["output_tokens"] = (
+            fields.get("output_tokens") or None
+        )  # a text has tokens; streams are often not counted
     fields["cost_usd"] = fields.get("cost_usd") or None  # what a gateway writes that knows no price

@@ -43,7 +43,7 @@ class Call(NamedTuple):
 class Unrecognised(NamedTuple):
     """A span that names a model, or what was `used` of one, and does not say whether it is a call."""
 
-    index: int
+    place: int
     record: Record
     used: bool
 
@@ -167,11 +167,11 @@ def _wrappers(unrecognised: list[Unrecognised], calls: list[Call], skipped: list
     around = {above for trace, span in of_calls for above in _above(trace, span, parents)}
     traces = {trace for trace, _ in of_calls}
     found: list[int] = []
-    for index, record, used in unrecognised:
-        place = (record.trace_id, record.span_id)
+    for place, record, used in unrecognised:
+        span = (record.trace_id, record.span_id)
         beside = not used and record.trace_id in traces
-        if beside or place in around or not of_calls.isdisjoint(_above(*place, parents)):
-            found.append(index)
+        if beside or span in around or not of_calls.isdisjoint(_above(*span, parents)):
+            found.append(place)
     return found
 
 

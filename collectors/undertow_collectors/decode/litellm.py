@@ -17,10 +17,11 @@ import msgspec
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected, Span
 from undertow_collectors.decode import answer, names, settle, strictjson
-from undertow_collectors.decode.coerce import BY_FIELD, count, mapping, number, put, text
+from undertow_collectors.decode.coerce import BY_FIELD, count, flag, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.paths import note_paths
 from undertow_collectors.decode.provenance import OF_ANSWER
+from undertow_collectors.decode.units import refuse_without_zone
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -89,7 +90,7 @@ def _add(outer: Payload, index: int, context: Context, decoded: Decoded) -> None
 def _not_a_call(payload: Payload) -> str | None:
     if str(payload._event).startswith("fallback_"):
         return "fallback_event"
-    if payload.cache_hit is True:
+    if flag(payload.cache_hit) is True:
         return "cached_answer"
     if payload.status == "failure" and not (payload.api_base or payload.model_id or payload.model_group):
         return None if mapping(payload.error_information).get("llm_provider") else "refused_by_gateway"
@@ -138,12 +139,13 @@ def identity(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None
 
 
 def _times(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
+    refuse_without_zone(payload.startTime)
     put(fields, "started_at", payload.startTime, decoded.coerced)
     start, end, first = fields.get("started_at"), number(payload.endTime), number(payload.completionStartTime)
     if start is None or end is None or end < start:
         put(fields, "duration_s", payload.response_time, decoded.coerced)
         return
-    fields["duration_s"] = end - start
+    fields["duration_s"] = end - start or (0.0 if payload.status != "failure" else None)  # nobody measured it
     if first is not None and start <= first < end:  # without a first chunk LiteLLM repeats the end
         fields["ttft_s"] = first - start
 

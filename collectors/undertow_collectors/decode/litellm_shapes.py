@@ -139,7 +139,7 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     status: Literal["success"]
     custom_llm_provider: str
     prompt_tokens: Annotated[int, Meta(ge=1, le=2**53)]
-    completion_tokens: Count | None
+    completion_tokens: Annotated[int, Meta(ge=1, le=2**53)] | None
     response_cost: int | float | None = None
     startTime: int | float  # noqa: N815  LiteLLM's spelling; an int is repaired, and that is counted
     endTime: float  # noqa: N815

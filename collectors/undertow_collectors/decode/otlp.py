@@ -86,6 +86,7 @@ def _record(span: Any) -> Record:
         partial(_events, span),
         span.kind,
         span.status.message,
+        span.dropped_attributes_count,
     )
 
 

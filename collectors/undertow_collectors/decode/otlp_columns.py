@@ -240,6 +240,9 @@ def _settle(values: Values) -> None:
     inputs = values.get("input_tokens") or [None] * len(values["model"])
     if "cost_usd" in values:
         values["cost_usd"] = [cost or None for cost in values["cost_usd"]]
+    if "output_tokens" in values and "stream" in values:
+        outputs = zip(values["output_tokens"], values["stream"], strict=True)
+        values["output_tokens"] = [(tokens or None) if streamed else tokens for tokens, streamed in outputs]
     if not all(inputs):
         for name in values.keys() & set(_USAGE):
             values[name] = [v if i else v or None for v, i in zip(values[name], inputs, strict=True)]

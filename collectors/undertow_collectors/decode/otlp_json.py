@@ -10,6 +10,7 @@ import msgspec
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected
 from undertow_collectors.decode import strictjson
+from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.records import SERVER, Event, Record, Source, checked_id, logged, service_of, text_of
 from undertow_collectors.decode.traces import collect
@@ -39,6 +40,7 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
     end_time_unix_nano: Any = 0
     status: dict[str, Any] | None = None
     attributes: list[_KeyValue] = []
+    dropped_attributes_count: Any = 0
     events: list[_Event] = []
 
 
@@ -149,6 +151,7 @@ def _record(span: _Span) -> Record:
         partial(_events, span),
         SERVER if span.kind in _SERVER else 0,
         text_of((span.status or {}).get("message")) or "",
+        count(span.dropped_attributes_count) or 0,
     )
 
 

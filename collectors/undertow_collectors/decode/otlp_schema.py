@@ -28,6 +28,7 @@ _SCHEMA: Schema = {
         "start_time_unix_nano": (7, FIXED64),
         "end_time_unix_nano": (8, FIXED64),
         "attributes": (9, "map"),
+        "dropped_attributes_count": (10, INT32),
         "events": (11, "*Event"),
         "status": (15, "Status"),
     },

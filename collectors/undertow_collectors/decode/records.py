@@ -24,7 +24,8 @@ class Event(NamedTuple):
 class Record(NamedTuple):
     """A span of any kind, as OTLP carries it; ids in hex. Values come out of `read`, only where they are wanted.
 
-    `message` is what the status says; it may quote anything, so nothing but codes is taken out of it.
+    `message` is what the status says; it may quote anything, so nothing but codes and classes is taken out of it.
+    `dropped` is how many attributes a limit of the exporter took away.
     """
 
     trace_id: str
@@ -39,6 +40,7 @@ class Record(NamedTuple):
     events: Callable[[], list[Event]]
     kind: int = 0
     message: str = ""
+    dropped: int = 0
 
 
 class Source(NamedTuple):

@@ -77,6 +77,8 @@ _SIGNS = (
     (b'"RootSpan"', "bifrost"),
     (b'"selected_key_id"', "bifrost"),
     (b'"llm_request_id"', "bifrost"),
+    (b'"fallback_index"', "bifrost"),
+    (b'"number_of_retries"', "bifrost"),
     (b'"request_content_type"', "cloudflare"),
     (b'"custom_cost"', "cloudflare"),
     (b'"RateLimited"', "cloudflare"),
@@ -113,6 +115,7 @@ _FIRST_KEY = re.compile(rb'\s*(?:\[\s*)?\{\s*(?:"id"\s*:\s*"[^"\\]*"\s*,\s*)?("[
 """A sign that a message begins with, after an id perhaps, says more than any that stands further behind."""
 
 _NO_MAPS: Maps = {}
+_FRAME = 5
 _FOREIGN = (b'"resourceMetrics"',)
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
@@ -191,9 +194,21 @@ def inflate(value: bytes) -> bytes:
     return value
 
 
+def unframed(value: bytes) -> bytes:
+    """Return `value` without the frame of a schema registry, which no format here begins with.
+
+    Confluent's serializers put a zero byte and the schema's number (4 bytes) before JSON; before protobuf also the path
+    of the message within its schema, which is a zero byte for the first one.
+    """
+    if not value.startswith(b"\0") or len(value) < _FRAME:
+        return value
+    rest = value[_FRAME:]
+    return rest if looks_like_json(rest) else rest.removeprefix(b"\0")
+
+
 def _decode(value: bytes, name: str, context: Context, maps: Maps) -> Decoded:
     try:
-        value = inflate(value).removeprefix(BOM)
+        value = unframed(inflate(value)).removeprefix(BOM)
         if name == "auto":
             name = recognise(value, context.origin, maps)
         return maps[name].log.decode(value, context) if name in maps else FORMATS[name](value, context)

@@ -33,6 +33,7 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     reading = attributes.read(record, context.keep_labels, dialect(source.scope))
     if record.failed and source.scope.startswith("openlit") and "model" not in reading.values:
         calls.name_failure(record, reading)
+    calls.name_observation(reading)
     reason = calls.skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1

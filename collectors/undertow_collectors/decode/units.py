@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from undertow.batch import Decoded
+from undertow.span import Rejected
 from undertow_collectors.decode.coerce import BY_FIELD, number
 
 Convert = Callable[[Any, str, Decoded], Any]
@@ -20,6 +21,7 @@ MOMENTS = {"unix_s": 1.0, "unix_ms": 1e3, "unix_us": 1e6, "unix_ns": 1e9}
 """Units -> how many of them are one of the span's; dividing leaves 143 ms at 0.143 s."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)")
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?")
 _FINER = (1e11, 1e14, 1e17)  # 1e11 seconds are the year 5138, and 1e11 milliseconds 1973
 
 
@@ -78,6 +80,8 @@ def _number(value: Any, name: str, decoded: Decoded) -> float | None:
 
 def _rfc3339(value: Any, name: str, decoded: Decoded) -> float | None:
     found = unix_seconds(value) if isinstance(value, str) else None
+    if name == "started_at":
+        refuse_without_zone(value)
     if found is None:
         decoded.coerced[name] += 1
     return found
@@ -101,6 +105,12 @@ def _sized(value: Any, name: str, decoded: Decoded) -> float | None:
     if finer:  # the unit is a guess, if a safe one
         decoded.derived[name] += 1
     return found / 1000.0**finer
+
+
+def refuse_without_zone(value: Any) -> None:
+    """Raise Rejected (`time_without_zone`) for a time of day that may be anywhere: a guess would be hours wrong."""
+    if isinstance(value, str) and _WITHOUT_ZONE.fullmatch(value.strip()):
+        raise Rejected("time_without_zone", "the time of the call has no zone, such as Z or +01:00")
 
 
 def unix_seconds(text: str) -> float | None:
