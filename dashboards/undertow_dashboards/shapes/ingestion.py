@@ -77,6 +77,7 @@ class Ingestion(Struct, frozen=True):
     rejects: Sequence[Reason] = ()
     skipped: Sequence[Reason] = ()
     unknown_keys: Sequence[Named] = ()
+    repaired: Sequence[Named] = ()
     newest: float | None = None
     source: SourceState | None = None
     formats: Sequence[Named] = ()

@@ -139,6 +139,13 @@ def partitions(ingestion: Ingestion) -> None:
 def rejects(view: View) -> None:
     """Why things were refused, and the newest of them."""
     st.header("Rejects by reason", anchor=False)
+    unrecognised = sum(r.count for r in view.ingestion.skipped if r.reason == "unrecognised")
+    if unrecognised:
+        st.warning(
+            f"{words.counted(unrecognised, 'span')} had to do with a model and could not be recognised as a call. "
+            "`undertow decode --explain FILE` shows how one is read.",
+            icon=":material/warning:",
+        )
     found = [reason for reason in view.ingestion.rejects if reason.count]
     if not found:
         st.text("Nothing was rejected.")
@@ -169,6 +176,10 @@ def others(ingestion: Ingestion) -> None:
             [{"reason": words.cell(r.reason), "calls": r.count} for r in ingestion.skipped if r.count],
         ),
         ("Formats seen", [{"format": words.cell(f.name), "calls": f.count} for f in ingestion.formats if f.count]),
+        (
+            "Unusable fields of calls that were kept",
+            [{"field": words.cell(r.name), "calls": r.count} for r in ingestion.repaired if r.count],
+        ),
         ("Unread keys", [{"key": words.cell(r.name), "times": r.count} for r in ingestion.unknown_keys if r.count]),
     ):
         if rows:

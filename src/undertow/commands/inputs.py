@@ -74,12 +74,14 @@ class Tally:
     spans: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
 
     def add(self, message: Decoded) -> None:
         """Count one message, or a run of them."""
         self.spans += message.count
         self.rejects.update(reject.reason for reject in message.rejects)
         self.skipped.update(message.skipped)
+        self.repaired.update(message.repaired)
 
     @property
     def read(self) -> int:
@@ -91,10 +93,12 @@ class Tally:
         parts = [f"{self.read} read", f"{self.spans} span{'' if self.spans == 1 else 's'}"]
         parts += [f"{n} rejected as {reason}" for reason, n in self.rejects.most_common()]
         parts += [f"{n} skipped as {reason}" for reason, n in self.skipped.most_common()]
+        parts += [f"{name} unusable in {n}" for name, n in self.repaired.most_common()]
         return ", ".join(parts)
 
     def check(self, paths: Sequence[str]) -> None:
         """Raise BadData where nothing in `paths` could be read."""
-        if not self.spans and not self.skipped:
-            why = "everything in it was rejected" if self.rejects else "there is nothing in it"
+        unread = self.rejects.total() + self.skipped["unrecognised"]
+        if not self.spans and self.skipped.total() == self.skipped["unrecognised"]:
+            why = "everything in it was rejected or not recognised" if unread else "there is nothing in it"
             raise BadData(f"{', '.join(paths)}: nothing could be read, {why}")
