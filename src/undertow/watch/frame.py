@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from undertow.served import is_alias
 from undertow.span import Target
 from undertow.watch import custom
 
@@ -19,8 +20,8 @@ BoolArray = npt.NDArray[np.bool_]
 COLUMNS = (
     "span_id", "ended_at", "gateway", "provider", "model", "deployment", "operation", "route", "status", "fallback",
     "input_tokens", "output_tokens", "parse_ok", "refusal", "finish_reason", "response_model",
-    "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "labels", "ttft_s",
-    "duration_s", "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
+    "sent_model", "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "labels",
+    "ttft_s", "duration_s", "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
     "response_chars", "cost_derived",
 )  # fmt: skip
 """The columns that judging needs, of the table `Store.released` returns."""
@@ -166,9 +167,6 @@ def _frame(table: pa.Table) -> Frame:
     ok = pc.equal(status, "ok").to_numpy()
     finish = pc.equal(table["finish_reason"], "length")
     content = ok & ~(fallback == 1)
-    declared, asked = table["response_model"], table["model"]
-    alias = pc.equal(declared, asked)  # the gateway's own name is no snapshot
-    snapshot = pc.if_else(pc.fill_null(alias, fill_value=True), None, declared)
     return Frame(
         span_id=table["span_id"].to_numpy(),
         at=table["ended_at"].to_numpy(),
@@ -180,11 +178,30 @@ def _frame(table: pa.Table) -> Frame:
         refusal=_floats(table["refusal"]),
         finish_length=_floats(finish),
         group=Names.of(pc.binary_join_element_wise(table["operation"], pc.fill_null(table["route"], ""), SEPARATOR)),
-        snapshot=Names.of(pc.if_else(pa.array(content), snapshot, None)),
+        snapshot=_snapshot(table, content),
         fingerprint=Names.of(pc.if_else(pa.array(content), table["system_fingerprint"], None)),
         prompt_version=Names.of(table["prompt_version"]),
         more=_more(table),
     )
+
+
+def _snapshot(table: pa.Table, content: BoolArray) -> Names:
+    """The served names that declare a model, of answers that take part; one that was asked for declares nothing."""
+    declared = Names.of(pc.if_else(pa.array(content), table["response_model"], None))
+    asked = Names.of(table["model"])
+    sent = Names.of(table["sent_model"]) if "sent_model" in table.column_names else Names.unknown(len(table))
+    triples = np.stack([declared.codes, asked.codes, sent.codes])
+    found, place = np.unique(triples, axis=1, return_inverse=True)
+    names = [(*declared.values, None), (*asked.values, None), (*sent.values, None)]
+    repeats = [
+        said is None or is_alias(said, wanted or "", upstream)
+        for said, wanted, upstream in ((of[i] for of, i in zip(names, triple, strict=True)) for triple in found.T)
+    ]
+    codes = np.where(np.array(repeats, bool)[place.reshape(-1)], -1, declared.codes)
+    left = [code for code in dict.fromkeys(codes.tolist()) if code >= 0]
+    table_of = np.full(len(declared.values) + 1, -1, np.int64)
+    table_of[left] = np.arange(len(left))
+    return Names(table_of[codes], tuple(declared.values[code] for code in left))
 
 
 def _more(table: pa.Table) -> dict[str, Column]:
