@@ -1,6 +1,6 @@
 """The HTTP API of `undertow serve`, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +28,7 @@ from undertow.api import (
     targets,
     weights,
 )
+from undertow.api.connections import REASONS
 from undertow.api.guard import Guard
 from undertow.api.monitor import Decode, Deliveries, Monitor, Source, Watcher
 from undertow.api.reply import Problem
@@ -53,11 +54,12 @@ def create(
     decode: Decode | None = None,
     deliverer: Deliveries | None = None,
     health: Callable[[str], Health] = lambda _: Health(True, "running"),
+    closed: MutableMapping[str, int] | None = None,
 ) -> FastAPI:
     """The API over the parts of a monitor.
 
     `decode` takes the bodies of POST /v1/spans and /v1/traces; `health` tells how the threads `detection` and `outbox`
-    are.
+    are, and `closed` counts by their reason the connections that the server below ends.
     """
     app = FastAPI(
         title="Undertow",
@@ -67,7 +69,8 @@ def create(
         openapi_url=None,
         redirect_slashes=False,
     )
-    monitor = Monitor(store, watcher, source, config, clock, decode, deliverer, health)
+    closed = dict.fromkeys(REASONS, 0) if closed is None else closed
+    monitor = Monitor(store, watcher, source, config, clock, decode, deliverer, health, closed)
     for family in FAMILIES:
         app.include_router(family.routes(monitor))
     app.include_router(docs.routes(app))
@@ -76,7 +79,7 @@ def create(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UndertowError, _failed)
     app.add_exception_handler(Exception, _broken)
-    app.add_middleware(Guard, config=config.api)
+    app.add_middleware(Guard, config=config.api, closed=closed)
     return app
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from undertow import telemetry
 from undertow.api import reply
+from undertow.api.guard import is_stranger
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
 from undertow.errors import UndertowError
@@ -18,16 +20,18 @@ READING = ("running", "rebalancing", "paused")
 def routes(monitor: Monitor) -> APIRouter:
     """/healthz, /readyz, /metrics."""
     router = APIRouter(tags=["health"])
-    measure = telemetry.Measurements(monitor.store, monitor.source, monitor.deliverer, monitor.clock)
+    measure = telemetry.Measurements(monitor.store, monitor.source, monitor.deliverer, monitor.clock, monitor.closed)
 
     @router.get("/healthz", summary="Alive")
     async def healthz() -> Response:
         return reply.json({"alive": True})
 
     @router.get("/readyz", summary="Ready, with a line for each part; 503 when one is not")
-    def readyz() -> Response:
+    def readyz(request: Request) -> Response:
         parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor)]
         ready = all(part["ok"] for part in parts)
+        if is_stranger(request):
+            parts = [{name: part[name] for name in ("part", "ok", "state")} for part in parts]
         return reply.json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
     @router.get("/metrics", summary="The monitor's own metrics in the Prometheus text format")
