@@ -97,11 +97,11 @@ def slow_clients(port: int, count: int, at_once: bytes = b"", drip: bytes = HEAD
         clients.close()
 
 
-def answers_s(port: int, path: str, for_s: float, token: str = "") -> list[float]:
-    """How long each request on a connection of its own took, ten a second; infinite where it was not answered."""
+def answers_s(port: int, path: str, for_s: float, token: str = "", address: str = "127.0.0.1") -> list[float]:
+    """How long each request took, ten a second on connections of their own; infinite where it was not answered."""
     until, found, pause = time.monotonic() + for_s, [], threading.Event()
     while (began := time.monotonic()) < until:
-        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0, source_address=(address, 0))
         try:
             asking.request("GET", path, headers={"authorization": f"Bearer {token}"})
             answered = asking.getresponse().status == 200
