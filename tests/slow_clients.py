@@ -12,7 +12,6 @@ from dataclasses import dataclass
 HEAD = b"GET /v1/targets HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: " + b"x" * 10_000
 BODY = b"POST /v1/spans HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
 TICK_S = 0.1
-AGAIN_S = 2.0
 
 
 @dataclass
@@ -24,13 +23,13 @@ class _Client:
 
 
 class SlowClients:
-    """`count` of them; `at_once` is sent at once, `drip` a byte a second."""
+    """`count` of them; `at_once` is sent at once, a head or body then a byte a second; again after `again_s`."""
 
-    def __init__(self, port: int, count: int, at_once: bytes = b"", drip: bytes = HEAD) -> None:
+    def __init__(self, port: int, count: int, at_once: bytes, again_s: float) -> None:
         self.lives_s: list[float] = []
         self.statuses: set[bytes] = set()
         self._dropped: list[float] = []
-        self._port, self._at_once, self._drip = port, at_once, drip
+        self._port, self._at_once, self._again_s = port, at_once, again_s
         self._clients = [self._connected() for _ in range(count)]
 
     def step(self) -> None:
@@ -38,7 +37,7 @@ class SlowClients:
         now = time.monotonic()
         self._dropped, dropped = [], self._dropped
         for at in dropped:
-            if at < now - AGAIN_S:
+            if at < now - self._again_s:
                 self._clients.append(self._connected())
             else:
                 self._dropped.append(at)
@@ -60,7 +59,7 @@ class SlowClients:
         connection.setblocking(False)
         connection.connect_ex(("127.0.0.1", self._port))
         now = time.monotonic()
-        return _Client(connection, now, itertools.chain([self._at_once], (bytes([b]) for b in self._drip)), now)
+        return _Client(connection, now, itertools.chain([self._at_once], (bytes([b]) for b in HEAD)), now)
 
     def _was_dropped(self, client: _Client, now: float) -> bool:
         try:
@@ -79,9 +78,9 @@ class SlowClients:
 
 
 @contextmanager
-def slow_clients(port: int, count: int, at_once: bytes = b"", drip: bytes = HEAD) -> Iterator[SlowClients]:
+def slow_clients(port: int, count: int, at_once: bytes = b"", again_s: float = 2.0) -> Iterator[SlowClients]:
     """So many, as long as the block lasts."""
-    clients, ended = SlowClients(port, count, at_once, drip), threading.Event()
+    clients, ended = SlowClients(port, count, at_once, again_s), threading.Event()
 
     def run() -> None:
         while not ended.wait(TICK_S):
