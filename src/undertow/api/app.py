@@ -34,7 +34,7 @@ from undertow.api.reply import Problem
 from undertow.clock import Clock
 from undertow.config import Config
 from undertow.crew import Health
-from undertow.errors import StoreError, TryAgain, UndertowError, UsageError
+from undertow.errors import Refused, StoreError, TryAgain, UndertowError, UsageError
 from undertow.store import Store
 
 FAMILIES = (
@@ -75,6 +75,8 @@ def create(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UndertowError, _failed)
+    app.add_exception_handler(MemoryError, _starved)
+    app.add_exception_handler(RuntimeError, _threadless)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(Guard, config=config.api)
     return app
@@ -105,9 +107,20 @@ def _invalid(_: Request, error: Exception) -> Response:
 def _failed(_: Request, error: Exception) -> Response:
     if isinstance(error, UsageError):
         return reply.problem(Problem(400, str(error)))
-    if isinstance(error, TryAgain | StoreError):
+    if isinstance(error, TryAgain | StoreError | Refused):
         return reply.problem(Problem(503, str(error), {"retry-after": "5"}))
     return reply.problem(Problem(500, str(error)))
+
+
+def _starved(_: Request, __: Exception) -> Response:
+    return reply.problem(reply.no_memory())
+
+
+def _threadless(request: Request, error: Exception) -> Response:
+    """A thread that cannot be started is memory that was refused; Python has no exception of its own for it."""
+    if "can't start new thread" in str(error):
+        return _starved(request, error)
+    raise error
 
 
 def _broken(_: Request, __: Exception) -> Response:

@@ -56,7 +56,7 @@ class Watcher:
         self._detectability = Detectability()
         self._teller = Teller(store, config.alerts)
         self._slices = Slices(store, config.detect.lateness_s, clock)
-        self._engine = self._restored()
+        self._current: Engine | None = self._restored()
         if not replayed:
             self._change_weights(lambda _: None)  # another mode is another version, kept before anybody sees it
 
@@ -184,8 +184,15 @@ class Watcher:
         except unless:
             raise
         except BaseException:
-            self._engine = self._restored()
+            self._current = None
             raise
+
+    @property
+    def _engine(self) -> Engine:
+        """As the store has it and what was judged since; read anew after a failure, at which reading may fail, too."""
+        if self._current is None:
+            self._current = self._restored()
+        return self._current
 
     def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
         target, engine = _target(row), self._engine
