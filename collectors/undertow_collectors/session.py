@@ -226,7 +226,9 @@ class Session:
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")
-        if all(p.lag == 0 for p in self.partitions()):  # as where it was no batch that the store refused
+        if (partitions := self.partitions()) and all(
+            p.lag == 0 for p in partitions
+        ):  # as where it was no batch that the store refused
             self._board.clear("store_refused")
         if now >= self._loss_told_until:
             self._board.clear("offset_out_of_range")

@@ -189,9 +189,7 @@ class Watcher:
 
     @property
     def _engine(self) -> Engine:
-        """As the store has it and what was judged since; read anew after a failure, at which reading may fail, too."""
-        if self._current is None:
-            self._current = self._restored()
+        self._current = self._current or self._restored()  # after a failure, at which reading may have failed as well
         return self._current
 
     def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
@@ -283,8 +281,7 @@ class Watcher:
         engine = Engine(self._config.detect, incidents, self._lookup, routing, replayed=self._replayed)
         engine.restore(states)
         routing.rates = engine.rates
-        cursor = self._store.cursor()
-        if cursor is not None:
+        if (cursor := self._store.cursor()) is not None:
             engine.recollect(cursor)
         self._published = routing.kept
         if incidents.standing:
