@@ -1,9 +1,11 @@
 """A request that there is no memory for is refused as one that may be sent again, and nothing of it is kept."""
 
+import inspect
 import json
 from typing import Any
 
 import pytest
+from fastapi.exceptions import WebSocketRequestValidationError
 from starlette.requests import Request
 
 from undertow.api import app, bodies
@@ -66,6 +68,13 @@ def test_otlp_without_memory_is_a_status_that_asks_to_try_again(
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
 
 
+def test_no_thread_is_needed_to_refuse(api: Any) -> None:
+    """Where no thread can be started, that must still be said. Negative control: a handler in a thread."""
+    handlers = [one for kind, one in api.app.exception_handlers.items() if kind is not WebSocketRequestValidationError]
+    assert all(map(inspect.iscoroutinefunction, handlers))
+    assert not inspect.iscoroutinefunction(lambda request, error: app._starved(request, error))
+
+
 def test_other_faults_are_still_faults(api: Any, problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake of the program is 500, and no promise that it will pass."""
     monkeypatch.setattr(api.store, "ingestion", _raising(RuntimeError("a mistake")))
@@ -77,8 +86,8 @@ def test_other_faults_are_still_faults(api: Any, problem: Any, monkeypatch: pyte
 def test_a_monitor_that_calls_it_a_fault_is_caught(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: without its handler the same request is 500."""
 
-    def broken(request: Request, error: Exception) -> Any:
-        return app._broken(request, error)
+    async def broken(request: Request, error: Exception) -> Any:
+        return await app._broken(request, error)
 
     monkeypatch.setattr(app, "_starved", broken)
     monkeypatch.setattr(api.store, "ingestion", _raising(MemoryError()))
