@@ -19,6 +19,9 @@ from tests.served import lines
 DAY_S = 86_400.0
 RATE = 500
 PERIOD_S = 0.2
+MOST = 5000
+"""Spans of one request."""
+
 POLL_PAUSE_S = 0.05
 BACKFILL = 20
 """One span in so many is older than `store.raw_retention_days`, so that retention has something to delete."""
@@ -36,10 +39,10 @@ class Seen:
     slowest_s: float = 0.0
 
 
-def calls(number: int, now: float) -> list[dict[str, object]]:
-    """The spans of one period; every id is new."""
+def calls(number: int, count: int, now: float) -> list[dict[str, object]]:
+    """The spans of one batch; every id is new."""
     found = []
-    for i in range(round(RATE * PERIOD_S)):
+    for i in range(count):
         old = i % BACKFILL == 0
         at = now - 1.2 * DAY_S if old else now - 3.0
         found.append(
@@ -81,12 +84,15 @@ def pollers(life: Any, seen: Seen, count: int) -> Iterator[None]:
 
 
 def send(life: Any, seen: Seen, lasts_s: float) -> None:
-    """RATE spans a second, each batch until it is taken; ends early where the monitor does."""
-    begun = time.monotonic()
+    """RATE spans a second, more at once where answers are slow; each batch until it is taken; ends with the monitor."""
+    begun, sent = time.monotonic(), 0
     for number in itertools.count():
-        if time.monotonic() >= begun + lasts_s or not _send(life, seen, calls(number, time.time())):
+        passed = time.monotonic() - begun
+        count = min(MOST, round(RATE * (passed + PERIOD_S)) - sent)
+        if passed >= lasts_s or not _send(life, seen, calls(number, count, time.time())):
             return
-        time.sleep(max(0.0, begun + (number + 1) * PERIOD_S - time.monotonic()))
+        sent += count
+        time.sleep(max(0.0, begun + sent / RATE - time.monotonic()))
 
 
 def _send(life: Any, seen: Seen, batch: list[dict[str, object]]) -> bool:
@@ -126,6 +132,7 @@ def figures(life: Any, seen: Seen, lasted_s: float, told: Callable[[str], Any]) 
     found = {
         "lasted_s": round(lasted_s, 1),
         "stored": seen.stored.total(),
+        "spans_per_s": round(seen.stored.total() / lasted_s),
         "deleted": sum(map(int, OLD.findall(log))),
         "retention_rounds": len(OLD.findall(log)),
         "reads": sum(n for (path, _), n in seen.answers.items() if path != "/v1/spans"),
