@@ -124,6 +124,10 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = []
     keep_text: Annotated[bool, _says("keep the bytes of messages that could not be decoded")] = False
     text_retention_days: Annotated[Days, _says("days that such bytes are kept")] = 7
+    memory_limit: Annotated[
+        Annotated[str, Meta(pattern=r"^[1-9]\d*(\.\d+)?[KMGT]i?B$")] | None,
+        _says("memory that the database may take, such as `1GiB`; by default four fifths of the machine's"),
+    ] = None
     redact: Annotated[bool, _says("remove e-mail addresses, keys and card numbers from kept text")] = True
 
 

@@ -49,6 +49,7 @@ EXPECTED: dict[str, dict[tuple[str, ...], float]] = {
     "undertow_incidents": {("provider_update", "critical", "open"): 1},
     "undertow_webhook_deliveries_total": {("webhook:h:1", "sent"): 2},
     "undertow_api_connections_closed_total": {("slow_head",): 3, ("displaced",): 0},
+    "undertow_upkeep_failures": {("rolling",): 0, ("retention",): 0, ("checkpoint",): 0},
     "undertow_build_info": {("0.1.0",): 1},
 }
 

@@ -38,6 +38,7 @@ SILENCE_S = 15.0
 ROLLING_S = 5.0
 RETENTION_S = 3600.0
 LOGS_S = 60.0
+CHECKPOINT_S = 3600.0
 STOP_S = 8.0
 LAST_ANSWERS_S = 2
 LAST_METRICS_S = 1
@@ -97,6 +98,7 @@ class Monitor:
         self._crew.repeat("rolling", ROLLING_S, self._roll)
         self._crew.repeat("retention", RETENTION_S, self._retain)
         self._crew.repeat("logs", LOGS_S, logs.say_suppressed)
+        self._crew.repeat("checkpoint", CHECKPOINT_S, self._store.checkpoint)
         with self._exported():
             self._server.run(sockets=[listener])
             return self._stopped()
@@ -109,7 +111,7 @@ class Monitor:
             yield
             return
         measure = telemetry.Measurements(
-            self._store, self._source, self._deliverer, system_clock, self._connections.closed
+            self._store, self._source, self._deliverer, system_clock, self._connections.closed, self._crew.health
         )
         provider = telemetry.export(measure, endpoint)
         try:
