@@ -19,6 +19,7 @@ WORDS = {
     "store": "failing",
     "detection": "failing",
     "outbox": "retrying",
+    "upkeep": "running",
 }
 
 
