@@ -1,1 +1,1 @@
-"""Figures beside their limits, measured in one run (CONTRACTS 7)."""
+"""Figures beside their limits, measured in one run."""

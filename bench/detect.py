@@ -14,22 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from tests.study import compare
+from tests.study import compare, resampled
 from tests.study.scoring import delays, figures
 
 from bench import peers
+from bench.figures import TRIAL_SPANS, trial
 from undertow.batch import Batch, Decoded, Origin
 from undertow.clock import system_clock
 from undertow.config import Config
 from undertow.store import Store
 from undertow.watch.engine import Engine
 from undertow.watch.frame import COLUMNS, by_target
-from undertow.watch.loop import SLICE_S, Watcher
+from undertow.watch.loop import Watcher
+from undertow.watch.slices import SLICE_S
 from undertow_collectors.scenarios import FLEET, SCENARIOS
 from undertow_collectors.simulate import traffic
 
 DAYS = 25.0
 BATCH = 10_000
+TRIED = ("swap-gpt4",)
+"""The streams of a trial."""
 GOALS = {
     "false_per_10k": 0.05,
     "mix_alarmed": 0.2,
@@ -47,17 +51,20 @@ DELAYS = {"length-minus-10": 900.0, "length-plus-5": 2500.0, "parse-1-to-3": 100
 
 def run(spans: int) -> Iterator[dict[str, Any]]:
     """CONTRACTS 7 objects."""
-    yield from cost(spans)
-    yield from findings()
+    yield from cost(max(spans, TRIAL_SPANS))
+    yield from findings(spans)
 
 
-def findings() -> Iterator[dict[str, Any]]:
-    """The figures of the study, which has a size of its own."""
+def findings(spans: int) -> Iterator[dict[str, Any]]:
+    """The figures of the study, which has a size of its own; of few streams, and of some kinds none, in a trial."""
     with tempfile.TemporaryDirectory() as folder:
-        compare.write(Path(folder))
+        if trial(spans):
+            resampled.write(Path(folder), kinds=TRIED)
+        else:
+            compare.write(Path(folder))
         results = compare.study(Path(folder))
-    kinds = {monitor: delays(rows) for monitor, rows in results.items()}
-    reached = {monitor: figures(rows) | kinds[monitor] for monitor, rows in results.items()}
+    unknown = dict.fromkeys(DELAYS, math.nan)
+    reached = {monitor: unknown | figures(rows) | delays(rows) for monitor, rows in results.items()}
     for name, goal in (GOALS | DELAYS).items():
         value = reached["undertow"][name]
         others = ", ".join(f"{monitor} {f[name]:.3g}" for monitor, f in reached.items() if monitor != "undertow")

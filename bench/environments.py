@@ -21,7 +21,7 @@ def python(name: str, lock: Path) -> Path:
         if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
             print(f"setting up {place.name} from {lock.name} (once)", file=sys.stderr)
             subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-            pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip: list[str | Path] = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", lock], check=True)  # as `make venv` does
             stamp.write_bytes(lock.read_bytes())
     return interpreter

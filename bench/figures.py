@@ -1,8 +1,16 @@
-"""What every family of benchmarks has in common: a clock, and the object of CONTRACTS 7."""
+"""What every family of benchmarks has in common: a clock, and the object that is printed as one line."""
 
 import time
 from collections.abc import Callable
 from typing import Any
+
+TRIAL_SPANS = 10_000
+"""So many spans or fewer show that a family still runs, and measure nothing."""
+
+
+def trial(spans: int) -> bool:
+    """Whether to leave out what takes its time at any number of spans: repetitions, days, streams, pages."""
+    return spans <= TRIAL_SPANS
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -21,12 +21,13 @@ from playwright.sync_api import Browser, Page
 from tests.dashboards.browsing import DRAWN, PATIENCE_MS, SIZE, addresses, chromium, open_page
 from tests.dashboards.real import answers, dashboard, until
 
-from bench.figures import figure
+from bench.figures import figure, trial
 from bench.monitors import holding
 from undertow.demo.child import free_port
 from undertow_dashboards.__main__ import streamlit_arguments
 
 REPEATS = 3
+"""Visits of a page that count; the one before them warms up."""
 MEASURES = ("paint", "whole", "turn")
 CHOICES = ("1 week", "speed")
 PROMISED = ("half a second", 0.5)
@@ -45,7 +46,7 @@ HEADING = "document.querySelector('[data-testid=stMain] h1')"
 
 
 def run(spans: int) -> Iterator[dict[str, Any]]:
-    """CONTRACTS 7 objects for each page; the monitor holds `spans` spans, or the fewest that have the incident."""
+    """Objects for each page; the monitor holds `spans` spans, or the fewest with the incident. A trial has one page."""
     found = shutil.which("chromium")
     if found is None:
         print("bench: paint needs Chromium: apt-get install chromium", file=sys.stderr)
@@ -59,12 +60,14 @@ def run(spans: int) -> Iterator[dict[str, Any]]:
             chromium(found) as browser,
         ):
             pages = addresses(it.incident)
-            for page, address in pages.items():
-                sides = _beside(browser, url + address, bare + "/two")
+            some, choices, repeats = (["target"], CHOICES[:1], 0) if trial(spans) else (list(pages), CHOICES, REPEATS)
+            for page in some:
+                sides = _beside(browser, url + pages[page], bare + "/two", repeats)
                 for measure, ours, other in zip(MEASURES, *sides, strict=True):
-                    yield _figure(f"{measure}.{page}", ours, "an empty Streamlit page", other, it.stored)
-            for choice in CHOICES:
-                yield _figure(f"choose.{choice}", _chosen(browser, url + pages["target"], choice), *PROMISED, it.stored)
+                    yield _figure(f"{measure}.{page}", ours, "an empty Streamlit page", other, it.stored, repeats)
+            for choice in choices:
+                chosen = _chosen(browser, url + pages["target"], choice, repeats)
+                yield _figure(f"choose.{choice}", chosen, *PROMISED, it.stored, repeats)
 
 
 @contextmanager
@@ -83,9 +86,9 @@ def empty(place: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _beside(browser: Browser, url: str, bare: str) -> list[list[float]]:
-    """For each side the median of each measure. They take turns, so that other load meets both; the first warms up."""
-    visits = [(_visit(browser, url), _visit(browser, bare)) for _ in range(REPEATS + 1)][1:]
+def _beside(browser: Browser, url: str, bare: str, repeats: int) -> list[list[float]]:
+    """For each side the median of each measure. They take turns, so that other load meets both."""
+    visits = [(_visit(browser, url), _visit(browser, bare)) for _ in range(repeats + 1)][-max(repeats, 1) :]
     return [[median(column) for column in zip(*side, strict=True)] for side in zip(*visits, strict=True)]
 
 
@@ -116,9 +119,9 @@ def _turn(page: Page, path: str) -> float:
     return time.perf_counter() - began
 
 
-def _chosen(browser: Browser, url: str, words: str) -> float:
+def _chosen(browser: Browser, url: str, words: str, repeats: int) -> float:
     """Seconds from a click on a choice, which nobody has made before, to the whole page: the median."""
-    return median([_choose(browser, url, words) for _ in range(REPEATS + 1)][1:])
+    return median([_choose(browser, url, words) for _ in range(repeats + 1)][-max(repeats, 1) :])
 
 
 def _choose(browser: Browser, url: str, words: str) -> float:
@@ -133,5 +136,5 @@ def _choose(browser: Browser, url: str, words: str) -> float:
     return passed
 
 
-def _figure(name: str, value: float, limit: str, limit_value: float, spans: int) -> dict[str, Any]:
-    return figure(name, value, "s", limit, limit_value, spans, f"median of {REPEATS}")
+def _figure(name: str, value: float, limit: str, limit_value: float, spans: int, repeats: int) -> dict[str, Any]:
+    return figure(name, value, "s", limit, limit_value, spans, f"median of {max(repeats, 1)}")

@@ -25,7 +25,7 @@ def run(peer: str, columns: Mapping[str, npt.NDArray[np.float64]], reference: in
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "columns.npz"
-        np.savez(file, **columns)
+        np.savez(file, allow_pickle=False, **columns)
         done = subprocess.run(
             [python("peers", LOCK), SCRIPT, peer, file, str(reference)],
             check=True,

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import httpx
 
-from bench.figures import figure, seconds
-from bench.week import DAY_S, TARGETS, WEEK_S, fill, targets
+from bench.figures import figure, seconds, trial
+from bench.week import DAY_S, DAYS, TARGETS, WEEK_S, fill, targets
 from undertow.api.app import create
 from undertow.clock import system_clock
 from undertow.config import Config
@@ -35,11 +35,12 @@ class Page(NamedTuple):
 
 
 def run(spans: int) -> Iterator[dict[str, Any]]:
-    """CONTRACTS 7 objects for a week of `spans` spans."""
+    """One object for each page, over a week of `spans` spans; a trial has a day of them."""
+    days = 1 if trial(spans) else DAYS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.duckdb"
         with Store.open(path, clock=None) as store:
-            fill(store, spans, T0, targets())
+            fill(store, spans, END - days * DAY_S, targets(), days)
             yield from _rolled(store, spans)
         with Store.open(path, clock=None) as store, asyncio.Runner() as runner:
             app = create(store, Watcher(store, Config(), system_clock), None, Config(), system_clock)

@@ -16,7 +16,8 @@ from undertow.store.cells import TARGET
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
-WEEK_S = 7 * DAY_S
+DAYS = 7
+WEEK_S = DAYS * DAY_S
 TARGETS = int(os.environ.get("BENCH_TARGETS", "12"))
 
 _SPANS = """
@@ -48,12 +49,12 @@ def targets() -> list[Target]:
     return [Target(f"bench-{i % 4}", "openai", f"gpt-{i}", None) for i in range(TARGETS)]
 
 
-def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> int:
-    """A week of `spans` spans of these targets from `start` on, in Unix seconds; how many there are in whole hours.
+def fill(store: Store, spans: int, start: float, of: Sequence[Target], days: int = DAYS) -> int:
+    """So many `days` of `spans` spans of these targets from `start` on, in Unix seconds; how many in whole hours.
 
     The first hour is made, the others are the same later; each is inserted and summed up as a batch is.
     """
-    hours = round(WEEK_S / HOUR_S)
+    hours = 24 * days
     values = {"count": spans // hours, "start": start, "step": HOUR_S / (spans // hours), "targets": len(of)}
     places = pa.Table.from_pylist([{"place": i} | one.as_dict() for i, one in enumerate(of)], _PLACES)
     with store._read() as con:
@@ -61,13 +62,13 @@ def fill(store: Store, spans: int, start: float, of: Sequence[Target]) -> int:
         first = rows.complete(con.execute(_SPANS, values).to_arrow_table())
     for hour in range(hours):
         if hour % 24 == 0:
-            print(f"bench: made of a week: day {hour // 24} of 7", file=sys.stderr)
+            print(f"bench: made of a week: day {hour // 24} of {days}", file=sys.stderr)
         with store._read() as con:
             con.register("first_hour", first)
             _insert(store, con.execute(_LATER, {"hour": hour, "shift": hour * HOUR_S}).to_arrow_table())
         if hour % 24 == 23:  # such large batches go around the log, so that none would come before a roll's own commit
             store._writer.execute("CHECKPOINT")
-    return hours * first.num_rows
+    return hours * int(first.num_rows)
 
 
 def _insert(store: Store, arrivals: pa.Table) -> None:

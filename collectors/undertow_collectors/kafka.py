@@ -10,7 +10,7 @@ from collections.abc import Callable
 from undertow.batch import Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
-from undertow.errors import ConfigError
+from undertow.errors import ConfigError, Refused
 from undertow_collectors.client import Connect, FencedError, UnavailableError
 from undertow_collectors.pump import Decode
 from undertow_collectors.session import FENCED, Session
@@ -50,7 +50,7 @@ class KafkaSource:
         self._partitions: Callable[[], tuple[PartitionStatus, ...]] = tuple
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
-        """Read until `stop` is set, through any trouble with the brokers; raises what the sink raised.
+        """Read until `stop` is set, through any trouble with the brokers; raises what the sink raised, but Refused.
 
         Makes the garbage collector of the process look for cycles less often.
         """
@@ -90,6 +90,9 @@ class KafkaSource:
             stop.wait(RETRY_S)
         except FencedError:
             self._board.set("group_conflict", FENCED)
+            stop.wait(RETRY_S)
+        except (Refused, MemoryError) as error:  # what was read goes with the session, and is read again
+            self._board.set("store_refused", str(error) or "there was no memory for what was read")
             stop.wait(RETRY_S)
         finally:
             if session:

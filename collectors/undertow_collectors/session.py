@@ -148,6 +148,7 @@ class Session:
 
     def _collect(self) -> None:
         if batch := self._writer.collect():
+            self._board.clear("store_refused")
             ours = {p: offset for p, offset in batch.next_offsets.items() if p in self._placed}
             self._stored = {**self._stored, **ours}
             self._client.commit(ours)
@@ -225,6 +226,10 @@ class Session:
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")
+        if (partitions := self.partitions()) and all(
+            p.lag == 0 for p in partitions
+        ):  # as where it was no batch that the store refused
+            self._board.clear("store_refused")
         if now >= self._loss_told_until:
             self._board.clear("offset_out_of_range")
         self._tell(view)

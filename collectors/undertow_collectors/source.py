@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 State = Literal[
     "stopped",
+    "store_refused",
     "broker_unavailable",
     "group_conflict",
     "offset_out_of_range",

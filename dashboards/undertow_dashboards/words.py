@@ -66,6 +66,9 @@ SOURCES = {
         "red",
         "Another monitor reads part of the traffic; give it its own group_id.",
     ),
+    "store_refused": Word(
+        ":material/error:", "store refuses", "red", "Give it more memory; what was not stored is read again."
+    ),
     "paused": Word(":material/pause_circle:", "paused", "orange", "Reading waits for the store to catch up."),
     "none": Word(":material/http:", "by HTTP", "blue", "There is no [kafka] section; spans come by HTTP alone."),
     "stopped": Word(":material/stop_circle:", "stopped", "gray", "Nothing is being read."),

@@ -41,6 +41,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(gt=0, le=1e6)]
+Connections = Annotated[int, Meta(ge=1, le=65536)]
 Wait = Annotated[float, Meta(ge=1, le=31_536_000)]
 Lowers = Literal["provider_update", "declared_update", "availability", "infrastructure"]
 Format = Literal[
@@ -123,6 +124,10 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = []
     keep_text: Annotated[bool, _says("keep the bytes of messages that could not be decoded")] = False
     text_retention_days: Annotated[Days, _says("days that such bytes are kept")] = 7
+    memory_limit: Annotated[
+        Annotated[str, Meta(pattern=r"^[1-9]\d*(\.\d+)?[KMGT]i?B$")] | None,
+        _says("memory that the database may take, such as `1GiB`; by default four fifths of the machine's"),
+    ] = None
     redact: Annotated[bool, _says("remove e-mail addresses, keys and card numbers from kept text")] = True
 
 
@@ -238,6 +243,12 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     token: Annotated[Secret | None, _says("one bearer token for all scopes")] = None
     token_file: Annotated[str | None, _says("file that holds `token`")] = None
     tokens: Annotated[list[TokenConfig], _says("tokens with scopes of their own")] = []
+    max_connections: Annotated[
+        Connections, _says("connections kept open, at most half of the files that the process may open")
+    ] = 512
+    max_connections_per_address: Annotated[
+        Connections, _says("of them by one address; behind a proxy, where all come from one, the same as all")
+    ] = 256
 
 
 class TelemetryConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):

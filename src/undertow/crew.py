@@ -1,10 +1,12 @@
 """Threads that live and die together: when one ends unasked, all are told to stop."""
 
 import logging
+import math
+import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from undertow.errors import TryAgain, UndertowError
 
@@ -12,17 +14,27 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[threading.Event], None]
 
+RETRY_S = 1.0
+"""Wait after the first round that failed; each further one waits twice as long, never longer than rounds are apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one part is: `state` is one word, `detail` a sentence, empty when all is well."""
+    """How one part is: `state` is one word, `detail` a sentence, empty when all is well.
+
+    `failures` is how many of its rounds failed in a row.
+    """
 
     ok: bool
     state: str
     detail: str = ""
+    failures: int = field(default=0, compare=False)
 
 
 RUNNING = Health(True, "running")
+
+UPKEEP = ("rolling", "retention", "checkpoint")
+"""The parts that only keep the database small and quick: where they fail, everything else goes on."""
 
 
 class Crew:
@@ -46,13 +58,14 @@ class Crew:
         thread.start()
 
     def repeat(self, name: str, interval_s: float, work: Callable[[], object]) -> None:
-        """Do `work` every `interval_s`; a failure is said, makes the part unhealthy, and the next round tries again.
+        """Do `work` every `interval_s`; a failure is said, makes the part unhealthy, and is tried again sooner.
 
         TryAgain asks for a new process, not for a new round: it ends the crew.
         """
 
         def loop(stop: threading.Event) -> None:
-            while not stop.wait(interval_s):
+            wait_s = interval_s
+            while not stop.wait(wait_s):
                 try:
                     work()
                     self._health[name] = RUNNING
@@ -60,6 +73,7 @@ class Crew:
                     raise
                 except Exception as error:  # noqa: BLE001  the loop outlives its rounds, and says so
                     self._round_failed(name, error)
+                wait_s = min(interval_s, retry_s(self.health(name).failures))
 
         self.start(name, loop)
 
@@ -96,11 +110,26 @@ class Crew:
         self._on_failure()
 
     def _round_failed(self, name: str, error: Exception) -> None:
-        """Log the first failure of a kind in full; the ones that follow only show in the health."""
-        detail = _sentence(error)
-        if self.health(name).detail != detail:
-            log.error("%s failed and will be tried again", name, exc_info=error)
-        self._health[name] = Health(False, "failing", detail)
+        """Log the first failure of a kind, which its numbers do not change; the others only show in the health."""
+        before, detail = self.health(name), _sentence(error)
+        if _kind(before.detail) != _kind(detail):
+            said = isinstance(error, UndertowError)
+            log.error(
+                "%s failed and will be tried again%s",
+                name,
+                f": {detail}" if said else "",
+                exc_info=None if said else error,
+            )
+        self._health[name] = Health(False, "failing", detail, before.failures + 1)
+
+
+def retry_s(failures: int) -> float:
+    """How long to wait after so many rounds that failed in a row; endless after none."""
+    return RETRY_S * 2.0 ** min(failures - 1, 30) if failures else math.inf
+
+
+def _kind(detail: str) -> str:
+    return re.sub(r"[\d.]+", "", detail)
 
 
 def _sentence(error: BaseException) -> str:

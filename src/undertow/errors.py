@@ -6,6 +6,7 @@
     ├── BadData         65   nothing in the input could be read
     ├── StoreError      74   the database or a file failed
     ├── TryAgain        75   a passing fault: broker away, disk full
+    ├── Refused         75   the database works and refused one thing, such as for want of memory
     └── ConfigError     78   the configuration names something that cannot be
 
 The codes are those of sysexits.h where it has one.
@@ -44,6 +45,12 @@ class StoreError(UndertowError):
 
 class TryAgain(UndertowError):  # noqa: N818  an instruction
     """A passing fault; a supervisor should start the process again."""
+
+    exit_code = 75
+
+
+class Refused(UndertowError):  # noqa: N818  an answer
+    """The database refused one thing, of which nothing was kept; the same process can ask it again."""
 
     exit_code = 75
 

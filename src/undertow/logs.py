@@ -1,12 +1,15 @@
-"""Logs: one event, one line, on standard error, as text or JSON."""
+"""Logs: one event, one bounded line, on standard error, as text or JSON; no kind of line can fill them."""
 
 import json
 import logging
-import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from undertow.log_rates import RatedHandler
+
 Format = Literal["text", "json"]
+LINE_CHARACTERS = 16 * 2**10
+"""What is longer is cut in its middle: a traceback begins with where it was, and ends with why."""
 OURS = ("undertow", "undertow_collectors")
 TOLD_BY_US = ("kafka",)
 """Libraries that report each failing connection many times a second, with the login that a broker repeats; the source
@@ -37,7 +40,7 @@ def _kind(value: object) -> object:
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = f"{_time(record)} {record.levelname.lower()} {record.name}: {super().format(record)}"
-        return text.replace("\n", "\\n")
+        return _cut(text).replace("\n", "\\n")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  a name of the standard library
         return record.message
@@ -49,11 +52,16 @@ class _Json(_Line):
             "at": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "text": record.getMessage(),
+            "text": _cut(record.getMessage()),
         }
         if record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
+            event["exception"] = _cut(self.formatException(record.exc_info))
         return json.dumps(event)
+
+
+def _cut(text: str) -> str:
+    half = LINE_CHARACTERS // 2
+    return text if len(text) <= 2 * half else f"{text[:half]} ... {text[-half:]}"
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -62,7 +70,7 @@ def _time(record: logging.LogRecord) -> str:
 
 def configure(format_name: Format) -> None:
     """Log to standard error from now on: our own events from INFO, those of libraries from WARNING."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = RatedHandler()
     handler.setFormatter(_Json() if format_name == "json" else _Line())
     handler.addFilter(_Discreet())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -70,3 +78,10 @@ def configure(format_name: Format) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     for name in TOLD_BY_US:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def say_suppressed() -> None:
+    """Say what was left out, also where nothing else is logged that would bring it up."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RatedHandler):
+            handler.say_suppressed()

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 import undertow
 from undertow.clock import Clock
+from undertow.crew import RUNNING, UPKEEP, Health
 
 PROMETHEUS_TEXT = CONTENT_TYPE_LATEST
 
@@ -37,7 +38,7 @@ class Definition:
 
     @property
     def kind(self) -> Literal["counter", "gauge"]:
-        """Counters count since the database was made, deliveries since the start."""
+        """Counters count since the database was made, deliveries and connections since the start."""
         return "counter" if self.name.endswith("_total") else "gauge"
 
 
@@ -52,6 +53,8 @@ DEFINITIONS = (
     Definition("undertow_source_state", "1 for the state that the source is in.", ("state",)),
     Definition("undertow_incidents", "Incidents on record.", ("cause", "severity", "status"), "{incident}"),
     Definition("undertow_webhook_deliveries_total", "Attempts to deliver.", ("sink", "outcome"), "{attempt}"),
+    Definition("undertow_api_connections_closed_total", "Clients that were ended or refused.", ("reason",)),
+    Definition("undertow_upkeep_failures", "Rounds of upkeep that failed in a row.", ("task",), "{round}"),
     Definition("undertow_build_info", "1 for the version that runs.", ("version",)),
 )
 
@@ -71,11 +74,21 @@ class Store(Protocol):
 class Measurements:
     """Measures everything in DEFINITIONS, by name, when it is called; any thread may."""
 
-    def __init__(self, store: Store, source: Any | None, deliverer: Any | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: Any | None,
+        deliverer: Any | None,
+        clock: Clock,
+        closed: Mapping[str, int] | None = None,
+        health: Callable[[str], Health] = lambda _: RUNNING,
+    ) -> None:
         self._store = store
         self._source = source
         self._deliverer = deliverer
         self._clock = clock
+        self._closed = closed or {}
+        self._health = health
 
     def __call__(self) -> dict[str, Samples]:  # noqa: D102  told by the class
         ingestion = self._store.ingestion()
@@ -93,6 +106,8 @@ class Measurements:
             "undertow_source_state": [((status.state,), 1)] if status else [],
             "undertow_incidents": _incidents(self._store.incidents()),
             "undertow_webhook_deliveries_total": list(deliveries.items()),
+            "undertow_api_connections_closed_total": [((reason,), n) for reason, n in self._closed.items()],
+            "undertow_upkeep_failures": [((task,), self._health(task).failures) for task in UPKEEP],
             "undertow_build_info": [((undertow.__version__,), 1)],
         }
 

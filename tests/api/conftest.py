@@ -125,6 +125,7 @@ class Api:
     health: dict[str, Health] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
     decode: Any = field(default_factory=lambda: decode)
+    closed: dict[str, int] | None = None
     app: Any = None
 
     def start(self, **changed: Any) -> "Api":
@@ -144,6 +145,7 @@ class Api:
             decode=self.decode,
             deliverer=self.deliverer,
             health=lambda name: self.health.get(name, Health(True, "running")),
+            closed=self.closed,
         )
         return self
 

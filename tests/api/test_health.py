@@ -19,10 +19,11 @@ def test_alive_is_always_answered(api: Any, ok: Any) -> None:
 
 
 def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
-    """Source, store, detection and outbox, each with its state."""
+    """Source, store, detection, outbox and upkeep, each with its state."""
     assert ok(api.get("/readyz"))["ready"] is True
     assert parts(api.get("/readyz")) == {
-        name: {"ok": True, "state": "running", "detail": ""} for name in ("source", "store", "detection", "outbox")
+        name: {"ok": True, "state": "running", "detail": ""}
+        for name in ("source", "store", "detection", "outbox", "upkeep")
     }
 
 
@@ -37,6 +38,7 @@ def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
         ("topic_missing", False),
         ("offset_out_of_range", False),
         ("group_conflict", False),
+        ("store_refused", False),
         ("stopped", False),
     ],
 )
@@ -78,3 +80,16 @@ def test_a_receiver_that_is_away_is_told_and_leaves_the_monitor_ready(api: Any) 
     assert response.status_code == 200
     assert parts(response)["outbox"]["state"] == "retrying"
     assert "webhook:h:1 (http_500)" in parts(response)["outbox"]["detail"]
+
+
+@pytest.mark.parametrize("task", ["rolling", "retention", "checkpoint"])
+def test_upkeep_that_fails_again_and_again_is_a_state_and_leaves_the_monitor_ready(task: str, api: Any) -> None:
+    """Told with its cause from the third failure on; what is tried again and succeeds is nobody's business."""
+    api.health[task] = Health(False, "failing", "questions were under way", failures=2)
+    assert parts(api.get("/readyz"))["upkeep"] == {"ok": True, "state": "running", "detail": ""}
+    api.health[task] = Health(False, "failing", "questions were under way", failures=3)
+    response = api.get("/readyz")
+    assert (response.status_code, response.json()["ready"]) == (200, True)
+    told = {"ok": True, "state": "failing", "detail": f"{task}: questions were under way"}
+    assert parts(response)["upkeep"] == told
+    assert f'undertow_upkeep_failures{{task="{task}"}} 3.0' in api.get("/metrics").text

@@ -24,7 +24,7 @@ def _busy(api: Any) -> Any:
     batch.add(Origin("t", 0, 1), decoded)
     api.store.ingest(batch)
     api.put_incident()
-    return api
+    return api.start(closed={"slow_head": 3, "displaced": 0})
 
 
 def by_name(text: str) -> dict[str, dict[tuple[str, ...], float]]:
@@ -48,6 +48,8 @@ EXPECTED: dict[str, dict[tuple[str, ...], float]] = {
     "undertow_source_state": {("running",): 1},
     "undertow_incidents": {("provider_update", "critical", "open"): 1},
     "undertow_webhook_deliveries_total": {("webhook:h:1", "sent"): 2},
+    "undertow_api_connections_closed_total": {("slow_head",): 3, ("displaced",): 0},
+    "undertow_upkeep_failures": {("rolling",): 0, ("retention",): 0, ("checkpoint",): 0},
     "undertow_build_info": {("0.1.0",): 1},
 }
 
@@ -62,7 +64,7 @@ def test_prometheus_gets_every_metric(busy: Any) -> None:
 def test_otlp_sends_the_same(busy: Any) -> None:
     """The same names without `_total`, the same labels and values, counters as monotonic sums."""
     reader = InMemoryMetricReader()
-    measure = Measurements(busy.store, busy.source, busy.deliverer, busy.clock)
+    measure = Measurements(busy.store, busy.source, busy.deliverer, busy.clock, busy.closed)
     provider = telemetry.export(measure, "http://127.0.0.1:9", reader=reader)
     data = reader.get_metrics_data()
     assert data is not None
@@ -90,7 +92,7 @@ def test_otlp_goes_to_the_endpoint(busy: Any) -> None:
         def log_message(self, *_: Any) -> None:
             """Nothing."""
 
-    measure = Measurements(busy.store, busy.source, busy.deliverer, busy.clock)
+    measure = Measurements(busy.store, busy.source, busy.deliverer, busy.clock, busy.closed)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

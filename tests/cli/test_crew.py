@@ -1,11 +1,12 @@
 import logging
+import math
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from undertow.crew import Crew, Health
-from undertow.errors import TryAgain
+from undertow.crew import Crew, Health, retry_s
+from undertow.errors import Refused, TryAgain
 
 
 def _until_stopped(stop: threading.Event) -> None:
@@ -88,6 +89,36 @@ def test_repeated_work_that_needs_a_new_process_ends_the_crew() -> None:
     assert crew.stop.wait(10.0)
     assert crew.join(10.0) == []
     assert isinstance(crew.failure, TryAgain)
+
+
+def test_a_refusal_ends_nothing_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds are counted until one succeeds; a sentence whose numbers change is one line, without a traceback."""
+    monkeypatch.setattr("undertow.crew.RETRY_S", 0.0001)
+    crew, done = Crew(), threading.Event()
+    seen: list[Health] = []
+
+    def work() -> None:
+        seen.append(crew.health("checkpoint"))
+        if len(seen) <= 3:
+            raise Refused(f"{len(seen)}.5 MiB of 24.0 MiB used")
+        done.set()
+
+    crew.repeat("checkpoint", 0.001, work)
+    assert done.wait(10.0)
+    assert crew.join(10.0) == []
+    assert [health.failures for health in seen[:4]] == [0, 1, 2, 3]
+    assert crew.failure is None
+    (record,) = caplog.records
+    assert record.message == "checkpoint failed and will be tried again: 1.5 MiB of 24.0 MiB used"
+    assert not record.exc_info
+
+
+def test_rounds_that_fail_are_tried_again_soon_and_then_less_often() -> None:
+    """A second after the first failure, then twice as long each time; a round that succeeded waits for the next."""
+    assert [retry_s(failures) for failures in (1, 2, 3, 7)] == [1.0, 2.0, 4.0, 64.0]
+    assert retry_s(0) == math.inf
 
 
 def test_threads_that_hang_are_named() -> None:

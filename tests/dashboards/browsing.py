@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 import undertow_dashboards
 
@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SIZE = {"width": 1360, "height": 900}
+SIZE: ViewportSize = {"width": 1360, "height": 900}
 SCHEMES = ("light", "dark")
 PATIENCE_MS = 20_000
 VIEWS = Path(undertow_dashboards.__file__).with_name("views")

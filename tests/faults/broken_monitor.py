@@ -4,9 +4,14 @@ import json
 import time
 from typing import Any
 
+import duckdb
+
+from undertow.batch import Batch, Committed
 from undertow.commands import serve
+from undertow.errors import TryAgain
 from undertow.notify.outbox import Deliverer
 from undertow.notify.weights import announce
+from undertow.store import Store
 from undertow.watch import loop, weights
 from undertow.watch.loop import Watcher
 from undertow.watch.routing import Routing
@@ -123,12 +128,34 @@ class CountsAnew(Routing):
         return routing  # type: ignore[return-value]
 
 
-VARIANTS: dict[str, tuple[Any, str, type]] = {
+_commit = Store.ingest
+
+
+def answer_first(store: Any, batch: Batch) -> Committed:
+    """Takes a batch for granted, and commits it when the next one comes."""
+    with store._writing:
+        waiting, store.waiting = getattr(store, "waiting", Batch()), batch
+        _commit(store, waiting)
+    return Committed(stored=batch.spans)
+
+
+def checkpoint_or_die(store: Any) -> None:
+    """Write the log into the file at the first try, and take a refusal for the end of the database."""
+    with store._writing:
+        try:
+            store._writer.execute("CHECKPOINT")
+        except duckdb.TransactionException as error:
+            raise TryAgain(f"see that the disk has space ({error})") from error
+
+
+VARIANTS: dict[str, tuple[Any, str, Any]] = {
     "sends_apart": (serve, "Watcher", TellsAfterwards),
     "records_first": (serve, "Deliverer", RecordsFirst),
     "remembers": (serve, "Deliverer", Remembers),
     "publishes_first": (serve, "Watcher", PublishesFirst),
     "audits_apart": (serve, "Watcher", AuditsApart),
+    "dies_of_checkpoint": (Store, "checkpoint", checkpoint_or_die),
     "counts_anew": (loop, "Routing", CountsAnew),
+    "answers_first": (Store, "ingest", answer_first),
 }
 """Where in the monitor each takes a place: owner, name, what is put there."""

@@ -33,9 +33,9 @@ ROUND_S = 0.1
 class Plan:
     """Where to die: at the point `at`, at the `nth` message there of this `kind`, `of` this incident if it is given.
 
-    Without a `kind` each passing counts. Rolling and retention go on every `upkeep_s`, where that is given, and write
-    `piece_bytes` at once. `broken` names variants of broken_monitor. The clock runs `speed` times as fast as the wall's
-    since `since`.
+    Without a `kind` each passing counts. Rolling, retention and checkpoints go on every `upkeep_s`, where that is
+    given, and write `piece_bytes` at once. `broken` names variants of broken_monitor. The clock runs `speed` times as
+    fast as the wall's since `since`.
     """
 
     at: str = ""
@@ -143,6 +143,7 @@ def main(plan: Plan, arguments: list[str]) -> int:
     serve.system_clock = plan.clock
     serve.ROLLING_S = plan.upkeep_s or serve.ROLLING_S
     serve.RETENTION_S = plan.upkeep_s or serve.RETENTION_S
+    serve.CHECKPOINT_S = plan.upkeep_s or serve.CHECKPOINT_S
     rolling.PIECE_BYTES = plan.piece_bytes
     watch(Killer(plan), plan.clock)
     for name in plan.broken:

@@ -18,7 +18,7 @@ from tests.killing import Killed
 from undertow.channels import SlackConfig
 from undertow.clock import ManualClock, system_clock
 from undertow.config import AlertsConfig, Secret, WebhookConfig
-from undertow.errors import StoreError
+from undertow.errors import Refused, StoreError
 from undertow.notify.egress import Egress, Guard, Response
 from undertow.notify.message import Outgoing
 from undertow.notify.outbox import JITTER, SCHEDULE_S, Deliverer, plan
@@ -458,6 +458,48 @@ def test_a_crash_between_send_and_record_delivers_twice_and_never_not(
                 kind(outbox, alerts, clock, random.Random(1)).step(clock())
     assert len(receiver.requests) == arrived
     assert len(set(ids(receiver))) <= 1
+
+
+class RefusingStore(Store):
+    """Refuses the first records, as a database without memory does."""
+
+    refusals = 3
+
+    def record_delivery(self, *row: Any, **more: Any) -> None:
+        """Record, or refuse."""
+        if self.refusals:
+            self.refusals -= 1
+            raise Refused("there was no memory")
+        super().record_delivery(*row, **more)
+
+
+class SendsAgain(Deliverer):
+    """The broken one: it forgets what it could not write down."""
+
+    def _write_down(self) -> None:
+        unrecorded, self._unrecorded = self._unrecorded, []
+        for record in unrecorded:
+            record()
+
+
+@pytest.mark.parametrize(("kind", "arrived"), [(Deliverer, 1), (SendsAgain, 4)])
+def test_what_could_not_be_written_down_is_not_sent_each_round(
+    kind: type[Deliverer],
+    arrived: int,
+    incident: dict[str, Any],
+    alerts: AlertsConfig,
+    receiver: Any,
+    clock: ManualClock,
+) -> None:
+    """While the store refuses, the record is tried again, not the message. Negative control: one that sends again."""
+    with RefusingStore.open(None) as outbox:
+        put(outbox, *plan("llm.drift.opened", incident, alerts, NOW))
+        deliverer = kind(outbox, alerts, clock, random.Random(1))
+        for _ in range(5):
+            with contextlib.suppress(Refused):
+                deliverer.step(clock())
+        assert outbox.due(clock() + 1e6, 10) == []
+    assert len(receiver.requests) == arrived
 
 
 def test_the_loop_outlives_a_failing_store_and_stops_when_told(

@@ -6,7 +6,7 @@ together. Resampling a thousand questions understates how different real ones ar
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,12 @@ STREAMS = {
 }
 
 
-def write(folder: Path, seeds: int = 1) -> None:
-    """Every stream with so many seeds, in the words of `scoring`; about 21,000 spans each."""
+def write(folder: Path, seeds: int = 1, kinds: Iterable[str] = STREAMS) -> None:
+    """Streams of these kinds with so many seeds, in the words of `scoring`; about 21,000 spans each."""
     answers, latencies = (pq.read_table(FEATURES / f"{name}.parquet") for name in ("answers", "latency"))
     noise = _noise(latencies)
-    for kind, change in STREAMS.items():
+    for kind in kinds:
+        change = STREAMS[kind]
         for seed in range(1, seeds + 1):
             columns = _columns(answers, noise, change, np.random.default_rng([seed, *kind.encode()]))
             _write(folder / f"{kind}.real-{seed:02d}", change, columns)

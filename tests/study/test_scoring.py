@@ -110,12 +110,11 @@ def test_peers_get_columns_in_the_order_in_which_calls_ended(tmp_path: Path) -> 
     assert math.isnan(columns["words"][1])
 
 
-def test_streams_of_real_answers_are_what_their_truth_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_of_real_answers_are_what_their_truth_says(tmp_path: Path) -> None:
     """The same seed gives the same spans; after the onset answers are longer, and a null names no lane."""
-    monkeypatch.setattr(resampled, "STREAMS", {k: resampled.STREAMS[k] for k in ("null-gpt4", "swap-gpt35")})
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        resampled.write(folder)
+        resampled.write(folder, kinds=("null-gpt4", "swap-gpt35"))
     one, other = ((tmp_path / name / "swap-gpt35.real-01.jsonl").read_bytes() for name in "ab")
     assert one == other
     told = json.loads((tmp_path / "a" / "swap-gpt35.real-01.truth.json").read_text())

@@ -1,7 +1,8 @@
 """The whole of detection on simulated traffic: what is found, what is not, and what it is called."""
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from undertow.config import AlertsConfig, Config, Secret, WebhookConfig
 from undertow.span import Span
 from undertow.watch import stream
+from undertow.watch.loop import Watcher
 from undertow_collectors.scenarios import FLEET
 
 Traffic = Callable[..., list[Span]]
@@ -120,6 +122,41 @@ def test_a_failed_commit_is_judged_again(monitor: Make, traffic: Traffic, monkey
         with pytest.raises(OSError, match="no space"):
             one.take(spans[15_000:])
     assert told(one.finish()) == expected
+
+
+class RestoresAtOnce(Watcher):
+    """The broken one: it goes on with a half-judged engine where the store cannot be read at once."""
+
+    @contextlib.contextmanager
+    def _restoring(self, unless: Any = ()) -> Iterator[None]:  # noqa: ARG002
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._current = self._restored()
+            raise
+
+
+@pytest.mark.parametrize("kind", [Watcher, RestoresAtOnce])
+def test_a_failure_after_which_nothing_can_be_read_is_judged_again(
+    kind: type[Watcher], monitor: Make, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where reading the state fails as well, no span is judged twice. Negative control: one that judges on."""
+    spans = traffic("silent-update")
+    expected = told(monitor().finish(spans))
+    one = monitor()
+    one.watcher.__class__ = kind
+    one.take(spans[:15_000])
+
+    def refuse(*_: Any) -> Any:
+        raise OSError("no memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(one.store), "judgement", refuse)
+        broken.setattr(type(one.store), "states", refuse)
+        with pytest.raises(OSError, match="no memory"):
+            one.take(spans[15_000:])
+    assert (told(one.finish()) == expected) == (kind is Watcher)
 
 
 def test_a_silence_releases_what_was_held_back(monitor: Make, traffic: Traffic) -> None:

@@ -1,6 +1,6 @@
 """The HTTP API of `undertow serve`, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -28,13 +28,14 @@ from undertow.api import (
     targets,
     weights,
 )
+from undertow.api.connections import REASONS
 from undertow.api.guard import Guard
 from undertow.api.monitor import Decode, Deliveries, Monitor, Source, Watcher
 from undertow.api.reply import Problem
 from undertow.clock import Clock
 from undertow.config import Config
 from undertow.crew import Health
-from undertow.errors import StoreError, TryAgain, UndertowError, UsageError
+from undertow.errors import Refused, StoreError, TryAgain, UndertowError, UsageError
 from undertow.store import Store
 
 FAMILIES = (
@@ -53,11 +54,12 @@ def create(
     decode: Decode | None = None,
     deliverer: Deliveries | None = None,
     health: Callable[[str], Health] = lambda _: Health(True, "running"),
+    closed: MutableMapping[str, int] | None = None,
 ) -> FastAPI:
     """The API over the parts of a monitor.
 
     `decode` takes the bodies of POST /v1/spans and /v1/traces; `health` tells how the threads `detection` and `outbox`
-    are.
+    are, and `closed` counts by their reason the connections that the server below ends.
     """
     app = FastAPI(
         title="Undertow",
@@ -67,25 +69,29 @@ def create(
         openapi_url=None,
         redirect_slashes=False,
     )
-    monitor = Monitor(store, watcher, source, config, clock, decode, deliverer, health)
+    closed = dict.fromkeys(REASONS, 0) if closed is None else closed
+    monitor = Monitor(store, watcher, source, config, clock, decode, deliverer, health, closed)
     for family in FAMILIES:
         app.include_router(family.routes(monitor))
     app.include_router(docs.routes(app))
+    # Coroutines, all of them: a plain function would be called in a thread, which may be what cannot be had.
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UndertowError, _failed)
+    app.add_exception_handler(MemoryError, _starved)
+    app.add_exception_handler(RuntimeError, _threadless)
     app.add_exception_handler(Exception, _broken)
-    app.add_middleware(Guard, config=config.api)
+    app.add_middleware(Guard, config=config.api, closed=closed)
     return app
 
 
-def _problem(_: Request, error: Exception) -> Response:
+async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101  registered for it alone, as are those below
     return reply.problem(error)
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     """404 and 405 of the router."""
     assert isinstance(error, HTTPException)  # noqa: S101
     told = {
@@ -95,20 +101,31 @@ def _http(request: Request, error: Exception) -> Response:
     return reply.problem(Problem(error.status_code, told.get(error.status_code, error.detail), error.headers))
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(_: Request, error: Exception) -> Response:
     """Which parameters are wrong and why, without their values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     told = (f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors())
     return reply.problem(Problem(422, "; ".join(told)))
 
 
-def _failed(_: Request, error: Exception) -> Response:
+async def _failed(_: Request, error: Exception) -> Response:
     if isinstance(error, UsageError):
         return reply.problem(Problem(400, str(error)))
-    if isinstance(error, TryAgain | StoreError):
+    if isinstance(error, TryAgain | StoreError | Refused):
         return reply.problem(Problem(503, str(error), {"retry-after": "5"}))
     return reply.problem(Problem(500, str(error)))
 
 
-def _broken(_: Request, __: Exception) -> Response:
+async def _starved(_: Request, __: Exception) -> Response:
+    return reply.problem(reply.no_memory())
+
+
+async def _threadless(request: Request, error: Exception) -> Response:
+    """A thread that cannot be started is memory that was refused; Python has no exception of its own for it."""
+    if "can't start new thread" in str(error):
+        return await _starved(request, error)
+    raise error
+
+
+async def _broken(_: Request, __: Exception) -> Response:
     return reply.problem(Problem(500, "a fault of the monitor; its log has the details"))

@@ -1,4 +1,4 @@
-"""Who may ask what: bearer tokens with scopes, and no web page of a stranger.
+"""Who may ask what: bearer tokens with scopes, no web page of a stranger, and no head of a request without end.
 
 Without a token the API listens on loopback only, where any web page in the operator's browser can reach it: then the
 Host must be a loopback name, which a page that rebinds its own name cannot send, and an Origin must be ours.
@@ -7,7 +7,9 @@ Host must be a loopback name, which a page that rebinds its own name cannot send
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,11 @@ from undertow.api.reply import Problem
 from undertow.config import ApiConfig
 
 OPEN = ("/healthz", "/readyz")
+"""What is answered to anybody, in words that say nothing about this installation: see `is_stranger`."""
+
+HEAD_BYTES, HEAD_LINES = 16 * 2**10, 100
+"""The largest head of a request."""
+
 INGEST = ("/v1/spans", "/v1/traces", "/v1/logs")
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -40,8 +47,9 @@ class _Caller:
 class Guard:
     """ASGI middleware: every path needs a scope but those of OPEN, so that a new route is closed until it is opened."""
 
-    def __init__(self, app: ASGIApp, config: ApiConfig) -> None:
+    def __init__(self, app: ASGIApp, config: ApiConfig, closed: MutableMapping[str, int]) -> None:
         self._app = app
+        self._closed = closed
         self._host = config.host
         self._callers = [
             _Caller(token.name, _digest(token.token.reveal()), frozenset(token.scopes))
@@ -55,18 +63,27 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = self._counting(_with_headers(send))
         try:
-            scope["undertow.caller"] = self._check(scope)
+            _check_head(scope)
+            scope["undertow.caller"] = self._admitted(scope)
         except Problem as problem:
-            await reply.problem(problem)(scope, receive, _with_headers(send))
+            await reply.problem(problem)(scope, receive, send)
             return
-        await self._app(scope, receive, _with_headers(send))
+        await self._app(scope, receive, send)
+
+    def _admitted(self, scope: Scope) -> str | None:
+        """The name of the caller, None for a stranger whom the path is open to. Raises Problem 401 or 403."""
+        try:
+            return self._check(scope)
+        except Problem:
+            if scope["path"] in OPEN:
+                return None
+            raise
 
     def _check(self, scope: Scope) -> str:
         """The name of the caller. Raises Problem 401 or 403."""
         headers = Headers(scope=scope)
-        if scope["path"] in OPEN:
-            return ""
         if not self._callers:
             self._check_browser(headers)
             return ""
@@ -93,6 +110,14 @@ class Guard:
         if origin is not None and origin.partition("://")[2] != host:
             raise Problem(403, "a web page of another origin may not ask")
 
+    def _counting(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.REQUEST_TIMEOUT:
+                self._closed["slow_body"] += 1
+            await send(message)
+
+        return sending
+
     def _is_ours(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
@@ -103,8 +128,20 @@ class Guard:
 
 def caller(request: Request) -> str:
     """The name of the token that a request came with; empty where there is none."""
-    name: str = request.scope.get("undertow.caller", "")
-    return name
+    return request.scope.get("undertow.caller") or ""
+
+
+def is_stranger(request: Request) -> bool:
+    """Whether the caller may read nothing, and asks for a path of OPEN."""
+    return request.scope.get("undertow.caller") is None
+
+
+def _check_head(scope: Scope) -> None:
+    """Raise Problem 431 where the head is larger than it may be: the server bounds only one that comes in pieces."""
+    size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+    if size > HEAD_BYTES or len(scope["headers"]) > HEAD_LINES:
+        limits = f"{HEAD_BYTES} bytes or {HEAD_LINES} headers"
+        raise Problem(431, f"the head of the request is larger than {limits}", {"connection": "close"})
 
 
 def _scope(method: str, path: str) -> str:

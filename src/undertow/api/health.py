@@ -3,13 +3,19 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from undertow import telemetry
 from undertow.api import reply
+from undertow.api.guard import is_stranger
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
+from undertow.crew import UPKEEP
 from undertow.errors import UndertowError
+
+REPEATED = 3
+"""Rounds of upkeep that failed in a row before it is told: one that was refused mostly succeeds a second later."""
 
 READING = ("running", "rebalancing", "paused")
 """States of a source in which nothing needs anybody."""
@@ -18,16 +24,20 @@ READING = ("running", "rebalancing", "paused")
 def routes(monitor: Monitor) -> APIRouter:
     """/healthz, /readyz, /metrics."""
     router = APIRouter(tags=["health"])
-    measure = telemetry.Measurements(monitor.store, monitor.source, monitor.deliverer, monitor.clock)
+    measure = telemetry.Measurements(
+        monitor.store, monitor.source, monitor.deliverer, monitor.clock, monitor.closed, monitor.health
+    )
 
     @router.get("/healthz", summary="Alive")
     async def healthz() -> Response:
         return reply.json({"alive": True})
 
     @router.get("/readyz", summary="Ready, with a line for each part; 503 when one is not")
-    def readyz() -> Response:
-        parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor)]
+    def readyz(request: Request) -> Response:
+        parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor), _upkeep(monitor)]
         ready = all(part["ok"] for part in parts)
+        if is_stranger(request):
+            parts = [{name: part[name] for name in ("part", "ok", "state")} for part in parts]
         return reply.json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
     @router.get("/metrics", summary="The monitor's own metrics in the Prometheus text format")
@@ -76,3 +86,10 @@ def _outbox(monitor: Monitor) -> Document:
         told = ", ".join(f"{channel} ({reason})" for channel, reason in sorted(failing.items()))
         return part | {"state": "retrying", "detail": f"not delivered at the last attempt: {told}"}
     return part
+
+
+def _upkeep(monitor: Monitor) -> Document:
+    """What keeps the file small is told where it fails, and is no reason to take the monitor out of service."""
+    healths = {task: monitor.health(task) for task in UPKEEP}
+    failing = [f"{task}: {one.detail}" for task, one in healths.items() if one.failures >= REPEATED]
+    return _part("upkeep", True, "failing" if failing else "running", "; ".join(failing))

@@ -1,7 +1,7 @@
 """What the API speaks for: the parts of one running monitor."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from undertow.batch import Decoded, Message
@@ -136,7 +136,8 @@ class Deliveries(Protocol):
 class Monitor:
     """The parts. `source` is None where only HTTP brings spans, `decode` where HTTP brings none.
 
-    `health` tells how a thread is by its name: detection, outbox.
+    `health` tells how a thread is by its name: detection, outbox. `closed` counts the connections that the server
+    ended, by reason.
     """
 
     store: Store
@@ -147,3 +148,4 @@ class Monitor:
     decode: Decode | None = None
     deliverer: Deliveries | None = None
     health: Callable[[str], Health] = lambda _: Health(True, "running")
+    closed: MutableMapping[str, int] = field(default_factory=dict)

@@ -22,6 +22,11 @@ class Problem(Exception):  # noqa: N818  an answer, not a fault
         self.headers = dict(headers or {})
 
 
+def no_memory() -> Problem:
+    """What a request is answered that the process had no memory for; the next one may find some."""
+    return Problem(503, "there was no memory for this request, of which nothing was kept", {"retry-after": "5"})
+
+
 def json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`document` as JSON; what is not finite becomes null."""
     return Response(msgspec.json.encode(document), status, dict(headers or {}), "application/json")

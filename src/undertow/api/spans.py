@@ -17,7 +17,7 @@ from undertow.api.monitor import Monitor
 from undertow.api.reply import Problem
 from undertow.batch import Batch, Committed, Decoded, Message, Origin
 from undertow.config import formats
-from undertow.errors import StoreError, TryAgain
+from undertow.errors import Refused, StoreError, TryAgain
 
 TOPIC = "http"
 PROTOBUF = "application/x-protobuf"
@@ -70,8 +70,10 @@ async def _export(request: Request, intake: "Intake", response: Exported) -> Res
         decoded, _ = await run_in_threadpool(intake.take, body, "otlp" if kind == PROTOBUF else "otlp_json")
     except Problem as problem:
         return _status(kind, problem.status, _INVALID_ARGUMENT, problem.detail)
-    except (StoreError, TryAgain) as error:
+    except (StoreError, TryAgain, Refused) as error:
         return _status(kind, 503, _UNAVAILABLE, str(error))
+    except MemoryError:
+        return _status(kind, 503, _UNAVAILABLE, reply.no_memory().detail)
     return _exported(kind, decoded, response)
 
 
@@ -83,7 +85,10 @@ class Intake:
         self._lock = threading.Lock()
 
     def take(self, body: bytes, format_name: str) -> tuple[Decoded, Committed]:
-        """Decode and commit. Raises StoreError or TryAgain where it was not committed, Problem 501 without decoders."""
+        """Decode and commit.
+
+        Raises StoreError, Refused or TryAgain where it was not committed, Problem 501 without decoders.
+        """
         if self._monitor.decode is None:
             raise Problem(501, "this monitor was started without decoders")
         with self._lock:

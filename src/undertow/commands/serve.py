@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import uvicorn
-
 from undertow import logs, telemetry
 from undertow.api.app import create
+from undertow.api.connections import Connections
+from undertow.api.server import Server
 from undertow.clock import system_clock
 from undertow.commands.inputs import keeping, run_decoder
 from undertow.config import Config, KafkaConfig
@@ -37,6 +37,8 @@ TICK_S = 1.0
 SILENCE_S = 15.0
 ROLLING_S = 5.0
 RETENTION_S = 3600.0
+LOGS_S = 60.0
+CHECKPOINT_S = 3600.0
 STOP_S = 8.0
 LAST_ANSWERS_S = 2
 LAST_METRICS_S = 1
@@ -70,6 +72,7 @@ class Monitor:
         self._source = source(config, config.kafka, store) if config.kafka else None
         self._silence = Silence(store, self._watcher.silences, self._source, config, system_clock)
         self._deliverer = Deliverer(store, config.alerts, system_clock, random.Random())  # noqa: S311  jitter
+        self._connections = Connections.of(config.api)
         app = create(
             store,
             self._watcher,
@@ -79,10 +82,9 @@ class Monitor:
             decode=keeping(config),
             deliverer=self._deliverer,
             health=self._crew.health,
+            closed=self._connections.closed,
         )
-        self._server = _Server(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=LAST_ANSWERS_S)
-        )
+        self._server = _Server(app, self._connections, timeout_graceful_shutdown=LAST_ANSWERS_S)
 
     def run(self, listener: socket.socket) -> int:
         """Serve on `listener` until a signal or a failure; the exit code."""
@@ -95,6 +97,8 @@ class Monitor:
         self._crew.repeat("silence", SILENCE_S, self._silence.tick)
         self._crew.repeat("rolling", ROLLING_S, self._roll)
         self._crew.repeat("retention", RETENTION_S, self._retain)
+        self._crew.repeat("logs", LOGS_S, logs.say_suppressed)
+        self._crew.repeat("checkpoint", CHECKPOINT_S, self._store.checkpoint)
         with self._exported():
             self._server.run(sockets=[listener])
             return self._stopped()
@@ -106,7 +110,9 @@ class Monitor:
         if not endpoint:
             yield
             return
-        measure = telemetry.Measurements(self._store, self._source, self._deliverer, system_clock)
+        measure = telemetry.Measurements(
+            self._store, self._source, self._deliverer, system_clock, self._connections.closed, self._crew.health
+        )
         provider = telemetry.export(measure, endpoint)
         try:
             yield
@@ -160,7 +166,7 @@ class _Stopping(Exception):  # noqa: N818  no error
     """Detection is asked to stop between two slices."""
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Leaves signals to the monitor, and says when it is ready."""
 
     @contextmanager

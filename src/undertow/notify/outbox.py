@@ -127,6 +127,7 @@ class Deliverer:
         self._throttled: dict[str, tuple[float, float]] = {}
         self._asked_at: dict[tuple[str, int], float] = {}
         self._gone: set[str] = set()
+        self._unrecorded: list[Callable[[], None]] = []
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.failing: dict[str, str] = {}
         self._stop = threading.Event()
@@ -150,6 +151,7 @@ class Deliverer:
 
     def step(self, now: float) -> int:
         """One round at `now` (Unix seconds): one attempt for each message that is due. Returns how many were sent."""
+        self._write_down()
         sent = 0
         failed: set[str] = set()
         entries = self._store.due(now, _ROUND)
@@ -216,7 +218,7 @@ class Deliverer:
         wait_s = SCHEDULE_S[min(entry.attempts + 1, len(SCHEDULE_S) - 1)] * (1 + JITTER * self._rng.random())
         wait_s = wait_s if again is None else min(wait_s, again)
         log.warning("%s to %s: %s, next in %.0f s", entry.kind, entry.channel, attempt.detail, wait_s)
-        self._store.record_delivery(
+        self._record(
             entry.webhook_id,
             entry.channel,
             "retry",
@@ -225,18 +227,26 @@ class Deliverer:
             detail=attempt.detail,
         )
 
+    def _record(self, *attempt: Any, **outcome: Any) -> None:
+        self._unrecorded.append(partial(self._store.record_delivery, *attempt, **outcome))
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Keep what attempts came to; until the store takes it nothing more is sent, or it would be sent each round."""
+        while self._unrecorded:
+            self._unrecorded[0]()
+            self._unrecorded.pop(0)
+
     def _sent(self, entry: Outgoing, attempt: Attempt, at: float, again: float | None) -> None:
         """A message that a receiver forgets stays in the outbox until a later one of its incident takes its place."""
         self.failing.pop(entry.channel, None)
         outcome: Recorded = "delivered" if again is None else "standing"
         following = None if again is None else at + again
-        self._store.record_delivery(
-            entry.webhook_id, entry.channel, outcome, at=at, next_attempt_at=following, detail=attempt.detail
-        )
+        self._record(entry.webhook_id, entry.channel, outcome, at=at, next_attempt_at=following, detail=attempt.detail)
 
     def _bury(self, entry: Outgoing, attempt: Attempt, at: float) -> None:
         log.error("%s to %s is given up: %s", entry.kind, entry.channel, attempt.detail)
-        self._store.record_delivery(entry.webhook_id, entry.channel, "dead", at=at, detail=attempt.detail)
+        self._record(entry.webhook_id, entry.channel, "dead", at=at, detail=attempt.detail)
         text = f"{entry.kind} of {entry.incident_id} was not delivered to {entry.channel}: {attempt.detail}"
         with self._store.judgement() as judgement:
             if attempt.detail == _GONE:

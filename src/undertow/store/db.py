@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
-from undertow.errors import StoreError, TryAgain, UndertowError
+from undertow.errors import Refused, StoreError, TryAgain, UndertowError
 
 DATA_ERRORS = (
     duckdb.DataError,
@@ -19,13 +20,16 @@ DATA_ERRORS = (
 """What DuckDB raises when it is the rows that are wrong."""
 
 
-_PASSING = (duckdb.FatalException, duckdb.IOException, duckdb.TransactionException)
+_DEAD = (duckdb.FatalException, duckdb.IOException)
+_DISK = re.compile(r"No space left|Could not write|File too large|IO Error|database has been invalidated")
+"""What stands in the text of other errors where the disk is the cause, as in `Failed to commit: ...`."""
 
 
-def connect(path: str | Path | None) -> duckdb.DuckDBPyConnection:
+def connect(path: str | Path | None, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """The one connection that owns the file at `path`; None is a database in memory.
 
-    SQL can reach no file and no network, and no setting can be changed afterwards. Raises StoreError.
+    SQL can reach no file and no network, and no setting can be changed afterwards. `memory_limit` is DuckDB's, such as
+    "1GiB"; by default eight tenths of what the machine or the container has. Raises StoreError.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false",
@@ -37,6 +41,8 @@ def connect(path: str | Path | None) -> duckdb.DuckDBPyConnection:
         # Inserting gains nothing from a second thread; the other cores decode and detect.
         "threads": str(max(1, (os.cpu_count() or 2) // 2)),
     }
+    if memory_limit:
+        settings["memory_limit"] = memory_limit
     if path is not None and _is_something_else(Path(path)):
         raise StoreError(f"{path} is not a DuckDB database: name another file in store.path")
     try:
@@ -69,27 +75,58 @@ def refusal(path: str, text: str) -> str:
         return f"{path} cannot be written: give this user write permission on it and on its folder"
     if "No such file" in text and not Path(path).parent.is_dir():
         return f"{path} cannot be made: its folder does not exist"
+    if "Out of Memory" in text:
+        return f"{path} cannot be opened for want of memory: raise store.memory_limit or add memory ({text})"
+    if "No space left" in text:
+        return f"{path} cannot be opened, since the disk is full: make room on it ({text})"
     return f"{path} cannot be opened, it may be damaged; restore a backup or name another file in store.path ({text})"
 
 
-def explain(error: duckdb.Error, name: str) -> UndertowError:
-    """The mistake that `error` stands for: TryAgain where a restart may help, such as after a full disk."""
-    text = str(error).splitlines()[0]
-    if isinstance(error, _PASSING) and "orrupt" not in text:
+def explain(error: duckdb.Error | MemoryError, name: str) -> UndertowError:
+    """The mistake that `error` stands for.
+
+    TryAgain where the database died and a restart may help, such as after a full disk; Refused where it lives and may
+    take the same later, such as a checkpoint beside readers.
+    """
+    text = str(error).partition("\n")[0]
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        why = text or type(error).__name__
+        return Refused(f"{name}: there was no memory for it, and nothing was kept; see store.memory_limit ({why})")
+    if isinstance(error, duckdb.Error) and "orrupt" in text:
+        return StoreError(f"{name}: {text}")
+    if isinstance(error, _DEAD) or (isinstance(error, duckdb.TransactionException) and _DISK.search(text)):
         return TryAgain(
             f"{name} cannot be used any more; what was committed is safe: see that the disk has space, "
             f"then start again ({text})"
         )
+    if "Cannot CHECKPOINT" in text:
+        return Refused(
+            f"{name}: the log could not be written into the file, because questions were under way that began before "
+            "the last commit; nothing is lost, and the next try may do it"
+        )
+    if isinstance(error, duckdb.TransactionException | duckdb.InterruptException):
+        return Refused(f"{name}: the database refused a transaction, of which nothing was kept ({text})")
     return StoreError(f"{name}: {text}")
 
 
 @contextmanager
 def told(name: str) -> Iterator[None]:
-    """Turn any error of DuckDB into an UndertowError that names the file."""
+    """Turn any error of DuckDB, and a want of memory, into an UndertowError that names the file."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, MemoryError) as error:
         raise explain(error, name) from error
+
+
+@contextmanager
+def registered(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+    """Let SQL read `rows` as the table `name` in the block, and no longer: nothing may keep the rows of a failure."""
+    con.register(name, rows)
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # where the transaction failed, its rollback takes the view
+            con.unregister(name)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from collections.abc import Sequence, Set
 import duckdb
 import pyarrow as pa
 
+from undertow.store.db import registered
+
 WINDOW_S = 120.0
 RECENT_IDS = 1_000_000
 
@@ -90,15 +92,14 @@ def _stored(con: duckdb.DuckDBPyConnection, spans: pa.Table, places: Sequence[in
         return set()
     at = pa.array(places, pa.int64())
     suspects = spans.select(["span_id", "started_at"]).take(at).append_column("place", at)
-    con.register("suspects", suspects)
     times = suspects["started_at"].to_pylist()
-    rows = con.execute(
-        """SELECT DISTINCT suspects.place FROM suspects JOIN spans ON spans.span_id = suspects.span_id
-           AND abs(spans.started_at - suspects.started_at) <= $window
-           WHERE spans.started_at BETWEEN $first AND $last""",
-        {"window": WINDOW_S, "first": min(times) - WINDOW_S, "last": max(times) + WINDOW_S},
-    ).fetchall()
-    con.unregister("suspects")
+    with registered(con, "suspects", suspects):
+        rows = con.execute(
+            """SELECT DISTINCT suspects.place FROM suspects JOIN spans ON spans.span_id = suspects.span_id
+               AND abs(spans.started_at - suspects.started_at) <= $window
+               WHERE spans.started_at BETWEEN $first AND $last""",
+            {"window": WINDOW_S, "first": min(times) - WINDOW_S, "last": max(times) + WINDOW_S},
+        ).fetchall()
     return {row[0] for row in rows}
 
 

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from undertow.span import Target
+from undertow.store.db import registered
 
 TABLE = """
     CREATE TABLE evidence (
@@ -34,11 +35,8 @@ def add(con: duckdb.DuckDBPyConnection, points: Sequence[Point]) -> None:
     columns["signal"] = pa.array([p.signal for p in points], pa.string())
     for name in ("at", "log10_evidence", "log10_threshold"):
         columns[name] = pa.array([getattr(p, name) for p in points], pa.float64())
-    con.register("traced", pa.table({name: columns[name] for name in COLUMNS}))
-    try:
+    with registered(con, "traced", pa.table({name: columns[name] for name in COLUMNS})):
         con.execute("INSERT INTO evidence SELECT * FROM traced")
-    finally:
-        con.unregister("traced")
 
 
 def points(

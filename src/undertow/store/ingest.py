@@ -12,9 +12,10 @@ import pyarrow as pa
 from undertow.batch import Batch, Committed
 from undertow.columns import plain
 from undertow.config import StoreConfig
+from undertow.errors import TryAgain
 from undertow.store import counters, dedup, rolling, rollups, rows
 from undertow.store.counters import Counters, Key
-from undertow.store.db import DATA_ERRORS, transaction
+from undertow.store.db import DATA_ERRORS, registered, transaction
 from undertow.store.dedup import Recent
 from undertow.store.lateness import Horizon, judge
 from undertow.store.rolled import Rolls, Touched
@@ -65,7 +66,9 @@ class Ingest:
         rejects = rows.refusals(batch)
         try:
             outcome = self._commit(batch, rows.complete(rows.table(batch)), rejects, horizon, received_at)
-        except ROW_ERRORS:
+        except ROW_ERRORS as error:
+            if isinstance(error, MemoryError):  # one of Arrow's is both, and says nothing of the rows
+                raise
             arrived = rows.rows(batch)
             refused = rows.culprits(arrived, self._accepts)
             if not refused:
@@ -74,20 +77,25 @@ class Ingest:
             arrived = [row for row in arrived if id(row) not in left_out]
             rejects += map(rows.refuse, refused)
             outcome = self._commit(batch, rows.of_rows(arrived), rejects, horizon, received_at)
-        self._remember(outcome)
+        try:
+            self._remember(outcome)
+        except MemoryError as error:  # what the writer knows lacks something that is committed
+            raise TryAgain("there was no memory for the ids of a batch that is committed; start again") from error
         self.failpoint("after_commit")
         return outcome.committed
 
     def _accepts(self, part: Sequence[Row]) -> bool:
         """Whether the spans table would take `part`; leaves it as it was."""
         try:
-            self.con.register("arrivals", rows.of_rows(part))
-            self.con.execute("BEGIN")
-            try:
-                self.con.execute(_INSERT_SPANS)
-            finally:
-                self.con.execute("ROLLBACK")
-        except ROW_ERRORS:
+            with registered(self.con, "arrivals", rows.of_rows(part)):
+                self.con.execute("BEGIN")
+                try:
+                    self.con.execute(_INSERT_SPANS)
+                finally:
+                    self.con.execute("ROLLBACK")
+        except ROW_ERRORS as error:
+            if isinstance(error, MemoryError):
+                raise
             return False
         return True
 
@@ -116,21 +124,19 @@ class Ingest:
     def _insert_spans(self, spans: pa.Table) -> Touched | None:
         if spans.num_rows == 0:
             return None
-        self.con.register("arrivals", spans)
-        self.con.execute(_INSERT_SPANS)
-        ended_at = spans["ended_at"].to_numpy()
-        rollups.add(self.con, float(ended_at.min()), float(ended_at.max()))
-        touched = self.memory.rolls.touched(ended_at)
-        rolling.touch(self.con, touched, self.memory.rolls)
-        self.con.unregister("arrivals")
+        with registered(self.con, "arrivals", spans):
+            self.con.execute(_INSERT_SPANS)
+            ended_at = spans["ended_at"].to_numpy()
+            rollups.add(self.con, float(ended_at.min()), float(ended_at.max()))
+            touched = self.memory.rolls.touched(ended_at)
+            rolling.touch(self.con, touched, self.memory.rolls)
         return touched
 
     def _insert_rejects(self, rejects: pa.Table) -> None:
         if rejects.num_rows == 0:
             return
-        self.con.register("refused", rejects)
-        self.con.execute("INSERT INTO rejects BY NAME SELECT * FROM refused")
-        self.con.unregister("refused")
+        with registered(self.con, "refused", rejects):
+            self.con.execute("INSERT INTO rejects BY NAME SELECT * FROM refused")
 
     def _move(self, batch: Batch, newest: float) -> None:
         for (topic, partition), offset in batch.next_offsets.items():

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from undertow.store.cells import EXPRESSIONS, TARGET
+from undertow.store.db import registered
 from undertow.store.plan import BUCKET_S, HOUR_S
 from undertow.store.rolled import Rolls, Touched, hour_of
 
@@ -132,9 +133,8 @@ def finish(con: duckdb.DuckDBPyConnection, part: Slice) -> None:
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    con.register("sums", rows)
-    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM sums")  # noqa: S608
-    con.unregister("sums")
+    with registered(con, "sums", rows):
+        con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM sums")  # noqa: S608
 
 
 def touch(con: duckdb.DuckDBPyConnection, touched: Touched, rolls: Rolls) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from undertow.batch import Batch, Committed
 from undertow.clock import Clock, system_clock
 from undertow.config import StoreConfig
-from undertow.errors import StoreError, TryAgain, UndertowError
+from undertow.errors import Refused, StoreError, TryAgain, UndertowError
 from undertow.span import Target
 from undertow.store import db, read, retention, rolling, schema, state
 from undertow.store.counters import Counters
@@ -28,13 +28,17 @@ from undertow.store.state import Judgement, Recorded
 LET_IN_S = 0.001
 """Rests that long before it takes the writer's lock again, which goes to whoever asks first."""
 
+CHECKPOINT_PAUSE_S = 0.01
+PATIENCE_S = (0.1, 5.0)
+"""How long a checkpoint waits for readers, with the writer's lock: at first, and at most after refusals."""
+
 
 class Store(Reader):
     """Spans, rejects, offsets and verdicts in one DuckDB database.
 
-    Questions are the Reader's; what writes is here, and takes turns at one connection. Methods raise StoreError, or
-    TryAgain after a fault such as a full disk; the TryAgain that a write met stays in `broken`, for the database has to
-    be opened anew.
+    Questions are the Reader's; what writes is here, and takes turns at one connection. Methods raise StoreError,
+    Refused where the same may be asked again, or TryAgain after a fault such as a full disk; the TryAgain that a write
+    met stays in `broken`, for the database has to be opened anew.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Store(Reader):
         self._rolling = threading.RLock()
         self._put_off: set[int] = set()
         self._meter = Meter()
+        self._patience_s = PATIENCE_S[0]
         schema.migrate(self._writer, name)
         self._memory = Memory(
             Recent.rebuilt(self._writer),
@@ -82,12 +87,13 @@ class Store(Reader):
         Raises StoreError that names the file and what to do.
         """
         name = "the database in memory" if path is None else str(path)
-        connection = db.connect(path)
+        config = config or StoreConfig()
+        connection = db.connect(path, config.memory_limit)
         try:
-            return cls(connection, name, config or StoreConfig(), lateness_s, clock, failpoint)
-        except duckdb.Error as error:
+            return cls(connection, name, config, lateness_s, clock, failpoint)
+        except (duckdb.Error, MemoryError) as error:
             connection.close()
-            raise StoreError(db.refusal(name, str(error))) from error
+            raise StoreError(db.refusal(name, str(error) or "Out of Memory")) from error
         except UndertowError:
             connection.close()
             raise
@@ -250,7 +256,7 @@ class Store(Reader):
     def retain(self, now: float) -> dict[str, int]:
         """Delete what is older at `now` than the configuration keeps; how many rows of each kind.
 
-        Raw rows go once they are summed up.
+        Raw rows go once they are summed up. Their room in the file is free after the next checkpoint.
         """
         with self._rolling:
             while self._roll(now - self._config.raw_retention_days * retention.DAY_S):
@@ -260,8 +266,29 @@ class Store(Reader):
                 with db.transaction(self._writer) as con:
                     deleted = retention.retain(con, self._config, now, self._cursor, limits)
                 self._memory.rolls.forget(limits.gone, limits.sketches)
-                self._writer.execute("CHECKPOINT")
                 return deleted
+
+    def checkpoint(self) -> None:
+        """Write the log into the file, and free the room of what was deleted.
+
+        Raises Refused where questions that began before the last commit took too long; the next call waits twice as
+        long for them, while nobody writes. FORCE CHECKPOINT would make new questions wait, too.
+        """
+        with self._writes():
+            deadline = time.monotonic() + self._patience_s
+            while (refused := self._checkpoint_refused()) and time.monotonic() < deadline:
+                time.sleep(CHECKPOINT_PAUSE_S)
+            self._patience_s = min(2 * self._patience_s, PATIENCE_S[1]) if refused else PATIENCE_S[0]
+            if refused:
+                raise refused
+
+    def _checkpoint_refused(self) -> Refused | None:
+        try:
+            with db.told(self.name):
+                self._writer.execute("CHECKPOINT")
+        except Refused as error:
+            return error
+        return None
 
 
 def _known(time_s: float) -> float | None:

@@ -56,7 +56,7 @@ class Watcher:
         self._detectability = Detectability()
         self._teller = Teller(store, config.alerts)
         self._slices = Slices(store, config.detect.lateness_s, clock)
-        self._engine = self._restored()
+        self._current: Engine | None = self._restored()
         if not replayed:
             self._change_weights(lambda _: None)  # another mode is another version, kept before anybody sees it
 
@@ -184,8 +184,13 @@ class Watcher:
         except unless:
             raise
         except BaseException:
-            self._engine = self._restored()
+            self._current = None
             raise
+
+    @property
+    def _engine(self) -> Engine:
+        self._current = self._current or self._restored()  # after a failure, at which reading may have failed as well
+        return self._current
 
     def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
         target, engine = _target(row), self._engine
@@ -276,8 +281,7 @@ class Watcher:
         engine = Engine(self._config.detect, incidents, self._lookup, routing, replayed=self._replayed)
         engine.restore(states)
         routing.rates = engine.rates
-        cursor = self._store.cursor()
-        if cursor is not None:
+        if (cursor := self._store.cursor()) is not None:
             engine.recollect(cursor)
         self._published = routing.kept
         if incidents.standing:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from undertow.errors import Refused
 from undertow_collectors import confluent, kafka_python, session
 
 CLIENTS = pytest.mark.parametrize("client", ["kafka-python", "confluent-kafka"])
@@ -81,6 +82,38 @@ def test_a_topic_that_was_recreated(
     assert reading.state == "offset_out_of_range"
     assert [r.reason for r in ledger.rejects] == ["offsets_reset"]
     assert ledger.next[topic, 0] == 10
+
+
+class Refusing:
+    """A sink that refuses its first batches."""
+
+    def __init__(self, ledger: Any, errors: list[Exception]) -> None:
+        self._ledger, self._errors = ledger, errors
+        self.offsets = ledger.offsets
+
+    def ingest(self, batch: Any) -> Any:
+        """Take it, once all errors were raised."""
+        if self._errors:
+            raise self._errors[0]
+        return self._ledger.ingest(batch)
+
+
+@CLIENTS
+def test_a_batch_that_the_store_refuses_is_read_again(
+    client: str, mock_kafka: Any, read: Callable[..., Any], ledger: Any, native: Callable[..., bytes], eventually: Any
+) -> None:
+    """A store without memory for it is a named state with its sentence, not the end; then every message comes once."""
+    topic = mock_kafka.topic()
+    mock_kafka.produce(topic, [native(n) for n in range(10)])
+    errors: list[Exception] = [Refused("u.duckdb: there was no memory for it")]
+    reading = read(mock_kafka, Refusing(ledger, errors), topic, client=client)
+    eventually(lambda: reading.state == "store_refused", "the refusal is named")
+    assert reading.detail == "u.duckdb: there was no memory for it"
+    errors[:] = [MemoryError()]
+    eventually(lambda: "no memory" in reading.detail and "u.duckdb" not in reading.detail, "the other is named, too")
+    errors.clear()
+    eventually(lambda: reading.state == "running", "reading goes on")
+    assert sorted(place.offset for place in ledger.places) == list(range(10))
 
 
 @CLIENTS
