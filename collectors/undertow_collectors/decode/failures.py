@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from undertow.span import ErrorClass
+from undertow_collectors.decode import names
 
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
@@ -35,6 +36,7 @@ _PHRASES: dict[str, ErrorClass] = {
     "rate limit": "rate_limited",
     "exceeded your current quota": "rate_limited",
     "timed out": "timeout",
+    "i/o timeout": "timeout",
     "deadline exceeded": "timeout",
     "unexpected eof": "connection",
     "stream failed": "connection",
@@ -48,17 +50,24 @@ _PHRASES: dict[str, ErrorClass] = {
     "broken pipe": "connection",
     "socket hang up": "connection",
     "premature close": "connection",
+    "prematurely closed": "connection",
+    "stream was reset": "connection",
+    "fetch failed": "connection",
+    "io exception": "connection",
+    "no such host": "connection",
     "internal server error": "server_error",
     "service unavailable": "server_error",
     "bad gateway": "server_error",
+    "server had an error": "server_error",
     "incorrect api key": "auth",
     "invalid api key": "auth",
     "unauthorized": "auth",
 }
 """What providers and clients say of a failure -> its class; the first that is found counts."""
 
+_OF_PROVIDER = re.compile(r"\b(?:target|provider)[ :='\"]{1,3}([\w.-]+)|\b([\w.-]+) API error\b", re.IGNORECASE)
 _DRESSED = re.compile(r"<(?:class|enum) '([^']+)'>")
-_ABANDONED = ("abandoned stream", "stream abandoned", "client disconnected", "client closed")
+_ABANDONED = ("abandoned stream", "stream abandoned", "client disconnected", "client closed", "context canceled")
 _SEARCHED = 500
 
 
@@ -86,10 +95,23 @@ def bare(kind: str | None) -> str | None:
     return dressed[1] if dressed else kind.strip().lstrip("*")
 
 
+def provider_in(sentence: str) -> str | None:
+    """Return the one provider that a sentence says an error is of: `target openai: openai API error (429)`."""
+    said = (name for found in _OF_PROVIDER.findall(sentence[:_SEARCHED]) for name in found if name)
+    known = {found for name in said if (found := names.known_provider(name))}
+    return known.pop() if len(known) == 1 else None
+
+
 def class_in(sentence: str) -> ErrorClass | None:
     """Return the class of a failure by the phrases of a sentence, None where none of them is in it."""
     lower = sentence[:_SEARCHED].lower()
     return next((found for phrase, found in _PHRASES.items() if phrase in lower), None)
+
+
+def class_of(kind: str | None, code: str | None, sentence: str) -> ErrorClass:
+    """Return the class of a failure by its type and code, or by its sentence where the type only wraps others."""
+    found = names.error_class(kind or sentence[:100], code)
+    return (class_in(sentence) or found) if found == "other" else found
 
 
 def is_abandoned(sentence: str) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
-from undertow.span import ErrorClass, FinishReason, Span
+from undertow.outcome import UNKNOWN
+from undertow.span import FinishReason, Span
 from undertow_collectors.decode import answer, content, failures, names, observations, openinference, settle
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
@@ -24,6 +25,7 @@ _TOLD = {
     "labels": "resource: service.version",
     "operation": "default",
     "provider": "derived: from the server or the model",
+    "model": "a failure that names none",
     "deployment": "hidden_params",
     "status": "status.code",
     "http_status": "error.code",
@@ -160,7 +162,11 @@ def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> 
     elif record.failed or failure.kind or values.get(".level") == "ERROR":
         fields.setdefault("status", "error")
         status = status if status and status >= 400 else names.http_status(failure.code)
-        fields.setdefault("error_class", _error_class(failure, status))
+        fields.setdefault("error_class", failures.class_of(failure.kind, failure.code or text(status), failure.message))
+    if fields.get("status") == "error" and not fields.get("model"):
+        fields["model"] = UNKNOWN  # a failure counts, of whichever model
+    if fields.get("status") == "error" and fields["provider"] == UNKNOWN:
+        fields["provider"] = failures.provider_in(failure.message) or UNKNOWN
     fields["http_status"] = status
     answered = fields.get("response_id") or not (record.failed or names.generates(fields["operation"]))
     if ".logfire" in values and not answered:
@@ -184,12 +190,6 @@ def _failure(record: Record, values: dict[str, Any]) -> _Failure:
         kind = kind or next((event.kind for event in raised), None)
         message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
     return _Failure(failures.bare(kind), code or failures.status_in(message), message)
-
-
-def _error_class(failure: _Failure, status: int | None) -> ErrorClass:
-    """The class by type and code, or by the words of the sentence where the type is only what wraps others."""
-    found = names.error_class(failure.kind or failure.message[:100], failure.code or text(status))
-    return (failures.class_in(failure.message) or found) if found == "other" else found
 
 
 def finish_reason(value: Any) -> FinishReason | None:

@@ -12,7 +12,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
+from undertow.outcome import is_bare
 from undertow.span import Span
+from undertow_collectors.decode.around import Around, Named, named
 from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
 from undertow_collectors.decode.coerce import number, put, text
 from undertow_collectors.decode.context import LABEL
@@ -54,6 +56,7 @@ class Joins:
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self._skipped: list[Record] = []
+        self._named: list[Named] = []
         self._unrecognised: list[Unrecognised] = []
         self.wrappers: list[int] = []
         self._evaluations: dict[str, list[tuple[str, float]]] = defaultdict(list)
@@ -62,6 +65,7 @@ class Joins:
     def skipped(self, record: Record, reason: str, index: int, values: Mapping[str, Any]) -> None:
         """Take note of a span that is no call, at its place in the message, with its attributes by slot."""
         self._skipped.append(record)
+        self._named.append(named(values))
         if reason == UNRECOGNISED:
             self._unrecognised.append(Unrecognised(index, record, is_used(values)))
 
@@ -74,8 +78,8 @@ class Joins:
 
     def call(self, span: Span, record: Record, source: Source, values: Mapping[str, Any]) -> None:
         """Take note of a call, whose attributes by slot are `values`; among them LiteLLM's id of the client request."""
-        named = not values.keys().isdisjoint(("model", ".model_name"))
-        self._calls.append(Call(span, record, source.scope, named, is_certain(values)))
+        has_name = not values.keys().isdisjoint(("model", ".model_name"))
+        self._calls.append(Call(span, record, source.scope, has_name, is_certain(values)))
         call_id = values.get(".call_id")
         if isinstance(call_id, str):
             self._by_call_id[call_id].append(span)
@@ -86,6 +90,8 @@ class Joins:
             if len(spans) > 1:
                 _mark_fallbacks(spans, decoded)
         self._take_raw(decoded)
+        if any(call.span.status == "error" or is_bare(call.span) for call in self._calls):
+            Around(self._calls, list(zip(self._skipped, self._named, strict=True))).tell(decoded)
         for call in self._calls if self._evaluations else ():
             _take_evaluations(call.span, self._evaluations, decoded)
         if self._unrecognised and self._calls:

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from undertow.outcome import NOT_GENERATING
 from undertow.span import ErrorClass, FinishReason, Status
 
 PROVIDERS = {
@@ -115,9 +116,6 @@ OPERATIONS = {
     "speech": "speech",
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
-
-NOT_GENERATING = {"embeddings", "rerank", "moderation", "image_generation", "transcription", "speech"}
-"""Operations that answer with no text of a model; an operation that nobody here knows is taken for one that does."""
 
 _ENUM = re.compile(r"\w*Reason\.(\w+)")
 """How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
@@ -235,6 +233,12 @@ def provider(name: str) -> str:
         return PROVIDERS.get(lower, lower)
     whole, _, part = name.rpartition(".")
     return provider(whole) if whole and part.lower() in _PARTS else name
+
+
+def known_provider(name: str) -> str | None:
+    """Return the OTel GenAI name of a provider, None for a word that is the name of none."""
+    found = provider(name)
+    return found if found in _KNOWN else None
 
 
 def provider_of(model: str, server_address: str | None) -> str:

@@ -8,11 +8,15 @@ import msgspec
 import pyarrow as pa
 
 from undertow.errors import UsageError
+from undertow.outcome import EVIDENCE
 from undertow.span import Target
 from undertow.store.cells import OF_TARGET, TARGET
 from undertow.store.schema import SPAN_COLUMNS
 
 Row = dict[str, Any]
+
+_COMPUTED = {"answered": f"({' OR '.join(f'{name} IS NOT NULL' for name in EVIDENCE)})"}
+"""Columns of `released` that are no columns of the table."""
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
@@ -35,12 +39,15 @@ def released(
     target: Target | None = None,
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """Spans to judge with after < ended_at <= until, in the order of judgement; all span columns unless `columns`."""
+    """Spans to judge with after < ended_at <= until, in the order of judgement; all span columns unless `columns`.
+
+    A column `answered` says whether anything shows that there was an answer.
+    """
     names = list(columns or SPAN_COLUMNS)
-    unknown = set(names) - set(SPAN_COLUMNS)
+    unknown = set(names) - {*SPAN_COLUMNS, *_COMPUTED}
     if unknown:
         raise UsageError(f"no such span columns: {', '.join(sorted(unknown))}")
-    quoted = ", ".join(f'"{name}"' for name in names)
+    quoted = ", ".join(f"{_COMPUTED[name]} AS {name}" if name in _COMPUTED else f'"{name}"' for name in names)
     values: dict[str, Any] = {"after": after, "until": until}
     where = "NOT late AND ended_at > $after AND ended_at <= $until"
     if target is not None:

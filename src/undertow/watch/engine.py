@@ -16,7 +16,7 @@ import pyarrow as pa
 from undertow.config import DetectConfig, WeightsConfig
 from undertow.span import Target
 from undertow.store.evidence import Point
-from undertow.watch import pooling
+from undertow.watch import pooling, unnamed
 from undertow.watch.attribution import Facts
 from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
@@ -24,17 +24,21 @@ from undertow.watch.frame import Frame, Lookup, by_target
 from undertow.watch.incident import Incidents
 from undertow.watch.kept import Kept
 from undertow.watch.lifecycle import Told
-from undertow.watch.pool import Pool, akin, members, order
+from undertow.watch.pool import Pool, akin, is_gateway, members, order
 from undertow.watch.routing import Routing
 from undertow.watch.shares import Fleet
 from undertow.watch.target import TargetWatch
 from undertow.watch.traffic import Ours
+from undertow.watch.unnamed import Unnamed
 
 Judged = tuple[Target, Event, list[Told]]
 
 
 class Engine:
-    """All targets and pools, what is known of each, the standing incidents, and the weights that follow from them."""
+    """All targets and pools, what is known of each, the standing incidents, and the weights that follow from them.
+
+    `gateways` are watched where failures name none of their targets.
+    """
 
     def __init__(
         self, config: DetectConfig, incidents: Incidents, lookup: Lookup, routing: Routing | None = None,
@@ -43,7 +47,9 @@ class Engine:
         self.config, self._replayed = config, replayed
         self.incidents = incidents
         self.routing = routing or Routing(WeightsConfig())
-        self._lookup = lookup
+        self._stored = lookup
+        self.unnamed = Unnamed()
+        self.gateways: dict[Target, TargetWatch] = {}
         self.targets: dict[Target, TargetWatch] = {}
         self.pools: dict[Pool, TargetWatch] = {}
         self.facts: dict[Target, Facts] = {}
@@ -51,8 +57,8 @@ class Engine:
 
     @property
     def watches(self) -> dict[Target, TargetWatch]:
-        """Targets and pools: all that share the budget."""
-        return dict([*self.targets.items(), *self.pools.items()])
+        """Targets, pools and gateways: all that share the budget."""
+        return dict([*self.targets.items(), *self.pools.items(), *self.gateways.items()])
 
     @property
     def fleet(self) -> Fleet:
@@ -65,7 +71,7 @@ class Engine:
 
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
-        frames = {target: frame for target, frame in by_target(table) if len(frame)}
+        frames = self.unnamed.assign({target: frame for target, frame in by_target(table) if len(frame)})
         return [one for segment in self._segments(frames) for one in self._judge_pooled(segment)]
 
     def _judge_pooled(self, rest: dict[Target, Frame]) -> list[Judged]:
@@ -96,16 +102,24 @@ class Engine:
 
     def _segments(self, frames: Mapping[Target, Frame]) -> Iterator[dict[Target, Frame]]:
         """`frames` cut in time where targets appear that were not known before."""
-        starts = sorted({float(frame.at[0]) for target, frame in frames.items() if target not in self.targets})
+        known = self.watches
+        starts = sorted({float(frame.at[0]) for target, frame in frames.items() if target not in known})
         bounds = [float("-inf"), *starts, float("inf")]
         for low, high in pairwise(bounds):
             cut = {t: f[(f.at >= low) & (f.at < high)] for t, f in frames.items()} if starts else dict(frames)
-            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.targets), key=order):
-                self.targets[target] = TargetWatch(target, self.config)
-                self.facts[target] = Facts()
+            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.watches), key=order):
+                self._meet(target, low)
             yield {target: frame for target, frame in cut.items() if len(frame)}
             if not starts:
                 return
+
+    def _meet(self, target: Target, at: float) -> None:
+        """Watch a target from its first span on, a gateway from its first failure of no target alone."""
+        watch = TargetWatch(target, self.config)
+        if is_gateway(target):
+            watch = unnamed.begin(target, self.targets, at, self.config)
+        self._put_back({target: watch})
+        self.facts[target] = Facts(watch.near_s) if watch.baseline else Facts()
 
     def _judge_segment(self, frames: dict[Target, Frame]) -> list[Judged]:
         """Judge spans up to each moment at which consumers obey a new weight, and what comes after it knowing that."""
@@ -152,8 +166,14 @@ class Engine:
         for target, watch in watches.items():
             if isinstance(target, Pool):
                 self.pools[target] = watch
+            elif is_gateway(target):
+                self.gateways[target] = watch
             else:
                 self.targets[target] = watch
+
+    def lookup(self, target: Target, since: float, until: float) -> Frame | None:
+        """The spans that are judged as those of a target or pool, with since < ended_at <= until."""
+        return self.unnamed.lookup(target, lambda stored: self._stored(stored, since, until))
 
     @property
     def obeyed(self) -> bool:
@@ -184,7 +204,7 @@ class Engine:
         if any(event.at > document["opened_at"] + self.facts[target].near_s for document in standing):
             return
         event = replace(event, since=min([event.since, *(document["change_point"] for document in standing)]))
-        watch, frame = self.watches[target], self._lookup(target, event.since, event.at)
+        watch, frame = self.watches[target], self.lookup(target, event.since, event.at)
         one_tenant = any("one_tenant_moved" in document["why"] for document in standing)
         tenants = by_tenant(watch, event, frame) if one_tenant or not standing else None
         if tenants and (not standing or tenants.kind == "many_tenants"):
@@ -197,7 +217,7 @@ class Engine:
         facts = self.facts[target]
         held = [e for e in facts.known(("held",), event.since - facts.near_s, event.at) if e.subject == event.subject]
         event = replace(event, since=min([event.since, *(e.since for e in held)]))
-        compared = compare(target, event, self.watches, self._lookup)
+        compared = compare(target, event, self.watches, self.lookup)
         if compared.verdict == "shared":
             names = ", ".join(sorted(f"{t.model} of {t.provider}" for t in compared.moved))
             text = f"{event.subject} went {event.direction} here and at {names} together: the users changed"
@@ -229,7 +249,7 @@ class Engine:
         for pool in [pool for pool in self.pools if akin(pool, target)]:
             del self.pools[pool], self.facts[pool]
             self._kept.drop(pool)
-        found = {member: self._lookup(member, at, until) for member in members(target)}
+        found = {member: self.lookup(member, at, until) for member in members(target)}
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
         for member in found:
             self._renew(member, at, len(since.get(member, ())))
@@ -239,10 +259,11 @@ class Engine:
 
     def _renew(self, target: Target, at: float, judged: int) -> None:
         """Collect anew from `at`, since when `judged` spans came; keep the baseline that is no longer judged by."""
-        old = self.targets[target]
+        old = self.watches[target]
         self._kept.retire(target, old.baseline)
-        watch = self.targets[target] = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
+        watch = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
         watch.spans = old.spans - judged
+        self._put_back({target: watch})
 
     def traced(self) -> Iterator[Point]:
         """The evidence over time that was not taken yet."""
@@ -252,10 +273,12 @@ class Engine:
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes."""
-        return self._kept.unsaved(self.watches, self.facts)
+        yield from self._kept.unsaved(self.watches, self.facts)
+        yield from self.unnamed.unsaved()
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Go on from saved state; what was still being collected must be found again with `recollect`."""
+        self.unnamed.restore(states.get(unnamed.KEY))
         for target, watch, facts in self._kept.restore(states, self.config):
             self._put_back({target: watch})
             self.facts[target] = facts
@@ -264,7 +287,7 @@ class Engine:
         """Look up what was being collected when the state was saved, which was at `until`."""
         for target, watch in self.watches.items():
             since = watch.traffic.collecting_from if watch.traffic else watch.collected_from
-            frame = self._lookup(target, since, until) if since is not None else None
+            frame = self.lookup(target, since, until) if since is not None else None
             if frame is None:
                 continue
             if watch.traffic:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from undertow.outcome import NO_OUTCOME, NOT_GENERATING
 from undertow.served import is_alias
 from undertow.span import Target
 from undertow.watch import custom
@@ -21,6 +22,7 @@ COLUMNS = (
     "span_id", "ended_at", "gateway", "provider", "model", "deployment", "operation", "route", "status", "fallback",
     "input_tokens", "output_tokens", "parse_ok", "refusal", "finish_reason", "response_model",
     "sent_model", "system_fingerprint", "prompt_version", "error_class", "schema_fingerprint", "signals", "labels",
+    "answered",
     "ttft_s", "duration_s", "cost_usd", "score", "confidence", "task_success", "tool_call_count", "reasoning_tokens",
     "response_chars", "cost_derived",
 )  # fmt: skip
@@ -34,6 +36,8 @@ RELEASES = ("gateway_version", "app_version", "sdk_version")
 SEPARATOR = "\x1f"
 """Between operation and route in `Frame.group`."""
 UNNAMED_ERROR = "other"
+UNNAMED = "unnamed"
+"""The column that is 1 for a failure that does not name its target itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,10 +226,15 @@ def _more(table: pa.Table) -> dict[str, Column]:
 
 
 def _outcome(table: pa.Table) -> pa.ChunkedArray:
-    """`ok`, `cancelled`, or the class of the error."""
+    """`ok`, `cancelled`, the class of the error, or NO_OUTCOME where nothing shows how a call ended."""
     classes = table["error_class"] if "error_class" in table.column_names else pa.nulls(len(table), pa.string())
     failed = pc.fill_null(classes, UNNAMED_ERROR)
-    return pc.if_else(pc.equal(table["status"], "error"), failed, table["status"])
+    known = pc.if_else(pc.equal(table["status"], "error"), failed, table["status"])
+    if "answered" not in table.column_names:
+        return known
+    generates = pc.invert(pc.is_in(table["operation"], pa.array(NOT_GENERATING)))
+    bare = pc.and_(pc.and_(pc.equal(table["status"], "ok"), pc.invert(table["answered"])), generates)
+    return pc.if_else(bare, NO_OUTCOME, known)
 
 
 def _unknown(kind: type, n: int) -> Column:

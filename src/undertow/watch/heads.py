@@ -174,11 +174,14 @@ def class_heads(
 ) -> tuple[Rate, ...]:  # fmt: skip
     """A head for each of the most frequent classes, and one for values never seen before (code -1).
 
-    The most frequent class of all is what the others are not, so it has none. The rate of the unseen is bounded by that
+    The most frequent class of all is what the others are not, so it has none, unless another is set `apart` as that and
+    rises alone count. The rate of the unseen is bounded by that
     of the values seen once (Good, Biometrika 40, 1953: their share estimates the chance that the next one is new).
     """
     counts = np.bincount(codes.astype(np.int64), minlength=len(values))
-    order = sorted(range(len(values)), key=lambda c: (-counts[c], values[c]))[1 : MAX_CLASSES + 1]
+    ordered = sorted(range(len(values)), key=lambda c: (-counts[c], values[c]))[: MAX_CLASSES + 1]
+    told_apart = rising_only and not apart.isdisjoint(values)
+    order = [c for place, c in enumerate(ordered) if place or (told_apart and counts[c] < len(codes))]
     heads = [
         rate_head(f"{name}={values[c]}", c, codes == c, strata, n_strata, tolerance, rising_only)
         for c in order if values[c] not in apart

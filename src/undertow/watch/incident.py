@@ -25,7 +25,7 @@ from undertow.watch.document import (
 from undertow.watch.events import Event, Lane
 from undertow.watch.grouping import companion, group_id, siblings_agree
 from undertow.watch.lifecycle import ITSELF, RULES, STANDING, Reason, Told, ended_by, lowered, move
-from undertow.watch.pool import Pool, akin, place, subject
+from undertow.watch.pool import Pool, akin, is_gateway, place, subject
 from undertow.watch.sizing import Sizing
 from undertow.watch.weights import recommendation
 
@@ -198,7 +198,7 @@ class Incidents:
         return next((d for d in alike if overlaps(d, event, near_s)), None)
 
     def _open(self, target: Target, event: Event, lane: str, said: Attribution, size: Sizing | None) -> Told:
-        document = opened(target, lane, event, said, recommendation(said.cause, self._weights))
+        document = opened(target, lane, event, said, self._advice(target, said.cause))
         put_signal(document, event, size)
         self.standing[document["id"]] = document
         return move(document, "declared" if lane == "identity" else "drifted", event.at, text=said.why[0])
@@ -236,7 +236,11 @@ class Incidents:
         demoted = document.get("confirmation") == "demoted"
         usual = severity(document["lane"], document["cause"])
         document["severity"] = lowered(usual, document.get("confirmation"))
-        document["recommendation"] = recommendation("unresolved" if demoted else document["cause"], self._weights)
+        document["recommendation"] = self._advice(subject(document), "unresolved" if demoted else document["cause"])
+
+    def _advice(self, target: Target, cause: str) -> Document:
+        """What is recommended; of a gateway as a whole nothing, for nobody knows which of its targets it is."""
+        return recommendation("unresolved" if is_gateway(target) else cause, self._weights)
 
 
 def _noted(document: Document, target: Target, event: Event) -> Told | None:

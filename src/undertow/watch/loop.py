@@ -114,7 +114,7 @@ class Watcher:
         """The last `days` against every baseline that a target ever had, as `GET /v1/memory` tells it."""
         with self._lock:
             watches, states, until = list(self._engine.targets.values()), self._store.states(), self._store.cursor()
-        return memory.told(watches, lambda target: former(target, states), until, days, self._lookup)
+        return memory.told(watches, lambda target: former(target, states), until, days, self._engine.lookup)
 
     def detectability(self) -> Document:
         """What would be noticed, as `GET /v1/detectability` tells it."""
@@ -149,7 +149,7 @@ class Watcher:
 
     def examples(self, incident: Document) -> list[Document]:
         """Spans on both sides of a change, by their ids, as `GET /v1/incidents/{id}` tells them."""
-        return examples.of(incident, self._store.around, self._lookup)
+        return examples.of(incident, self._store.around, self._engine.lookup)
 
     def weigh(self, incident_id: str, reason: Reason, by: str = ITSELF, text: str = "") -> Document | None:
         """Evidence from elsewhere, such as fixed prompts, confirms or demotes an incident; None where it is not new."""
@@ -299,7 +299,7 @@ class Watcher:
         return routing
 
     def _measure(self, target: Target, event: Event, since: float, near_s: float) -> sizing.Sizing | None:
-        return sizing.measure(self._engine.watches[target], event, since, near_s, self._lookup)
+        return sizing.measure(self._engine.watches[target], event, since, near_s, self._engine.lookup)
 
     def _lookup(self, target: Target, since: float, until: float) -> Frame | None:
         def of(one: Target) -> Frame | None:

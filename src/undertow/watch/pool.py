@@ -1,13 +1,14 @@
-"""What is watched may be one target or a pool of quiet siblings: how both are named in documents."""
+"""What is watched may be one target, a pool of quiet siblings or a gateway: how they are named in documents."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from undertow.outcome import UNKNOWN
 from undertow.span import Target
 
 ANY = "*"
-"""The deployment that a pool is told with: readers that know no pools find no target of that name."""
+"""The deployment that a pool or a gateway is told with: readers that know none find no target of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ def subject(document: Mapping[str, Any]) -> Target:
     """What `named` was given."""
     pooled = document.get("pooled")
     return Pool.of(Target(**member) for member in pooled) if pooled else Target(**document["target"])
+
+
+def of_gateway(target: Target) -> Target:
+    """The target `unknown` of the gateway of `target`."""
+    return Target(target.gateway, UNKNOWN, UNKNOWN, ANY)
+
+
+def is_gateway(target: Target) -> bool:
+    """Whether a target stands for all of its gateway."""
+    return target == of_gateway(target)
 
 
 def place(target: Target) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from undertow.watch import mix, owners, performance, recovery
 from undertow.watch.baseline import Baseline
-from undertow.watch.frame import BoolArray, FloatArray, Frame, IntArray, Names
+from undertow.watch.frame import UNNAMED, BoolArray, FloatArray, Frame, IntArray, Names
 from undertow.watch.heads import Head, Number, class_heads, rate_head
 from undertow.watch.recovery import Recovery, Returned
 from undertow.watch.shares import Budget
@@ -49,9 +49,9 @@ class Stream:
     `before` and `before_strata` are the reference values and their strata. Values of a categorical signal are codes
     into `classes`, -1 for one that is not among them; latencies are multiples of `curve`, numbers of a pool of the
     `levels` of its members: how much larger theirs are than their siblings' on the same routes. `shares` are how much
-    of the reference each member of a pool has. `recovering` holds what alarmed, by subject, until it is back, and
-    `trace` the evidence over time. A stream with fewer than MIN_VALUES of them is insufficient, which is a state of its
-    own and not "ok"; it raises no alarm.
+    of the reference each member of a pool has, and `usual` is the stratum with most of it. `recovering` holds what
+    alarmed, by subject, until it is back, and `trace` the evidence over time. A stream with fewer than MIN_VALUES of
+    them is insufficient, which is a state of its own and not "ok"; it raises no alarm.
     """
 
     signal: Signal
@@ -59,6 +59,7 @@ class Stream:
     curve: FloatArray | None = None
     levels: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(init=False, default_factory=dict)
+    usual: int = field(init=False, default=-1)
     strata: Strata = field(init=False)
     before: FloatArray = field(init=False)
     before_strata: IntArray = field(init=False)
@@ -82,6 +83,8 @@ class Stream:
         conditions = signal.conditions(rows)
         strata = fit(*conditions, MIN_VALUES)
         stratum = strata.assign(*conditions)
+        made.usual = int(np.argmax(np.bincount(stratum[stratum >= 0]))) if np.any(stratum >= 0) else -1
+        stratum = made.placed_unnamed(rows, stratum)
         inside = stratum >= 0
         made.per_day = max(1, len(x)) * baseline.thinning / baseline.days
         tolerance = max(tolerance, signal.tolerance)
@@ -222,7 +225,11 @@ class Stream:
 
     def placed(self, frame: Frame) -> tuple[FloatArray, IntArray]:
         """(n,) values and strata; NaN and -1 where a span has none."""
-        return self.values(frame), self.strata.assign(*self.signal.conditions(frame))
+        return self.values(frame), self.placed_unnamed(frame, self.strata.assign(*self.signal.conditions(frame)))
+
+    def placed_unnamed(self, frame: Frame, stratum: IntArray) -> IntArray:
+        """Put failures that name neither target nor a known route where most answers are: one outage is one rate."""
+        return np.where((stratum < 0) & (frame.numbers(UNNAMED) == 1), self.usual, stratum)
 
     def values(self, frame: Frame) -> FloatArray:
         """(n,) values, NaN where the span takes no part."""

@@ -14,6 +14,7 @@ from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.declared import DECLARATIONS, Declared
 from undertow.watch.events import Event
 from undertow.watch.frame import Frame
+from undertow.watch.heads import NEVER_SEEN
 from undertow.watch.homogeneity import report
 from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
@@ -121,7 +122,7 @@ class TargetWatch:
         weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:
             found = stream.feed(frame, self.share(shared, stream), unsettled, seeds, weights)
-            events += (_told(stream, one, self.spans + row + 1) for row, one in found)
+            events += (_told(stream, one, self.spans + row + 1, frame[row : row + 1]) for row, one in found)
         return events
 
     def fork(self) -> "TargetWatch":
@@ -170,12 +171,16 @@ class TargetWatch:
             self.tenants.state = crowding.State.from_bytes(bytes.fromhex(values["tenants"]))
 
 
-def _told(stream: Stream, found: Alarm | Return, spans: int) -> Event:
-    """What a stream found, at the target's span number `spans`."""
+def _told(stream: Stream, found: Alarm | Return, spans: int, row: Frame) -> Event:
+    """What a stream found, at the target's span number `spans`, which is `row`."""
     lane = stream.signal.lane
     if isinstance(found, Return):
         at, since = found.found.at, found.found.since
         return Event("recovered", at, since, spans, found.subject, found.direction, lane=lane)
     since = found.at if np.isnan(found.since) else found.since
     evidence = found.log_evidence / math.log(10)
-    return Event("drift", found.at, since, spans, stream.subject(found), found.direction, evidence, lane=lane)
+    subject, text = stream.subject(found), ""
+    if lane == "errors" and subject.endswith(NEVER_SEEN):
+        outcome = row.names("outcome")
+        text = f"such as {outcome.values[outcome.codes[0]]}"
+    return Event("drift", found.at, since, spans, subject, found.direction, evidence, text, lane)

@@ -6,6 +6,7 @@ Everything here is pure. `routing` decides which multiplier a target has.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from undertow.notify.message import alert_id
 from undertow.span import Target
 from undertow.watch.ladder import Lowering, multiplier
 from undertow.watch.lifecycle import STANDING as STANDING
-from undertow.watch.pool import members, subject
+from undertow.watch.pool import is_gateway, members, subject
 
 _TIMES = ("since", "expires_at")
 
@@ -48,7 +49,7 @@ def lowering(incidents: Iterable[Mapping[str, Any]], config: WeightsConfig) -> d
     found: dict[Target, list[Mapping[str, Any]]] = {}
     for incident in incidents:
         if _lowers(incident, config):
-            for target in members(subject(incident)):
+            for target in filterfalse(is_gateway, members(subject(incident))):
                 found.setdefault(target, []).append(incident)
     return {target: _as_one(found[target]) for target in sorted(found, key=order)}
 

@@ -107,6 +107,7 @@ def protobuf(body: dict[str, Any]) -> bytes:
                     kind=span["kind"],
                 )
                 one.status.code = span.get("status", {}).get("code", 0)
+                one.status.message = span.get("status", {}).get("message", "")
                 for attribute in span["attributes"]:
                     one.attributes.add(key=attribute["key"], value=to_proto(attribute["value"]))
                 for event in span.get("events", []):

@@ -1,0 +1,205 @@
+"""What the spans around a call tell of it, where the call itself does not: how it ended, and whom a failure was of.
+
+An instrumentation may report a refused call as a bare span, without an error, an id, usage or a finish reason; the span
+of the HTTP request inside of it, or a failed span around it, then says what became of it. A failure may name no model
+or provider; a span around it, or a call of its trace that came before, may. A call that came after it may be its
+fallback, and which calls share a message is chance, so that neither names it: detection knows the targets of a gateway.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from undertow.batch import Decoded
+from undertow.outcome import UNKNOWN, is_bare
+from undertow.span import ErrorClass, Span
+from undertow_collectors.decode import failures, names
+from undertow_collectors.decode.coerce import text
+from undertow_collectors.decode.otlp_schema import DecodeError
+from undertow_collectors.decode.records import EVENT, SERVER, Record
+
+_HTTP_STATUS = ("http.response.status_code", "http.status_code")
+_HTTP_METHOD = ("http.request.method", "http.method")
+_MAX_DEPTH = 64
+
+Place = tuple[str, str]
+"""The ids of a trace and of a span in it."""
+
+
+class Named(NamedTuple):
+    """The provider and the model that a span names; None for one that it does not name."""
+
+    provider: str | None
+    model: str | None
+
+
+class Reported(Protocol):
+    """A call, and the record that reports it."""
+
+    @property
+    def span(self) -> Span:
+        """The call."""
+
+    @property
+    def record(self) -> Record:
+        """What it was read from."""
+
+
+def named(values: Mapping[str, Any]) -> Named:
+    """Return whom the attributes of a span, by slot, name."""
+    provider = text(values.get("provider"))
+    model = text(values.get("model")) or text(values.get(".model_name"))
+    return Named(names.provider(provider) if provider else None, model)
+
+
+class Around:
+    """The spans of a message by their place in a trace: `calls`, and those that were `skipped` with what they name."""
+
+    def __init__(self, calls: list[Any], skipped: list[tuple[Record, Named]]) -> None:
+        self._calls: list[Reported] = calls
+        self._of_call = {place(call.record): call for call in self._calls}
+        self._records = {place(record): record for record, _ in skipped} | {
+            at: call.record for at, call in self._of_call.items()
+        }
+        self._named = {place(record): who for record, who in skipped if who.model} | {
+            at: Named(call.span.provider, call.span.model) for at, call in self._of_call.items()
+        }
+        self._requests: dict[Place, Record] | None = None
+
+    def tell(self, decoded: Decoded) -> None:
+        """Write into the calls what is told around them."""
+        for call in self._calls:
+            if call.record.trace_id:
+                self._end(call, decoded)
+                if call.span.status == "error" and UNKNOWN in (call.span.provider, call.span.model):
+                    self._name(call, decoded)
+
+    # ------------------------------------------------------------------ how it ended
+
+    def _end(self, call: Reported, decoded: Decoded) -> None:
+        span = call.span
+        vague = span.status == "error" and span.error_class in (None, "other")
+        if vague or is_bare(span) or (span.status == "error" and span.http_status is None):
+            request = self._request_of(call)
+            if request is not None:
+                _take_request(span, request, decoded)
+        if (vague or is_bare(span)) and (outer := self._failed_around(call)) is not None:
+            _take_failure(span, outer, decoded)
+
+    def _request_of(self, call: Reported) -> Record | None:
+        """The last HTTP request that was made inside of a call, and of no call inside of that."""
+        if self._requests is None:
+            self._requests = {}
+            for record in self._records.values():
+                owner = self._call_around(record) if _is_request(record) else None
+                if owner is not None:
+                    known = self._requests.get(owner)
+                    if known is None or known.start_ns <= record.start_ns:
+                        self._requests[owner] = record
+        return self._requests.get(place(call.record))
+
+    def _call_around(self, record: Record) -> Place | None:
+        return next((at for at in self._above(record) if at in self._of_call), None)
+
+    def _failed_around(self, call: Reported) -> Record | None:
+        """The nearest span around a call, if it failed and no call in it began after this one."""
+        above = (self._records[at] for at in self._above(call.record) if at in self._records)
+        outer = next(above, None)
+        if outer is None or not outer.failed:
+            return None
+        at = place(outer)
+        later = (one.record for one in self._calls if one.record.start_ns > call.record.start_ns)
+        return None if any(at in self._above(record) for record in later) else outer
+
+    # ------------------------------------------------------------------ whom it was of
+
+    def _name(self, call: Reported, decoded: Decoded) -> None:
+        found = self._named_around(call) or self._named_before(call)
+        for field, value in zip(("provider", "model"), found or (), strict=False):
+            if getattr(call.span, field) == UNKNOWN and value not in (None, UNKNOWN):
+                setattr(call.span, field, value)
+                decoded.derived[field] += 1
+
+    def _named_around(self, call: Reported) -> Named | None:
+        around = (self._named[at] for at in self._above(call.record) if at in self._named)
+        return next((who for who in around if _fits(call.span, who) and who.model != UNKNOWN), None)
+
+    def _named_before(self, call: Reported) -> Named | None:
+        """The one that every call of the trace was of which ended before this one began."""
+        before = {
+            Named(one.span.provider, one.span.model)
+            for one in self._calls
+            if one.record.trace_id == call.record.trace_id
+            and one.record.end_ns <= call.record.start_ns
+            and one.span.gateway == call.span.gateway
+            and UNKNOWN not in (one.span.provider, one.span.model)
+            and _fits(call.span, Named(one.span.provider, one.span.model))
+        }
+        return before.pop() if len(before) == 1 else None
+
+    def _above(self, record: Record) -> Iterator[Place]:
+        """The places of the spans that enclose one, the nearest first."""
+        for _ in range(_MAX_DEPTH):
+            at = (record.trace_id, record.parent_id)
+            if not record.parent_id or at not in self._records:
+                return
+            yield at
+            record = self._records[at]
+
+
+def place(record: Record) -> Place:
+    """Return where a record is."""
+    return record.trace_id, record.span_id
+
+
+def _fits(span: Span, who: Named) -> bool:
+    return span.provider in (UNKNOWN, who.provider or UNKNOWN) and span.model in (UNKNOWN, who.model)
+
+
+def _is_request(record: Record) -> bool:
+    has = record.attributes.__contains__
+    sent = record.kind not in (SERVER, EVENT)  # some encodings tell no other kind
+    return sent and (any(map(has, _HTTP_STATUS)) or (record.failed and any(map(has, _HTTP_METHOD))))
+
+
+def _read(record: Record, attributes: tuple[str, ...]) -> str | None:
+    """The first of these attributes that says something."""
+    for name in attributes:
+        try:
+            if name in record.attributes and (found := text(record.read(record.attributes[name]))):
+                return found
+        except DecodeError:  # the call is whole without it
+            continue
+    return None
+
+
+def _take_request(span: Span, request: Record, decoded: Decoded) -> None:
+    """The status of the answer to an HTTP request, and the failure that it means."""
+    status = names.http_status(_read(request, _HTTP_STATUS))
+    refused = status is not None and status >= 400
+    if status is not None and span.http_status is None and (refused or span.status == "ok"):
+        span.http_status = status
+        decoded.derived["http_status"] += 1
+    if refused or request.failed:
+        _fail(span, _class_of(request, str(status) if refused else None), decoded)
+
+
+def _take_failure(span: Span, outer: Record, decoded: Decoded) -> None:
+    code = failures.status_in(outer.message)
+    _fail(span, _class_of(outer, code), decoded)
+    if span.http_status is None and code is not None:
+        span.http_status = names.http_status(code)
+        decoded.derived["http_status"] += 1
+
+
+def _class_of(record: Record, code: str | None) -> ErrorClass:
+    kind = failures.bare(_read(record, ("error.type",)) or next((e.kind for e in record.events() if e.kind), None))
+    return failures.class_of(kind, code, record.message)
+
+
+def _fail(span: Span, found: ErrorClass, decoded: Decoded) -> None:
+    if span.status == "ok":
+        span.status = "error"
+        decoded.derived["status"] += 1
+    if span.error_class in (None, "other") and found != span.error_class:
+        span.error_class = found
+        decoded.derived["error_class"] += 1
