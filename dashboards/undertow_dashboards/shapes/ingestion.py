@@ -78,6 +78,7 @@ class Ingestion(Struct, frozen=True):
     skipped: Sequence[Reason] = ()
     unknown_keys: Sequence[Named] = ()
     repaired: Sequence[Named] = ()
+    unknown_outcomes: Sequence[Named] = ()
     newest: float | None = None
     source: SourceState | None = None
     formats: Sequence[Named] = ()

@@ -180,6 +180,10 @@ def others(ingestion: Ingestion) -> None:
             "Unusable fields of calls that were kept",
             [{"field": words.cell(r.name), "calls": r.count} for r in ingestion.repaired if r.count],
         ),
+        (
+            "Calls that do not say how they ended",
+            [{"format": words.cell(f.name), "calls": f.count} for f in ingestion.unknown_outcomes if f.count],
+        ),
         ("Unread keys", [{"key": words.cell(r.name), "times": r.count} for r in ingestion.unknown_keys if r.count]),
     ):
         if rows:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import reduce
 from operator import attrgetter
 
 import duckdb
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from undertow.batch import Batch, Committed, Decoded
 from undertow.columns import plain
+from undertow.outcome import EVIDENCE, NOT_GENERATING
 from undertow.store.rows import Refusal
 
 NAMES = 1000
@@ -25,7 +27,8 @@ _KINDS: dict[str, Callable[[Decoded], Counter[str]]] = {
 }
 
 Key = tuple[str, str]
-"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `repaired`, `unknown_keys`, `formats`) and name."""
+"""Kind (`total`, `rejects`, `skipped`, `coerced`, `derived`, `repaired`, `unknown_keys`, `formats`, `unknown_outcomes`)
+and name."""
 
 
 class Counters:
@@ -67,8 +70,9 @@ def tally(batch: Batch, committed: Committed, stored: pa.Table, refused: Sequenc
     counts: Counter[Key] = Counter()
     for field in ("stored", "duplicates", "rejected", "skipped", "late"):
         counts["total", field] = getattr(committed, field)
-    for spans in pc.value_counts(stored["format"].drop_null()).to_pylist():
-        counts["formats", spans["values"]] += spans["counts"]
+    for kind, formats in (("formats", stored["format"]), ("unknown_outcomes", stored["format"].filter(_bare(stored)))):
+        for spans in pc.value_counts(formats.drop_null()).to_pylist():
+            counts[kind, spans["values"]] += spans["counts"]
     for refusal in refused:
         counts["rejects", refusal.reject.reason] += 1
     for kind, of in _KINDS.items():
@@ -76,6 +80,13 @@ def tally(batch: Batch, committed: Committed, stored: pa.Table, refused: Sequenc
             for name, count in found.items():
                 counts[kind, name] += count
     return counts
+
+
+def _bare(stored: pa.Table) -> pa.ChunkedArray:
+    """Which calls are said to have succeeded, though nothing shows an answer (`undertow.outcome.is_bare`)."""
+    generates = pc.invert(pc.is_in(stored["operation"], pa.array(NOT_GENERATING)))
+    silent = reduce(pc.and_, (pc.is_null(stored[name]) for name in EVIDENCE if name in stored.column_names))
+    return pc.and_(pc.and_(pc.equal(stored["status"], "ok"), generates), silent)
 
 
 def add(con: duckdb.DuckDBPyConnection, counts: Counter[Key]) -> None:

@@ -163,6 +163,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "coerced": _listed(counts, "coerced", "name"),
         "derived": _listed(counts, "derived", "name"),
         "repaired": _listed(counts, "repaired", "name"),
+        "unknown_outcomes": _listed(counts, "unknown_outcomes", "name"),
         "formats": _listed(counts, "formats", "name"),
         "newest": newest[0][0] if newest else None,
     }

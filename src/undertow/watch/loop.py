@@ -203,7 +203,7 @@ class Watcher:
             "last_change": changes.get(target),
             "stale_since": row["last"] if watch and silent(watch, waited) else None,
         }
-        return row | told | more | {"multiplier": engine.routing.multiplier(target)}
+        return row | told | engine.unnamed.told(target) | more | {"multiplier": engine.routing.multiplier(target)}
 
     def _decide(self, incident_id: str, status: str, by: str, reason: str, verdict: Verdict | None) -> Document | None:
         with self._lock:

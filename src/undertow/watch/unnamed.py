@@ -90,6 +90,14 @@ class Unnamed:
                 parts.append(self._moved(failing, frame).get(target))
         return _merged([part for part in parts if part is not None])
 
+    def told(self, target: Target) -> dict[str, str]:
+        """Return what is told of a target without a name whose failures are judged with others."""
+        counts, one = self._whose(target, np.array([np.inf])) if target in self._failing else (np.zeros(1), target)
+        if not counts[0] or one == target:
+            return {}
+        others = "the one target that they can be of" if counts[0] == _ONE else "all of their gateway"
+        return {"text": f"its failures do not say whose they are, and are judged with {others}"}
+
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """What changed since the last call, by key."""
         if self._changed:
