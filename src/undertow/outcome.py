@@ -22,7 +22,6 @@ EVIDENCE = (
     "ttft_s",
     "http_status",
     "response_chars",
-    "response_sha256",
     "tool_call_count",
     "parse_ok",
     "refusal",

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.collectors.decode.otlp_bodies import CALL, START, protobuf, request, span_json
 
+from undertow.batch import Message, Origin
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.outcome import EVIDENCE
 from undertow.span import Span
 from undertow.watch import Watcher, frame, stream, unnamed
+from undertow_collectors.decode.registry import decode
 
 Make = Callable[..., Any]
 CONFIG = Config(detect=DetectConfig(baseline=BaselineConfig(min_spans=2000, min_hours=24)))
@@ -95,6 +98,27 @@ def test_an_outage_of_one_of_several_targets_alarms(monitor: Make, log: Log, whe
     found = told(log, monitor)
     assert (*where, "availability", "critical") in found
     assert {one[:2] for one in found} <= {where, ("anthropic", "claude")}
+
+
+@pytest.mark.parametrize("lost", [("gen_ai.provider.name",), ("gen_ai.request.model",), tuple(CALL)[1:]], ids=str)
+def test_an_outage_in_traces_alarms_whatever_failed_spans_leave_out(monitor: Make, lost: tuple[str, ...]) -> None:
+    """Read from OTLP, with an exporter that leaves attributes out of failed spans alone."""
+    answer = CALL | {"gen_ai.response.id": "r", "gen_ai.usage.output_tokens": 90}
+    failure = {name: value for name, value in CALL.items() if name not in lost}
+    bodies = [
+        span_json(
+            answer if i < ANSWERS else failure,
+            spanId=f"{i + 1:016x}",
+            traceId=f"{i + 1:032x}",
+            startTimeUnixNano=str(START + i * 43_200_000_000),
+            endTimeUnixNano=str(START + i * 43_200_000_000 + 10**9),
+            status={} if i < ANSWERS else {"code": 2, "message": "upstream refused (429)"},
+        )
+        for i in range(ANSWERS + FAILURES)
+    ]
+    decoded = decode(Message(Origin("t", 0, 0), protobuf(request(*bodies)), 2e9))
+    one = monitor(CONFIG).finish(decoded.spans)
+    assert [_told(i) for i in one.store.incidents()] == [("openai", "gpt-4o", "availability", "critical")]
 
 
 def test_nobody_is_weighed_down_for_what_only_the_gateway_is_known_of(monitor: Make) -> None:

@@ -64,6 +64,8 @@ class Around:
             at: Named(call.span.provider, call.span.model) for at, call in self._of_call.items()
         }
         self._requests: dict[Place, Record] | None = None
+        self._last_in: dict[Place, int] | None = None
+        self._first_of: dict[tuple[str, str | None], dict[Named, int]] | None = None
 
     def tell(self, decoded: Decoded) -> None:
         """Write into the calls what is told around them."""
@@ -106,9 +108,12 @@ class Around:
         outer = next(above, None)
         if outer is None or not outer.failed:
             return None
-        at = place(outer)
-        later = (one.record for one in self._calls if one.record.start_ns > call.record.start_ns)
-        return None if any(at in self._above(record) for record in later) else outer
+        if self._last_in is None:
+            self._last_in = {}
+            for one in self._calls:
+                for at in self._above(one.record):
+                    self._last_in[at] = max(self._last_in.get(at, 0), one.record.start_ns)
+        return outer if self._last_in[place(outer)] <= call.record.start_ns else None
 
     # ------------------------------------------------------------------ whom it was of
 
@@ -125,16 +130,15 @@ class Around:
 
     def _named_before(self, call: Reported) -> Named | None:
         """The one that every call of the trace was of which ended before this one began."""
-        before = {
-            Named(one.span.provider, one.span.model)
-            for one in self._calls
-            if one.record.trace_id == call.record.trace_id
-            and one.record.end_ns <= call.record.start_ns
-            and one.span.gateway == call.span.gateway
-            and UNKNOWN not in (one.span.provider, one.span.model)
-            and _fits(call.span, Named(one.span.provider, one.span.model))
-        }
-        return before.pop() if len(before) == 1 else None
+        if self._first_of is None:
+            self._first_of = {}
+            for one in self._calls:
+                if UNKNOWN not in (who := Named(one.span.provider, one.span.model)):
+                    ended = self._first_of.setdefault((one.record.trace_id, one.span.gateway), {})
+                    ended[who] = min(ended.get(who, one.record.end_ns), one.record.end_ns)
+        ended = self._first_of.get((call.record.trace_id, call.span.gateway), {})
+        before = [who for who, at in ended.items() if at <= call.record.start_ns and _fits(call.span, who)]
+        return before[0] if len(before) == 1 else None
 
     def _above(self, record: Record) -> Iterator[Place]:
         """The places of the spans that enclose one, the nearest first."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
-from undertow.outcome import is_bare
+from undertow.outcome import UNKNOWN, is_bare
 from undertow.span import Span
 from undertow_collectors.decode.around import Around, Named, named
 from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
@@ -240,10 +240,17 @@ def _counterparts(one: Call, other: Call) -> bool:
         return False
     if first.response_id and second.response_id:
         return first.response_id == second.response_id
-    if not _same_call(first, second) or not (_inside(first, second) or _inside(second, first)):
+    if not (_same_call(first, second) or _nameless(first, second)) or not (
+        _inside(first, second) or _inside(second, first)
+    ):
         return False
     pairs = ((first.input_tokens, second.input_tokens), (first.output_tokens, second.output_tokens))
     return all(a == b or a is None or b is None for a, b in pairs)
+
+
+def _nameless(first: Span, second: Span) -> bool:
+    """Whether one of two failures in a trace does not say of which model it is, so that it may be the other."""
+    return first.trace_id == second.trace_id and UNKNOWN in (first.model, second.model)
 
 
 def _inside(inner: Span, outer: Span) -> bool:
@@ -256,7 +263,7 @@ def _mark_fallbacks(spans: list[Span], decoded: Decoded) -> None:
         if span.fallback is None and failed - {span.model}:
             span.fallback = True
             decoded.derived["fallback"] += 1
-        if span.status == "error":
+        if span.status == "error" and span.model != UNKNOWN:
             failed.add(span.model)
 
 

@@ -1,5 +1,6 @@
 """Failures that name nobody and calls that do not say how they ended, by the spans that stand around them."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,24 @@ def test_a_failure_takes_no_name_that_contradicts_its_own(read: Read) -> None:
     """The provider that it names itself stays, and with it the model of another one is none of its."""
     failed = span(9, NAMELESS | {"gen_ai.provider.name": "anthropic"}, second=5, status=FAILED)
     assert names_of(read, span(1, ANSWERED), failed)[1] == ("anthropic", "unknown")
+
+
+def test_a_failure_that_two_instrumentations_report_beside_each_other_counts_once(read: Read) -> None:
+    """Also where one of them names the model and the other does not."""
+    both = request(span(1, CALL, status=FAILED), scope="one")
+    both["resourceSpans"] += request(span(2, NAMELESS, status=FAILED), scope="two")["resourceSpans"]
+    decoded = read(both)
+    assert len(decoded.spans) == 1
+    assert decoded.skipped == {"instrumented_twice": 1}
+
+
+def test_thousands_of_failures_in_one_message_are_read_at_once(read: Read) -> None:
+    """However many spans of a trace failed without a name, one inside of the other, none is compared with all."""
+    many = [span(n, NAMELESS, n - 1, status=FAILED) for n in range(1, 4001)]
+    begun = time.process_time()
+    inside = (span(9000 + n, CALL, n + 1) for n in range(2000))
+    assert read(request(*many, *inside)).read == 4000 + 2000
+    assert time.process_time() - begun < 20
 
 
 def test_a_sentence_names_the_provider_of_a_failure() -> None:
