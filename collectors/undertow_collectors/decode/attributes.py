@@ -131,6 +131,7 @@ CLUES: dict[str, tuple[str, ...]] = {
     "error_type": ("error.type",),
     "error_code": ("litellm.provider.error.code", "error.code"),
     "call_id": ("litellm.call_id", "litellm.trace_id"),
+    "cache_hit": ("litellm.cache_hit",),
     "evaluation": ("gen_ai.evaluation.name",),
     "evaluated": ("gen_ai.evaluation.score.value",),
     "hidden_params": ("hidden_params",),

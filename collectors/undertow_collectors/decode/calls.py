@@ -5,6 +5,7 @@ from typing import Any
 
 from undertow_collectors.decode import names
 from undertow_collectors.decode.attributes import Reading
+from undertow_collectors.decode.coerce import flag, mapping
 from undertow_collectors.decode.records import EVENT, Record
 
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
@@ -38,6 +39,10 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return _event(record.name)
     if record.failed and _refused_by_gateway(values):
         return "refused_by_gateway"
+    if flag(values.get(".cache_hit")) or flag(mapping(values.get(".hidden_params")).get("cache_hit")):
+        return "cached_answer"
+    if ".openinference" in values and not record.failed and _sent_nothing(record, values):
+        return "not_llm_call"
     if ".openinference" in values:
         return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
     operation = str(values.get("operation", ""))
@@ -64,6 +69,11 @@ def is_certain(values: Mapping[str, Any]) -> bool:
     return names.operation(str(values.get("operation", ""))) is not None or not values.keys().isdisjoint(
         (".openinference", ".langfuse", ".vercel", ".vllm")
     )
+
+
+def _sent_nothing(record: Record, values: dict[str, Any]) -> bool:
+    """LlamaIndex has spans of the kind LLM for steps that only prepare a request: `OpenAI._prepare_chat_with_tools`."""
+    return record.name.rpartition(".")[2].lstrip("_").startswith("prepare") and not is_used(values)
 
 
 def _refused_by_gateway(values: dict[str, Any]) -> bool:
