@@ -33,16 +33,9 @@ _ANSWERED = {"response_id", "input_tokens", "output_tokens", ".usage"}
 
 def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     """Return why a span is not counted as an LLM call, None if it is one; `values` are its attributes by slot."""
-    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
-        return "wrapper"
-    if record.kind == EVENT and record.name != DETAILS:
-        return _event(record.name)
-    if record.failed and _refused_by_gateway(values):
-        return "refused_by_gateway"
-    if flag(values.get(".cache_hit")) or flag(mapping(values.get(".hidden_params")).get("cache_hit")):
-        return "cached_answer"
-    if ".openinference" in values and not record.failed and _sent_nothing(record, values):
-        return "not_llm_call"
+    none = _is_none(record, values)
+    if none:
+        return none
     if ".openinference" in values:
         return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
     operation = str(values.get("operation", ""))
@@ -57,6 +50,21 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     if names.operation(operation):
         return None
     return _by_evidence(record, values)
+
+
+def _is_none(record: Record, values: dict[str, Any]) -> str | None:
+    """Why a span is no call, whatever its convention says of it."""
+    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
+        return "wrapper"
+    if record.kind == EVENT and record.name != DETAILS:
+        return _event(record.name)
+    if record.failed and _refused_by_gateway(values):
+        return "refused_by_gateway"
+    if flag(values.get(".cache_hit")) or flag(mapping(values.get(".hidden_params")).get("cache_hit")):
+        return "cached_answer"
+    if ".openinference" in values and not record.failed and _sent_nothing(record, values):
+        return "not_llm_call"
+    return None
 
 
 def is_used(values: Mapping[str, Any]) -> bool:
