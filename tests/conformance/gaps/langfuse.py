@@ -34,6 +34,7 @@ LANGFUSE = (
     *NO_ANSWER,
 )
 OLD_LANGFUSE = (
+    *lacks(*CONTENT, where=both(stream, kind("json")), why="JSON by itself is not told from what stands around an answer"),
     Says("max_tokens", None, api("responses"), "max_output_tokens is not told"),
     *lacks("finish_reason", why="this version does not say"),
     *lacks(
