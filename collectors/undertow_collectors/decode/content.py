@@ -25,8 +25,11 @@ def features(record: Record, reading: Reading, fields: dict[str, Any]) -> dict[s
     parameters = _parameters(reading.values)
     is_cut = partial(limits.is_cut, tokens=_visible(fields), finish=fields.get("finish_reason"))
     found = list(_answers(record, reading, bool(wanted(parameters))))
-    looked = (answer.features(one, parameters, is_cut if bare else _is_whole) for one, bare in found)
-    shown: dict[str, Any] = next(filter(None, looked), {})
+    shown: dict[str, Any] = {}
+    for one, bare in found:
+        shown = answer.features(one, parameters, is_cut if bare else _is_whole) | shown
+        if "response_chars" in shown:
+            break
     calls = literal(reading.values.get(".tool_calls"))
     if isinstance(calls, list) and calls:
         return {"tool_call_count": len(calls)}
@@ -68,7 +71,7 @@ def _answers(record: Record, reading: Reading, asked: bool) -> Iterator[tuple[An
                 yield _said(text), True
     for event in record.events():
         if event.name in _MESSAGE_EVENTS:
-            yield _of_event(event), True
+            yield _of_event(event, asked), True
 
 
 def _said(text: str) -> list[dict[str, Any]]:
@@ -81,7 +84,9 @@ def _is_frame(text: str, asked: bool, values: Mapping[str, Any]) -> bool:
         return True
     if text.lstrip()[:1] not in ("{", "["):
         return False
-    plain = values.get(".response_type") == _PLAIN or (asked and ".langsmith" not in values)
+    plain = values.get(".response_type") == _PLAIN or (
+        asked and values.keys().isdisjoint((".langsmith", ".openinference"))
+    )
     return frames.is_json(text) and not (plain and not frames.is_body(answer.body(text)))
 
 
@@ -117,16 +122,16 @@ def _whole(message: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _of_event(event: Event) -> Any:
+def _of_event(event: Event, asked: bool) -> Any:
     attributes = event.attributes()
     if "gen_ai.output.messages" in attributes:
         return attributes["gen_ai.output.messages"]
     completion = attributes.get("gen_ai.completion")
     if completion and completion != "None":  # what OpenLIT writes for an answer of nothing but tool calls
-        return [{"role": "assistant", "content": completion}]
+        return None if _is_frame(str(completion), asked, {}) else _said(completion)
     message, finish = literal(attributes.get("message")), attributes.get("finish_reason")
-    if isinstance(message, list | str):  # Strands: Bedrock's blocks, or the text
-        message = {"role": "assistant", "content": message}
+    if isinstance(message, list) or (isinstance(message, str) and not _is_frame(message, asked, {})):
+        message = {"role": "assistant", "content": message}  # Strands: Bedrock's blocks, or the text
     return [message | {"finish_reason": finish}] if isinstance(message, dict) and message else None
 
 

@@ -76,7 +76,7 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     if "sent_model" in values or ".call_id" in values or source.scope == "litellm":
         _litellm(fields, values, decoded)
     if fields.get("status") in (None, "ok") and names.generates(fields["operation"]):
-        _answer(fields, content.features(record, reading, fields), decoded)
+        _answer(fields, values, content.features(record, reading, fields), decoded)
     if source.scope.startswith(_OPENLIT):
         _openlit(fields, values)
     _usage(fields, values, decoded)
@@ -175,14 +175,14 @@ def _names(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
         fields["sent_model"] = names.without_provider(fields["sent_model"], fields["provider"])
 
 
-def _answer(fields: dict[str, Any], found: dict[str, Any], decoded: Decoded) -> None:
+def _answer(fields: dict[str, Any], values: dict[str, Any], found: dict[str, Any], decoded: Decoded) -> None:
     """Add what the answer shows; of one that did not come to its end, and of calls that are not shown, nothing."""
     known = fields.get("finish_reason")
     told = found.get("finish_reason") or known
     if fields.get("stream") and told is None and not fields.get("output_tokens"):
         return
-    if found.get("finish_reason") == "tool_calls" == told and known == "stop":
-        fields["finish_reason"] = "tool_calls"  # the Responses API has no word for it, and clients write stop
+    if known == "stop" and found.get("tool_call_count") and ".openinference" in values:
+        fields["finish_reason"] = found.get("finish_reason")  # the Responses API has no word for it: clients write stop
     if told == "tool_calls" and found.get("tool_call_count") == 0:
         del found["tool_call_count"]
     answer.add(fields, found, decoded.derived)
