@@ -89,13 +89,13 @@ def leading(value: Any) -> dict[str, Any]:
     at = 1
     while name := _MEMBER.match(value, at):
         try:
-            member, end = _member(value, name.end())
+            key, (member, end) = json.loads(name[1]), _member(value, name.end())
         except (ValueError, RecursionError):
             break
         after = _NEXT.match(value, end)
         if after is None:  # a number may go on behind the cut
             break
-        found[json.loads(name[1])] = member
+        found[key] = member
         at = after.end()
     return found
 

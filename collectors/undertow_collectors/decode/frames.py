@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
-_AI = {"ai", "assistant", "AIMessage", "AIMessageChunk"}
+_AI = ("ai", "assistant", "AIMessage", "AIMessageChunk")
 _SAID = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
 _SERVED = ("model_name", "model", "model_version")
 _OF_A_BODY = {"choices", "candidates", "generations", "output"}
