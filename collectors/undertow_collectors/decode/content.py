@@ -22,19 +22,23 @@ _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
 
 def features(record: Record, reading: Reading, fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
-    parameters = _parameters(reading.values)
-    is_cut = partial(limits.is_cut, tokens=_visible(fields), finish=fields.get("finish_reason"))
-    found = list(_answers(record, reading, bool(wanted(parameters))))
-    shown: dict[str, Any] = {}
-    for one, bare in found:
-        shown = answer.features(one, parameters, is_cut if bare else _is_whole) | shown
-        if "response_chars" in shown:
-            break
     calls = literal(reading.values.get(".tool_calls"))
     if isinstance(calls, list) and calls:
         return {"tool_call_count": len(calls)}
-    if not shown.get("tool_call_count") and (count := max((answer.tools(one) for one, _ in found), default=0)):
-        return shown | {"tool_call_count": count}
+    parameters = _parameters(reading.values)
+    is_cut = partial(limits.is_cut, tokens=_visible(fields), finish=fields.get("finish_reason"))
+    places = _answers(record, reading, bool(wanted(parameters)))
+    shown: dict[str, Any] = {}
+    seen: list[Any] = []
+    for one, bare in places:
+        seen.append(one)
+        shown = answer.features(one, parameters, is_cut if bare else _is_whole) | shown
+        if "response_chars" in shown:
+            break
+    calling = "tool_calls" in (shown.get("finish_reason"), fields.get("finish_reason"))
+    if (calling or not shown.get("response_chars")) and not shown.get("tool_call_count"):
+        count = max(map(answer.tools, (*seen, *(one for one, _ in places))), default=0)
+        return shown | ({"tool_call_count": count} if count else {})
     return shown
 
 

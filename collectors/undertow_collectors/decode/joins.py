@@ -44,7 +44,7 @@ class Call(NamedTuple):
 class Unrecognised(NamedTuple):
     """A span that names a model, or what was `used` of one, and does not say whether it is a call."""
 
-    index: int
+    place: int
     record: Record
     used: bool
 
