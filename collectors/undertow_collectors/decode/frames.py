@@ -73,14 +73,15 @@ def _of_result(result: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(first, dict):
         return {}
     told, message = _dict(first.get("generation_info")), _message(_dict(first.get("message")))
-    meta = _dict(result.get("llm_output")) | _dict(message.get("response_metadata")) | told
+    told_by = (told, _dict(message.get("response_metadata")), _dict(result.get("llm_output")))  # the nearest first
+    meta = told_by[2] | told_by[1] | told_by[0]
     content = message.get("content", first.get("text"))
     more = _dict(message.get("additional_kwargs"))
     calls = message.get("tool_calls") or more.get("tool_calls")
     whole = {"role": "assistant", "content": content, "tool_calls": calls, "refusal": more.get("refusal")}
     return {
         "id": _dict(message.get("response_metadata")).get("id"),
-        "model": next((meta[name] for name in _SERVED if meta.get(name)), None),
+        "model": next((part[name] for part in told_by for name in _SERVED if part.get(name)), None),
         "system_fingerprint": meta.get("system_fingerprint"),
         "choices": [
             {

@@ -138,6 +138,20 @@ def test_a_list_of_one_body(read: Read) -> None:
     assert (span.response_chars, span.cached_input_tokens, span.response_id) == (len(TEXT), 3, None)
 
 
+def test_a_dump_of_langchain(read: Read) -> None:
+    """Of an LLMResult the first generation counts; a call that is among the parts and in a list of its own is one."""
+    parts = [{"type": "text", "text": TEXT}, {"type": "tool_use", "id": "a", "name": "w", "input": {}}]
+    said = {"id": "msg_1", "model": "claude-x-20250929", "stop_reason": "tool_use"}
+    message = {"content": parts, "tool_calls": [{"name": "w", "args": {}, "id": "a"}], "response_metadata": said}
+    first = {"text": "", "message": {"lc": 1, "type": "constructor", "id": ["AIMessage"], "kwargs": message}}
+    dump = {"generations": [[first, first]], "llm_output": {"model_name": "claude-x"}, "type": "LLMResult"}
+    span = read(request(span_json(CALL | {"langsmith.span.kind": "llm", "gen_ai.completion": json.dumps(dump)}))).spans[
+        0
+    ]
+    assert (span.response_chars, span.tool_call_count, span.finish_reason) == (len(TEXT), 1, "tool_calls")
+    assert (span.response_model, span.response_id, span.schema_fingerprint) == ("claude-x-20250929", "msg_1", None)
+
+
 def test_tool_calls_that_messages_leave_out_are_not_none(read: Read) -> None:
     """Where the reason says that the answer calls tools, no call in the messages means that they are not shown."""
     messages = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": ""}]}])
