@@ -17,7 +17,9 @@ _CHOOSES = "route "
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
 
-_OPENINFERENCE = {"LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "tool"}
+_KINDS = {"llm": None, "embedding": None, "agent": "agent", "tool": "tool"}
+"""Kinds of spans of OpenInference and of LangSmith -> why they are no calls; those of the others are not told."""
+
 _LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "tool"}
 
 
@@ -36,8 +38,9 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     none = _is_none(record, values)
     if none:
         return none
-    if ".openinference" in values:
-        return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
+    kind = values.get(".openinference") or values.get(".langsmith")
+    if kind is not None:
+        return _KINDS.get(str(kind).lower(), "not_llm_call")
     operation = str(values.get("operation", ""))
     if operation in names.OTHER_OPERATIONS:
         return names.OTHER_OPERATIONS[operation]
@@ -75,7 +78,7 @@ def is_used(values: Mapping[str, Any]) -> bool:
 def is_certain(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say by themselves that it is a call, as every convention does."""
     return names.operation(str(values.get("operation", ""))) is not None or not values.keys().isdisjoint(
-        (".openinference", ".langfuse", ".vercel", ".vllm")
+        (".openinference", ".langfuse", ".langsmith", ".vercel", ".vllm")
     )
 
 

@@ -38,6 +38,7 @@ _PHRASES: dict[str, ErrorClass] = {
     "deadline exceeded": "timeout",
     "unexpected eof": "connection",
     "stream failed": "connection",
+    "failed to process successful response": "connection",
     "payload is not completed": "connection",
     "transferencodingerror": "connection",
     "incomplete chunked read": "connection",

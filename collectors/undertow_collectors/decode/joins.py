@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.span import Span
+from undertow_collectors.decode import around
 from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
 from undertow_collectors.decode.coerce import number, put, text
 from undertow_collectors.decode.context import LABEL
@@ -86,6 +87,7 @@ class Joins:
             if len(spans) > 1:
                 _mark_fallbacks(spans, decoded)
         self._take_raw(decoded)
+        around.complete(self._calls, self._skipped, decoded.derived)
         for call in self._calls if self._evaluations else ():
             _take_evaluations(call.span, self._evaluations, decoded)
         if self._unrecognised and self._calls:

@@ -55,6 +55,7 @@ OPENLIT = (
 SPEECHLESS = either(kind("tool", "tools"), both(api("messages", "responses"), kind("reasoning")))
 CACHED = {"cached": 48, "reasoning": 8}
 OLD_OPENLIT = (
+    *lacks(*CONTENT, where=kind("json"), why="JSON in the event is not told from what stands around an answer"),
     *lacks("system_fingerprint", where=kind("anonymous")),
     Says("stream", None, either(failed, api("embeddings")), "only answers are marked"),
     Says("max_tokens", None, failed, "nothing but the model is told of failures"),
