@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from undertow_collectors.decode import answer
+from undertow_collectors.decode import answer, genkit, mlflow
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
 from undertow_collectors.decode.coerce import literal, mapping
@@ -12,10 +12,15 @@ from undertow_collectors.decode.records import Event, Record
 
 _INDEXED = re.compile(r"[a-z_.]+?\.(\d{1,4})\.(?:message\.)?([a-z_]+)(?:\.(?:(\d{1,4})\.)?(.+))?")
 _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
+_OF_LIBRARIES = {".genkit": genkit.answered, ".mlflow": mlflow.answered}
+"""What the answer is to libraries that keep all they returned in one attribute."""
 
 
 def features(record: Record, reading: Reading) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
+    for clue, answered in _OF_LIBRARIES.items():
+        if clue in reading.values:
+            return answer.features(*answered(reading.values))
     parameters = _parameters(reading.values)
     shown: dict[str, Any] = next(filter(None, (answer.features(a, parameters) for a in _answers(record, reading))), {})
     calls = literal(reading.values.get(".tool_calls"))

@@ -5,7 +5,19 @@ from typing import Any, NamedTuple
 
 from undertow.batch import Decoded
 from undertow.span import ErrorClass, FinishReason, Span
-from undertow_collectors.decode import answer, content, failures, names, observations, openinference, settle
+from undertow_collectors.decode import (
+    adk,
+    answer,
+    content,
+    failures,
+    ferro,
+    genkit,
+    mlflow,
+    names,
+    observations,
+    openinference,
+    settle,
+)
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
@@ -30,7 +42,12 @@ _TOLD = {
 }
 """Where fields come from that no attribute of their own says."""
 
-_CHUNKS = {"gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk"}
+_CHUNKS = {
+    "gen_ai.content.completion.chunk",
+    "First Token Stream Event",
+    "llm.content.completion.chunk",
+    mlflow.FIRST_CHUNK,
+}
 
 
 def span(record: Record, reading: Reading, source: Source, context: Context, decoded: Decoded, index: int) -> Span:
@@ -43,12 +60,7 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     fields.setdefault("gateway", source.service)
     if source.version:
         fields["labels"] = {"gateway_version": source.version[:LABEL]}
-    if ".openinference" in values:
-        _take(fields, openinference.found(fields, values, record), reading, decoded)
-    if ".vercel" in values:
-        _vercel(fields, values)
-    if ".langfuse" in values:
-        _take(fields, observations.found(values), reading, decoded)
+    _of_library(fields, record, reading, source, decoded)
     _times(fields, record, values, decoded)
     context.identify(fields, index, decoded.derived)
     _names(fields, values, decoded)
@@ -66,6 +78,25 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
         _explain(built, reading, context)
     count_unknown(decoded.unknown, (name for name in reading.unread if name not in context.keep_labels))
     return built
+
+
+def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source: Source, decoded: Decoded) -> None:
+    """What attributes mean to the library that wrote them, beyond the table of names."""
+    values = reading.values
+    if ".openinference" in values:
+        _take(fields, openinference.found(fields, values, record), reading, decoded)
+    if ".vercel" in values:
+        _vercel(fields, values)
+    if ".langfuse" in values:
+        _take(fields, observations.found(values), reading, decoded)
+    if ".genkit" in values:
+        _take(fields, genkit.found(values, record), reading, decoded)
+    if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
+        _take(fields, mlflow.found(values, record), reading, decoded)
+    if ".ferro" in values:
+        ferro.correct(fields, record)
+    if source.scope == adk.SCOPE:
+        adk.recount(fields, values, decoded.derived)
 
 
 def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None:
