@@ -136,7 +136,7 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
         if values.get(".logfire") == "log":
             _logged(fields, values)
     waited = number(values.get(".first_chunk_ms"))
-    if waited is not None:
+    if waited:  # a zero is no chunk at all
         fields.setdefault("ttft_s", waited / 1000)
     if fields.get("ttft_s") is None and fields.get("stream") is not False:
         fields["ttft_s"] = _first_chunk_s(fields, record, values)

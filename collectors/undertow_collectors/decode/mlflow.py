@@ -17,7 +17,7 @@ from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import MAX_TOKENS
 from undertow_collectors.decode.records import Record
 
-SCOPE = "mlflow."
+SCOPE = "mlflow"
 DIALECT = {
     "gen_ai.request.model": ".model_name",
     "model": ".asked",
