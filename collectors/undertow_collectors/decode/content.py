@@ -20,7 +20,7 @@ def features(record: Record, reading: Reading) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
     for clue, answered in _OF_LIBRARIES.items():
         if clue in reading.values:
-            return answer.features(*answered(reading.values))
+            return answer.features(*answered(reading.values, record))
     parameters = _parameters(reading.values)
     shown: dict[str, Any] = next(filter(None, (answer.features(a, parameters) for a in _answers(record, reading))), {})
     calls = literal(reading.values.get(".tool_calls"))

@@ -92,6 +92,7 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".genkit" in values:
         _take(fields, genkit.found(values, record), reading, decoded)
     if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
+        mlflow.correct(values, record)
         _take(fields, mlflow.found(values, record), reading, decoded)
     if ".ferro" in values:
         ferro.correct(fields, record)
@@ -135,6 +136,8 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
             fields["duration_s"] = (record.end_ns - record.start_ns) / 1e9
         if values.get(".logfire") == "log":
             _logged(fields, values)
+        if ".opened" in values:
+            del fields["duration_s"]
     waited = number(values.get(".first_chunk_ms"))
     if waited:  # a zero is no chunk at all
         fields.setdefault("ttft_s", waited / 1000)

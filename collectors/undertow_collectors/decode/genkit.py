@@ -56,7 +56,7 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     yield "system_fingerprint", body.get("systemFingerprint"), ".returned"
 
 
-def answered(values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def answered(values: dict[str, Any], _: Record) -> tuple[Any, dict[str, Any]]:
     """Return the answer, as a provider's body or a list of one message, and the parameters that name its format."""
     output = answer.opened(values, ".returned")
     body = _provider_body(output)

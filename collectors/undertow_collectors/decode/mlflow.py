@@ -7,15 +7,16 @@ a provider is a span without an answer, inside of one that has it.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from undertow.span import Span
-from undertow_collectors.decode import answer, names, settle
+from undertow_collectors.decode import answer, names, settle, streams
 from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import MAX_TOKENS
-from undertow_collectors.decode.records import Record
+from undertow_collectors.decode.records import Event, Record
 
 SCOPE = "mlflow"
 DIALECT = {
@@ -38,10 +39,17 @@ have the one that was asked for.
 KINDS = {"CHAT_MODEL": None, "LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "tool"}
 """Type of a span -> why it is no call, None if it is one; all others are not_llm_call."""
 
-_CLIENTS = dict.fromkeys(("Embeddings", "AsyncEmbeddings"), "openai")
-"""Classes of clients after which spans are called that say nothing else of their provider."""
+_CLIENTS = ("Embeddings", "AsyncEmbeddings")
+"""Classes of OpenAI's client, the only one whose parameters become attributes, that leave no other sign of it."""
 
-FIRST_CHUNK = "mlflow.chunk.item.0"
+_STREAM = re.compile(r"<(?:(?:async_)?generator object|[\w.]*(?:Stream|Generator|EventStream)\b[\w.]* object)")
+"""How Python writes the stream that a client returned."""
+
+_DUMPED = {"reasoning", "thinking", "redacted_thinking"}
+"""Types of a provider's blocks that are no part of an answer's text."""
+
+_CHUNK = "mlflow.chunk.item."
+FIRST_CHUNK = f"{_CHUNK}0"
 
 _USAGE = {
     "input_tokens": "input_tokens",
@@ -80,14 +88,13 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     asked, named = _asked(values), _plain(values.get(".model_name"))
     yield "model", asked or named, ".asked" if asked else ".model_name"
     yield "provider", _provider(record.name, values), ".mlflow_provider"
-    yield "operation", _operation(values), ".method"
-    method = _plain(values.get(".method"))
+    method, inputs = _plain(values.get(".method")), answer.opened(values, ".request")
+    yield "operation", _operation(method, inputs, values), ".method"
     yield "stream", False if method in ("chat", "completions") else None, ".method"
-    inputs = answer.opened(values, ".request")
     yield "temperature", inputs.get("temperature"), ".request"
     yield "max_tokens", next((inputs[name] for name in MAX_TOKENS if inputs.get(name)), None), ".request"
     yield "stream", inputs.get("stream"), ".request"
-    body = _body(values)
+    body = _body(values, record)
     for name, value in answer.identity(body).items():
         yield name, value, ".returned"
     if not record.failed:
@@ -97,14 +104,31 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     yield "cost_usd", answer.opened(values, ".cost").get("total_cost"), ".cost"
 
 
-def answered(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def correct(values: dict[str, Any], record: Record) -> None:
+    """Leave out of the values what is no answer, and mark a span that ended when its stream began as `.opened`."""
+    if ".mlflow" in values:
+        opened = _STREAM.match(_plain(values.get(".returned"))) is not None
+    else:
+        streamed = _body(values, record)
+        if "choices" in streamed:
+            values[".output_messages"] = streamed
+            values.pop(".finish_reasons", None)
+        elif ".output_messages" in values:
+            values[".output_messages"] = _without_dumps(answer.body(values[".output_messages"]))
+        said = values.keys().isdisjoint(("response_id", "response_model", "input_tokens", ".output_messages"))
+        opened = said and not record.failed
+    if opened:
+        values[".opened"] = True
+
+
+def answered(values: dict[str, Any], record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the provider's body in what a span returned, empty where it is something else, and the request."""
-    return _body(values), answer.opened(values, ".request")
+    return _body(values, record), answer.opened(values, ".request")
 
 
 def complete(span: Span, values: dict[str, Any], gateway: Record, derived: Counter[str]) -> None:
     """Give the gateway's only successful call what the span around it says of the answer."""
-    body, parameters = answered(values)
+    body, parameters = answered(values, gateway)
     shown: dict[str, Any] = {**answer.identity(body), **answer.features(body, parameters)}
     shown |= {name: number for name, number in answer.usage(body).items() if name in _PARTS}
     first = next((event.time_ns for event in gateway.events() if event.name == FIRST_CHUNK), None)
@@ -136,19 +160,57 @@ def _provider(name: str, values: Mapping[str, Any]) -> str | None:
     """Who was asked, by name or by the client whose messages these are."""
     named = _plain(values.get(".mlflow_provider"))
     messages = _plain(values.get(".mlflow_format"))
-    return named or (messages if names.is_provider(messages) else _CLIENTS.get(name))
+    if named or names.is_provider(messages):
+        return named or messages
+    return "openai" if ".asked" in values and (".mlflow" not in values or name in _CLIENTS) else None
 
 
-def _operation(values: Mapping[str, Any]) -> str:
-    method = _plain(values.get(".method"))
+def _operation(method: str, inputs: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     if _plain(values.get(".mlflow")) == "EMBEDDING" or method.endswith("embeddings"):
         return "embeddings"
-    return "text_completion" if method.startswith("completions") else "chat"
+    plain = "prompt" in inputs and "messages" not in inputs
+    return "text_completion" if plain or method.startswith("completions") else "chat"
 
 
-def _body(values: dict[str, Any]) -> dict[str, Any]:
+def _body(values: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The provider's body; that of a stream is put together anew, because MLflow's own has no reason but `stop`."""
     returned = answer.opened(values, ".returned")
-    return returned if not returned.keys().isdisjoint(_BODIES) else {}
+    whole = returned if not returned.keys().isdisjoint(_BODIES) else {}
+    chunks = [event for event in record.events() if event.name.startswith(_CHUNK)]
+    if not chunks:
+        return whole
+    streamed = streams.of_events(_chunk(event) for event in chunks)
+    if chunks[0].name != FIRST_CHUNK and "choices" in streamed:
+        streamed["choices"] = [_last_words(streamed, whole)]  # a span keeps no more than its last events
+    return whole | streamed
+
+
+def _without_dumps(messages: Any) -> Any:
+    """Messages without texts that are no texts: in OpenTelemetry's names reasoning is a text of JSON."""
+    found = messages if isinstance(messages, list) else []
+    for message in found:
+        if isinstance(message, dict) and isinstance(message.get("parts"), list):
+            message["parts"] = [part for part in message["parts"] if not _is_dump(part)]
+    return found
+
+
+def _is_dump(part: Any) -> bool:
+    content = part.get("content") if isinstance(part, dict) else None
+    block = answer.body(content) if isinstance(content, str) and content[:1] == "{" else None
+    return isinstance(block, dict) and block.get("type") in _DUMPED
+
+
+def _chunk(event: Event) -> Any:
+    return answer.body(event.attributes().get("mlflow.chunk.value"))
+
+
+def _last_words(streamed: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The text that MLflow put together, with the reason of the last chunk; nothing says how many tools were called."""
+    finish = streamed["choices"][0]["finish_reason"]
+    choices = whole.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if finish == "stop" and isinstance(choice, dict) else None
+    return {"finish_reason": finish, "message": message}
 
 
 def _usage(values: dict[str, Any], body: dict[str, Any]) -> dict[str, int]:
