@@ -43,7 +43,7 @@ class Gateways:
 
     def add(self, record: Record, values: dict[str, Any]) -> None:
         """Take note of a span that is no call, with its attributes by slot."""
-        if mlflow.is_gateway(record):
+        if ".gateway" in values:
             self._found[record.trace_id, record.span_id] = _Gateway(record, values, [])
 
     def tell(self, calls: Sequence[tuple[Span, Record]], skipped: Sequence[Record], decoded: Decoded) -> None:

@@ -16,7 +16,7 @@ _CHOOSES = "route "
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
 
-_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".mlflow")
+_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".mlflow", ".gateway")
 """Slots by which a library marks its spans."""
 
 _OPENINFERENCE = {"LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "tool"}

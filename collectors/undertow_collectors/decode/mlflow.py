@@ -28,6 +28,7 @@ DIALECT = {
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
+    "endpoint_name": ".gateway",
     "method": ".method",
     "action": ".method",
     "proxy_path": ".method",
@@ -48,6 +49,9 @@ _STREAM = re.compile(r"<(?:(?:async_)?generator object|[\w.]*(?:Stream|Generator
 _DUMPED = {"reasoning", "thinking", "redacted_thinking"}
 """Types of a provider's blocks that are no part of an answer's text."""
 
+_UNTOLD = (None, "tool_calls", "function_call")
+"""Ends of a stream of which what MLflow put together says too little."""
+
 _CHUNK = "mlflow.chunk.item."
 FIRST_CHUNK = f"{_CHUNK}0"
 
@@ -60,19 +64,15 @@ _PARTS = ("cached_input_tokens", "reasoning_tokens")
 _BODIES = {"choices", "candidates", "output", "content", "message", "data"}
 
 
-def is_gateway(record: Record) -> bool:
-    """Whether a span is what the AI Gateway did for one request, around its calls of providers."""
-    return "endpoint_id" in record.attributes and "endpoint_name" in record.attributes
-
-
 def skip_reason(record: Record, values: Mapping[str, Any]) -> str | None:
     """Return why a span is no call, None where it may be one.
 
     A caller that sends its trace along gets the gateway's calls again, below its own span: without a method.
     """
-    kind = _plain(values[".mlflow"])
-    if is_gateway(record):  # one of a budget that is spent is a failure of the type that calls have
-        return "refused_by_gateway" if record.failed and kind == "LLM" else "wrapper"
+    kind = _plain(values.get(".mlflow"))
+    if ".gateway" in values:  # one of a budget that is spent is a failure of the type that calls have
+        of_a_call = kind == "LLM" or values.get("operation") == "generate_content"
+        return "refused_by_gateway" if record.failed and of_a_call else "wrapper"
     if record.name.startswith("provider/") and ".method" not in values:
         return "wrapper"
     return KINDS.get(kind, "not_llm_call")
@@ -129,7 +129,11 @@ def answered(values: dict[str, Any], record: Record) -> tuple[dict[str, Any], di
 def complete(span: Span, values: dict[str, Any], gateway: Record, derived: Counter[str]) -> None:
     """Give the gateway's only successful call what the span around it says of the answer."""
     body, parameters = answered(values, gateway)
-    shown: dict[str, Any] = {**answer.identity(body), **answer.features(body, parameters)}
+    said = body or _without_dumps(answer.body(values.get(".output_messages")))
+    shown: dict[str, Any] = {**answer.identity(body), **answer.features(said, parameters)}
+    for name in ("response_id", "response_model"):  # in OpenTelemetry's names they are the span's own
+        if isinstance(values.get(name), str):
+            shown[name] = values[name]
     shown |= {name: number for name, number in answer.usage(body).items() if name in _PARTS}
     first = next((event.time_ns for event in gateway.events() if event.name == FIRST_CHUNK), None)
     if span.stream and first is not None and first / 1e9 > span.started_at:
@@ -205,11 +209,11 @@ def _chunk(event: Event) -> Any:
 
 
 def _last_words(streamed: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
-    """The text that MLflow put together, with the reason of the last chunk; nothing says how many tools were called."""
+    """The text that MLflow put together, with the reason of the last chunk; how many tools were called nothing says."""
     finish = streamed["choices"][0]["finish_reason"]
     choices = whole.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if finish == "stop" and isinstance(choice, dict) else None
+    message = choice.get("message") if finish not in _UNTOLD and isinstance(choice, dict) else None
     return {"finish_reason": finish, "message": message}
 
 

@@ -209,6 +209,55 @@ def test_what_the_gateway_repeats_in_its_callers_trace_is_no_call(read: Read) ->
     assert (decoded.spans, decoded.skipped) == ([], {"wrapper": 2})
 
 
+def test_a_gateway_in_opentelemetrys_names(read: Read) -> None:
+    """The span around the call has the messages, and is no call itself, whatever its operation."""
+    shared = {"gen_ai.operation.name": "generate_content"}
+    call = shared | {"gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": "openai"} | dumped(method="chat")
+    said = [{"role": "assistant", "parts": [{"type": "text", "content": "Blue."}], "finish_reason": "stop"}]
+    around = dumped(endpoint_id="e-1", endpoint_name="ep") | {
+        "gen_ai.output.messages": json.dumps(said),
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+    }
+    for operation in ("UNKNOWN", "generate_content"):
+        root = span_json(around | {"gen_ai.operation.name": operation}, name=operation, spanId=ROOT)
+        decoded = read(request(span_json(call, parentSpanId=ROOT), root, scope=SCOPE))
+        assert (decoded.skipped, decoded.rejects) == ({"wrapper": 1}, [])
+        assert (decoded.spans[0].response_chars, decoded.spans[0].response_model) == (5, "gpt-4o-2024-08-06")
+
+
+def test_a_stream_is_put_together_out_of_its_chunks(read: Read) -> None:
+    """MLflow's own says stop of every stream, and knows no tools; of a long one only the last chunks are left."""
+    deltas = [{"role": "assistant", "content": "Blue"}, {"content": "."}, {}]
+    chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks[-1]["choices"][0]["finish_reason"] = "length"
+    events: list[Any] = [
+        {
+            "name": f"mlflow.chunk.item.{n}",
+            "timeUnixNano": str(START + n * 1000 + 1000),
+            "attributes": pairs({"mlflow.chunk.value": json.dumps(chunk)}),
+        }
+        for n, chunk in enumerate(chunks)
+    ]
+    whole = BODY | {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Blue."}}]}
+    attributes = CLIENT | dumped(mlflow__spanOutputs=whole)
+    span = one(read, attributes, events=events)
+    assert (span.finish_reason, span.response_chars, span.ttft_s) == ("length", 5, 1e-06)
+    evicted = one(read, attributes, events=events[1:])
+    assert (evicted.finish_reason, evicted.response_chars, evicted.ttft_s) == ("length", 5, None)
+    chunks[-1]["choices"][0]["finish_reason"] = "tool_calls"
+    events[-1]["attributes"] = pairs({"mlflow.chunk.value": json.dumps(chunks[-1])})
+    called = one(read, attributes, events=events[1:])
+    assert (called.finish_reason, called.response_chars, called.tool_call_count) == ("tool_calls", None, None)
+    assert one(read, attributes).finish_reason == "stop", "the control: without its chunks MLflow is believed"
+
+
+@pytest.mark.parametrize("outputs", ["<anthropic.Stream object at 0x7f>", "<async_generator object f at 0x7f>"])
+def test_a_span_that_ended_when_its_stream_began_has_no_duration(read: Read, outputs: str) -> None:
+    """What it returned is the stream; when that ended nothing says."""
+    assert one(read, CLIENT | dumped(mlflow__spanOutputs=outputs)).duration_s is None
+    assert one(read, CLIENT | dumped(mlflow__spanOutputs="<b>Blue</b>")).duration_s == 2.5
+
+
 def test_a_budget_that_is_spent_is_a_refusal_of_the_gateway(read: Read) -> None:
     """No provider was asked, so that it is no failure of one."""
     refused = dumped(mlflow__spanType="LLM", endpoint_id="e-1", endpoint_name="ep")

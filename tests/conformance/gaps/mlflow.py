@@ -15,7 +15,7 @@ from tests.conformance.rules import (
     lacks,
 )
 from tests.conformance.served import Call
-from tests.conformance.which import api, both, broke, but, either, helper, kind, left, refused, refusing, stream, whole
+from tests.conformance.which import api, both, broke, but, helper, kind, left, refused, refusing, stream, whole
 
 OPENED = both(api("messages"), stream)
 ANSWER = ("response_id", "response_model", "finish_reason", *USAGE, *CONTENT)
