@@ -94,8 +94,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
         mlflow.correct(values, record)
         _take(fields, mlflow.found(values, record), reading, decoded)
-    if ".ferro" in values:
-        ferro.correct(fields, record)
+    if ".ferro" in values or record.failed:
+        ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:
         adk.recount(fields, values, decoded.derived)
 

@@ -177,7 +177,7 @@ def _operation(method: str, inputs: Mapping[str, Any], values: Mapping[str, Any]
 
 
 def _body(values: dict[str, Any], record: Record) -> dict[str, Any]:
-    """The provider's body; that of a stream is put together anew, because MLflow's own has no reason but `stop`."""
+    """The provider's body; that of a stream is put together anew, because MLflow's own loses its end and tools."""
     returned = answer.opened(values, ".returned")
     whole = returned if not returned.keys().isdisjoint(_BODIES) else {}
     chunks = [event for event in record.events() if event.name.startswith(_CHUNK)]

@@ -79,6 +79,15 @@ def test_a_failure_names_its_provider_in_its_sentence(
     assert span.http_status == http_status
 
 
+def test_another_gateway_may_say_so_in_the_same_words(read: Read) -> None:
+    """A name in such a sentence is that of a provider if it is a known one; a provider that is told counts first."""
+    told = {name: value for name, value in FAILED.items() if not name.startswith("ferro.")}
+    for message, provider in (("target openai: 500", "openai"), ("target eu-west-1: 500", "unknown")):
+        assert one(read, told, status={"code": 2, "message": message}).provider == provider
+    failed = {"code": 2, "message": "target openai: 500"}
+    assert one(read, told | {"gen_ai.system": "anthropic"}, status=failed).provider == "anthropic"
+
+
 def test_a_stream_of_which_nothing_came_has_no_first_token(read: Read) -> None:
     """A zero is what the gateway writes where no token came; costs of nothing are unknown, too."""
     broken = ANSWERED | {"ferro.stream.time_to_first_token_ms": 0.0, "ferro.cost.usd": 0.0}

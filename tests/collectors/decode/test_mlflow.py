@@ -226,7 +226,7 @@ def test_a_gateway_in_opentelemetrys_names(read: Read) -> None:
 
 
 def test_a_stream_is_put_together_out_of_its_chunks(read: Read) -> None:
-    """MLflow's own says stop of every stream, and knows no tools; of a long one only the last chunks are left."""
+    """MLflow's own loses the reason and knows no tools; of a long stream only the last chunks are left."""
     deltas = [{"role": "assistant", "content": "Blue"}, {"content": "."}, {}]
     chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks[-1]["choices"][0]["finish_reason"] = "length"
