@@ -14,7 +14,7 @@ from undertow_collectors.decode import frames, layout, names, refusals, shapes, 
 from undertow_collectors.decode.usage import identity, usage
 from undertow_collectors.decode.wanted import Wanted, satisfies, wanted
 
-__all__ = ["REDACTED", "add", "body", "features", "identity", "is_plain", "of_messages", "of_text", "usage"]
+__all__ = ["REDACTED", "add", "body", "features", "identity", "is_plain", "of_messages", "of_text", "opened", "usage"]
 
 REDACTED = ("redacted-by-litellm", "__REDACTED__")
 """What LiteLLM and OpenInference put in place of texts when the operator turned content off."""
@@ -81,6 +81,14 @@ def body(response: Any) -> Any:
         return streams.of_events(response)
     found = frames.opened(response)
     return found if isinstance(found, dict | list) else None
+
+
+def opened(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object behind the JSON in `values[name]`, which stays there parsed; empty where there is none."""
+    if isinstance(values.get(name), str):
+        values[name] = body(values[name])
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def add(fields: dict[str, Any], found: dict[str, Any], derived: Counter[str]) -> None:

@@ -121,6 +121,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.cost.total",
         "llm.response.cost",
         "operation.cost",
+        "ferro.cost.usd",
     ),
     "http_status": ("http.response.status_code",),
 }
@@ -150,19 +151,30 @@ CLUES: dict[str, tuple[str, ...]] = {
     "traceloop": ("traceloop.span.kind",),
     "langfuse": ("langfuse.observation.type",),
     "vercel": ("ai.operationId",),
-    "first_chunk_ms": ("ai.response.msToFirstChunk",),
+    "first_chunk_ms": ("ai.response.msToFirstChunk", "ferro.stream.time_to_first_token_ms"),
     "logfire": ("logfire.span_type",),
     "logged_s": ("duration",),
+    "genkit": ("genkit:metadata:subtype", "genkit:type"),
+    "mlflow": ("mlflow.spanType",),
+    "mlflow_provider": ("mlflow.llm.provider",),
+    "mlflow_format": ("mlflow.message.format",),
+    "ferro": ("ferro.schema.version",),
     "vllm": ("gen_ai.latency.e2e", "gen_ai.latency.time_in_queue"),
-    "model_name": ("llm.model_name", "embedding.model_name", "langfuse.observation.model.name"),
+    "model_name": (
+        "llm.model_name",
+        "embedding.model_name",
+        "langfuse.observation.model.name",
+        "genkit:name",
+        "mlflow.llm.model",
+    ),
     "parameters": (
         "llm.invocation_parameters",
         "embedding.invocation_parameters",
         "langfuse.observation.model.parameters",
     ),
-    "request": ("input.value",),
-    "usage": ("langfuse.observation.usage_details",),
-    "cost": ("langfuse.observation.cost_details",),
+    "request": ("input.value", "genkit:input", "mlflow.spanInputs"),
+    "usage": ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"),
+    "cost": ("langfuse.observation.cost_details", "mlflow.llm.cost"),
     "metadata_id": ("langfuse.observation.metadata.id",),
     "level": ("langfuse.observation.level",),
     "first_chunk_at": ("langfuse.observation.completion_start_time", "mastra.completion_start_time"),
@@ -191,6 +203,7 @@ CLUES: dict[str, tuple[str, ...]] = {
         "ai.usage.totalTokens",
     ),
     "response": ("output.value", "langfuse.observation.output", "gen_ai.completion_json"),
+    "returned": ("genkit:output", "mlflow.spanOutputs"),
 }
 """What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""
 
@@ -212,6 +225,7 @@ QUESTIONS = (
     "ai.value",
     "ai.embedding",
     "ai.request.headers.",
+    "mlflow.chat.tools",
 )
 """What the attributes begin with that hold prompts: known, and never looked at."""
 

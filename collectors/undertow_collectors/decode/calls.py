@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from undertow_collectors.decode import names
+from undertow_collectors.decode import genkit, mlflow, names
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import flag, mapping
 from undertow_collectors.decode.records import EVENT, Record
@@ -16,6 +16,9 @@ _CHOOSES = "route "
 
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
+
+_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".mlflow", ".gateway")
+"""Slots by which a library marks its spans."""
 
 _KINDS = {"llm": None, "embedding": None, "agent": "agent", "tool": "tool"}
 """Kinds of spans of OpenInference and of LangSmith -> why they are no calls; those of the others are not told."""
@@ -44,10 +47,8 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     operation = str(values.get("operation", ""))
     if operation in names.OTHER_OPERATIONS:
         return names.OTHER_OPERATIONS[operation]
-    if ".langfuse" in values:
-        return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
-    if ".vercel" in values:
-        return _vercel(str(values[".vercel"]))
+    if not values.keys().isdisjoint(_LIBRARIES):
+        return _of_library(record, values)
     if ".traceloop" in values or _opens_a_stream(record, values):
         return "wrapper"
     if names.operation(operation):
@@ -70,6 +71,18 @@ def _is_none(record: Record, values: dict[str, Any]) -> str | None:
     return None
 
 
+def _of_library(record: Record, values: dict[str, Any]) -> str | None:
+    """The same of spans that a library marks by a word of its own."""
+    if ".langfuse" in values:
+        return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
+    if ".vercel" in values:
+        return _vercel(str(values[".vercel"]))
+    if ".genkit" in values:
+        return genkit.skip_reason(values)
+    reason = mlflow.skip_reason(record, values)
+    return reason if reason or mlflow.names_a_model(values) else UNRECOGNISED
+
+
 def is_used(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say what an answer used."""
     return not values.keys().isdisjoint(_OF_A_MODEL - {"model", "response_model"})
@@ -78,7 +91,7 @@ def is_used(values: Mapping[str, Any]) -> bool:
 def is_certain(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say by themselves that it is a call, as every convention does."""
     return names.operation(str(values.get("operation", ""))) is not None or not values.keys().isdisjoint(
-        (".openinference", ".langfuse", ".langsmith", ".vercel", ".vllm")
+        (".openinference", ".langsmith", ".vllm", *_LIBRARIES)
     )
 
 

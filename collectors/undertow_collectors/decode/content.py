@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from undertow_collectors.decode import answer, frames, limits
+from undertow_collectors.decode import answer, frames, genkit, limits, mlflow
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
 from undertow_collectors.decode.coerce import literal, mapping
@@ -18,10 +18,15 @@ _REPR = re.compile(r"""\s*(?:[\[{(]\s*)*(?:[A-Z]\w*\((?:\w+=|\)|[\"'])|content=[
 """How Python writes objects: `ChatCompletion(id='...`, `content='...`, `{'id': ...`."""
 
 _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
+_OF_LIBRARIES = {".genkit": genkit.answered, ".mlflow": mlflow.answered}
+"""What the answer is to libraries that keep all they returned in one attribute."""
 
 
 def features(record: Record, reading: Reading, fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
+    for clue, answered in _OF_LIBRARIES.items():
+        if clue in reading.values:
+            return answer.features(*answered(reading.values, record))
     calls = literal(reading.values.get(".tool_calls"))
     if isinstance(calls, list) and calls:
         return {"tool_call_count": len(calls)}

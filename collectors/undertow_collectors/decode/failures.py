@@ -21,6 +21,7 @@ _QUOTED = re.compile(
     r"|^[ \[('\"]*([45]\d\d)\b[ \])'\":,-]"
     r"|\(([45]\d\d)\)"
     r"|: ([45]\d\d)[ :,] ?[A-Z{]"
+    r"|\[([45]\d\d) [A-Z]"
     r"|: ([45]\d\d)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -55,11 +56,23 @@ _PHRASES: dict[str, ErrorClass] = {
     "incorrect api key": "auth",
     "invalid api key": "auth",
     "unauthorized": "auth",
+    "resource_exhausted": "rate_limited",
+    "deadline_exceeded": "timeout",
+    "unauthenticated": "auth",
+    "permission_denied": "auth",
+    "invalid_argument": "invalid_request",
 }
 """What providers and clients say of a failure -> its class; the first that is found counts."""
 
 _DRESSED = re.compile(r"<(?:class|enum) '([^']+)'>")
-_ABANDONED = ("abandoned stream", "stream abandoned", "client disconnected", "client closed")
+_ABANDONED = (
+    "abandoned stream",
+    "stream abandoned",
+    "client disconnected",
+    "client closed",
+    "context canceled",
+    "request was aborted",
+)
 _SEARCHED = 500
 
 

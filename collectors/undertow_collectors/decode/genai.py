@@ -6,10 +6,14 @@ from typing import Any
 from undertow.batch import Decoded
 from undertow.span import Span
 from undertow_collectors.decode import (
+    adk,
     answer,
     around,
     content,
+    ferro,
+    genkit,
     langsmith,
+    mlflow,
     names,
     observations,
     openinference,
@@ -45,13 +49,19 @@ _CONVENTIONS: dict[str, _Found] = {
     ".openinference": openinference.found,
     ".langsmith": langsmith.found,
     ".langfuse": lambda _, values, __: observations.found(values),
+    ".genkit": lambda _, values, record: genkit.found(values, record),
 }
 """What reads the JSON in the attributes of a convention, by a clue that only it has."""
 
 _NO_STREAM = {".vllm", ".mastra"}
 """Who tells the time of the first token of answers that came at once, too."""
 
-_CHUNKS = {"gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk"}
+_CHUNKS = {
+    "gen_ai.content.completion.chunk",
+    "First Token Stream Event",
+    "llm.content.completion.chunk",
+    mlflow.FIRST_CHUNK,
+}
 
 
 def span(record: Record, reading: Reading, source: Source, context: Context, decoded: Decoded, index: int) -> Span:
@@ -67,8 +77,7 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     for clue, found in _CONVENTIONS.items():
         if clue in values:
             _take(fields, found(fields, values, record), reading, decoded)
-    if ".vercel" in values:
-        _vercel(fields, values)
+    _of_library(fields, record, reading, source, decoded)
     _times(fields, record, values, decoded)
     context.identify(fields, index, decoded.derived)
     _names(fields, record, values, decoded)
@@ -86,6 +95,20 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
         _explain(built, reading, context)
     count_unknown(decoded.unknown, (name for name in reading.unread if name not in context.keep_labels))
     return built
+
+
+def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source: Source, decoded: Decoded) -> None:
+    """What attributes mean to the library that wrote them, beyond the table of names."""
+    values = reading.values
+    if ".vercel" in values:
+        _vercel(fields, values)
+    if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
+        mlflow.correct(values, record)
+        _take(fields, mlflow.found(values, record), reading, decoded)
+    if ".ferro" in values or record.failed:
+        ferro.correct(fields, values, record)
+    if source.scope == adk.SCOPE:
+        adk.recount(fields, values, decoded.derived)
 
 
 def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None:
@@ -124,8 +147,10 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
             fields["duration_s"] = (record.end_ns - record.start_ns) / 1e9
         if values.get(".logfire") == "log":
             _logged(fields, values)
+        if ".opened" in values:
+            del fields["duration_s"]
     waited = number(values.get(".first_chunk_ms"))
-    if waited is not None:
+    if waited:  # a zero is no chunk at all
         fields.setdefault("ttft_s", waited / 1000)
     if fields.get("ttft_s") is None and fields.get("stream") is not False:
         fields["ttft_s"] = _first_chunk_s(fields, record, values)

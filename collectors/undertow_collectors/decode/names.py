@@ -269,6 +269,11 @@ def provider(name: str) -> str:
     return provider(whole) if whole and part.lower() in _PARTS else name
 
 
+def is_provider(name: str) -> bool:
+    """Return whether a name is that of a provider, by any of its names."""
+    return name.lower() in PROVIDERS or name.lower() in _KNOWN
+
+
 def provider_of(model: str, server_address: str | None) -> str:
     """A guess for records that do not name their provider: by host, by the model's prefix, else `unknown`."""
     if server_address in HOSTS:
