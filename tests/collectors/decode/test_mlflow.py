@@ -82,15 +82,15 @@ def test_tokens_of_a_cache_are_part_of_the_input(read: Read) -> None:
         assert (span.input_tokens, span.cached_input_tokens) == (3126, 3000)
 
 
-def test_a_dump_of_langchain_is_no_answer(read: Read) -> None:
-    """What stands around an answer tells nothing of it: no length, no structure and no identity."""
+def test_of_a_dump_of_langchain_the_generation_is_the_answer(read: Read) -> None:
+    """What stands around an answer tells nothing of it: no structure and no identity."""
     dump = {
         "generations": [[{"text": "Blue.", "message": {"content": "Blue."}}]],
         "llm_output": {"id": "x", "model": "y"},
     }
     asked = dumped(mlflow__spanType="CHAT_MODEL", mlflow__message__format="langchain", mlflow__llm__model="gpt-4o")
     span = one(read, asked | dumped(mlflow__spanOutputs=dump))
-    assert (span.model, span.response_chars, span.schema_fingerprint, span.response_id) == ("gpt-4o", None, None, None)
+    assert (span.model, span.response_chars, span.schema_fingerprint, span.response_id) == ("gpt-4o", 5, None, None)
     assert span.provider == "unknown"
 
 

@@ -62,7 +62,10 @@ OLD_OPENLIT = (
     *lacks("cached_input_tokens", "reasoning_tokens"),
     Says("input_tokens", 29, both(stream, api("chat")), "it counts words itself"),
     Says(
-        "output_tokens", lambda call: 0 if call.log["tool_calls"] else 16, both(stream, api("chat")), "it counts words"
+        "output_tokens",
+        lambda call: None if call.log["tool_calls"] else 16,
+        both(stream, api("chat")),
+        "it counts words",
     ),
     Says("finish_reason", "stop", both(stream, api("chat")), "it says stop of every stream"),
     Says("tool_call_count", MAYBE, kind("tool", "tools", "refusal"), "in a Python repr, and not of every answer"),
