@@ -27,6 +27,8 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
+SCOPES = "undertow-scopes"
+"""The header that says what the caller's token may."""
 _ALL = frozenset({"read", "operate", "ingest"})
 
 
@@ -56,20 +58,21 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            scope["undertow.caller"] = self._check(scope)
+            found = self._check(scope)
         except Problem as problem:
             await reply.problem(problem)(scope, receive, _with_headers(send))
             return
-        await self._app(scope, receive, _with_headers(send))
+        scope["undertow.caller"] = found.name if found else ""
+        await self._app(scope, receive, _with_headers(send, found))
 
-    def _check(self, scope: Scope) -> str:
-        """The name of the caller. Raises Problem 401 or 403."""
+    def _check(self, scope: Scope) -> _Caller | None:
+        """The caller, if a token is needed. Raises Problem 401 or 403."""
         headers = Headers(scope=scope)
         if scope["path"] in OPEN:
-            return ""
+            return None
         if not self._callers:
             self._check_browser(headers)
-            return ""
+            return None
         caller = self._caller(headers.get("authorization", ""))
         if caller is None:
             raise Problem(401, "a bearer token is needed: Authorization: Bearer ...", {"www-authenticate": "Bearer"})
@@ -77,7 +80,7 @@ class Guard:
         if needed not in caller.scopes:
             challenge = f'Bearer error="insufficient_scope", scope="{needed}"'
             raise Problem(403, f"this token lacks the scope {needed}", {"www-authenticate": challenge})
-        return caller.name
+        return caller
 
     def _caller(self, authorization: str) -> _Caller | None:
         kind, _, token = authorization.partition(" ")
@@ -117,11 +120,13 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, found: _Caller | None = None) -> Send:
+    more = {SCOPES: " ".join(sorted(found.scopes))} if found else {}
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers: Any = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in (HEADERS | more).items():
                 headers.setdefault(name, value)
         await send(message)
 
