@@ -19,6 +19,8 @@ Kind = Literal["away", "refused", "problem", "unreadable"]
 DEFAULT_URL = "http://127.0.0.1:8321"
 MAX_BYTES = 16 * 2**20
 SCOPES = "undertow-scopes"
+OPEN = ("/healthz", "/readyz")
+"""Answered without a token, so that they say nothing of it."""
 
 
 class ApiError(UndertowError):
@@ -92,8 +94,9 @@ class Connection:
                     body += chunk
                     if monotonic() > deadline or len(body) > MAX_BYTES:
                         raise ApiError("away", f"{self._shown}{path} takes too long or sends too much.")
-                said = response.headers.get(SCOPES)
-                self.scopes = None if said is None else frozenset(said.split())
+                if response.is_success and path not in OPEN:
+                    said = response.headers.get(SCOPES)
+                    self.scopes = None if said is None else frozenset(said.split())
                 return response.status_code, bytes(body)
         except httpx.InvalidURL:
             raise ApiError("away", f"{self._shown} is not an address.") from None

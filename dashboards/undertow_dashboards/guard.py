@@ -5,7 +5,7 @@ and a page of any port of localhost is an allowed origin whatever `server.corsAl
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -65,23 +65,26 @@ class Guard:
             await self._answer(asked, receive, _with_headers(send))
 
     def refusal(self, asked: HTTPConnection) -> Refusal | None:
-        """Why a request is not let in; None where it is.
+        """Why a request is not let in; None where it is."""
+        if asked.scope.get("method") == "GET" and asked.scope["path"] == OPEN:
+            return None
+        return next(self.refusals(asked), None)
+
+    def refusals(self, asked: HTTPConnection) -> Iterator[Refusal]:
+        """Everything that speaks against a request.
 
         Browsers send the Origin with every WebSocket and with every request that may change something, so that a
         missing one is refused there. GET and HEAD change nothing, and a person who follows a link sends none.
         """
-        method, hosts, origins = asked.scope.get("method"), *map(asked.headers.getlist, ("host", "origin"))
-        if method == "GET" and asked.scope["path"] == OPEN:
-            return None
+        hosts, origins = map(asked.headers.getlist, ("host", "origin"))
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return "host"
-        if not self._is_own(origins) and (origins or method not in ("GET", "HEAD")):
-            return "origin"
+            yield "host"
+        if not self._is_own(origins) and (origins or asked.scope.get("method") not in ("GET", "HEAD")):
+            yield "origin"
         if asked.scope["path"] == tokens.PATH and asked.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return "origin"
+            yield "origin"
         if asked.scope["type"] == "websocket" and not self._tokens.fits(asked.headers, asked.cookies):
-            return "token"
-        return None
+            yield "token"
 
     def _is_own(self, origins: Sequence[str]) -> bool:
         return len(origins) == 1 and origins[0] in self._origins
