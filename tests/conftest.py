@@ -182,13 +182,13 @@ class Broker:
     @contextmanager
     def producer(self, **options: Any) -> Iterator[KafkaProducer]:
         """A producer, closed at the end."""
-        producer = KafkaProducer(**self.options, linger_ms=5, **options)
+        producer = KafkaProducer(**self.options | {"linger_ms": 5} | options)
         yield producer
         producer.close()
 
-    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
-        """Append `values` to one partition, acknowledged."""
-        with self.producer() as producer:
+    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0, **options: Any) -> None:
+        """Append `values` to one partition, acknowledged; `options` are the producer's."""
+        with self.producer(**options) as producer:
             futures = [producer.send(topic, value, partition=partition) for value in values]
             producer.flush()
             for future in futures:
@@ -258,6 +258,7 @@ class ApacheKafka(Broker):
     def __init__(self, server: Server) -> None:
         super().__init__(server.bootstrap, None)
         self.start, self.stop = server.start, server.stop
+        self.data = server.directory / "data"
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: drop everything before an offset."""

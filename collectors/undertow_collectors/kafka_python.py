@@ -2,40 +2,52 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError, OffsetOutOfRangeError
+from kafka.errors import FencedInstanceIdError, KafkaError, NodeNotReadyError, TopicAuthorizationFailedError
+from kafka.errors import UnknownTopicOrPartitionError as Unknown
 from kafka.net.compat import KafkaNetClient
 
 from undertow.batch import Message, Origin
 from undertow.config import KafkaConfig
-from undertow.veil import Veil, veil
+from undertow.veil import veil
 from undertow_collectors.client import (
+    READ_HINT,
     REQUEST_S,
     FencedError,
     Member,
-    OutOfRangeError,
     Partition,
     Rebalance,
-    UnavailableError,
+    UnreadableError,
     View,
     seconds,
 )
+from undertow_collectors.kafka_python_errors import translated
+from undertow_collectors.kafka_python_groups import Group
+from undertow_collectors.kafka_python_records import Records
 
 log = logging.getLogger(__name__)
 
 REQUEST_MS = int(REQUEST_S * 1000)
+MISSING, DENIED = Unknown.errno, TopicAuthorizationFailedError.errno
 METADATA_MS = 5_000  # how soon a new topic or partition is seen
 DYNAMIC = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 2_000}  # a killed member is waited for that long
 
 
 class _NetClient(KafkaNetClient):  # type: ignore[misc]  # no types in kafka-python
-    """3.0.12 does not hand the setting down, so that asking for a topic would create it."""
+    """3.0.12 does not hand the setting down, so that asking for a topic would create it.
+
+    `cause` is what went wrong last on the way to a broker, None after the first that went well: while it begins, the
+    library tries again and says nothing but that it got nowhere.
+    """
 
     def __init__(self, *args: Any, **configs: Any) -> None:
         super().__init__(*args, **configs)
+        self.cause: Exception | None = None
+        self._get_connection, self._manager.get_connection = self._manager.get_connection, self._noting
+        self._refresh, self.cluster.refresh_metadata = self.cluster.refresh_metadata, self._refreshing
         self.cluster.config["allow_auto_create_topics"] = False
         bootstrap = self._manager.bootstrap_async  # without a limit, where the library itself begins one
         self._manager.bootstrap_async = lambda timeout_ms=None, refresh=True: bootstrap(
@@ -45,6 +57,23 @@ class _NetClient(KafkaNetClient):  # type: ignore[misc]  # no types in kafka-pyt
     def reach(self) -> None:
         """Fetch metadata anew within REQUEST_MS."""
         self._manager.bootstrap(REQUEST_MS)
+
+    def _noting(self, *args: Any, **options: Any) -> Any:
+        connection = self._get_connection(*args, **options)
+        connection.init_future.add_errback(self._note)
+        return connection
+
+    async def _refreshing(self, *args: Any, **options: Any) -> None:
+        try:
+            await self._refresh(*args, **options)
+        except KafkaError as error:
+            self._note(error)
+            raise
+        self.cause = None
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, NodeNotReadyError):
+            self.cause = error
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # no types in kafka-python
@@ -69,14 +98,13 @@ class KafkaPythonClient:
 
     def __init__(self, config: KafkaConfig, instance_id: str) -> None:
         self._topics = list(config.topics)
-        self._group_id = config.group_id
         self._instance_id = instance_id
         self._veil = veil(config.hidden())
         self._connection = connection(config) | {"client_id": instance_id}
         self._admin_client: Any = None
         self._was_fenced = False
-        self._sees_members = True
-        with _translated(self._veil), _network() as self._network:
+        self._group = Group(config.group_id, self._veil)
+        with self._translated(), _network() as self._network:
             self._consumer = KafkaConsumer(
                 **self._connection,
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
@@ -90,10 +118,11 @@ class KafkaPythonClient:
                 metadata_max_age_ms=METADATA_MS,
             )
             self._network.reach()
+        self._consumer._fetcher.PartitionRecords = Records
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
-        with _translated(self._veil):
+        with self._translated():
             self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
             self._network.reach()  # or it joins, learns of the topics and joins again
 
@@ -102,8 +131,12 @@ class KafkaPythonClient:
         if self._was_fenced:
             raise FencedError
         self._unpark()
-        with _translated(self._veil):
-            polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+        with self._translated():
+            try:
+                polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+            except TopicAuthorizationFailedError as error:
+                self._refused(error)
+                raise
         return [
             Message(Origin(tp.topic, tp.partition, record.offset), record.value or b"", seconds(record.timestamp))
             for tp, records in polled.items()
@@ -133,7 +166,7 @@ class KafkaPythonClient:
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         """The first offset that exists, and one past the last that is committed."""
         named = _named(partitions)
-        with _translated(self._veil):
+        with self._translated():
             first = self._consumer.beginning_offsets(named, timeout_ms=REQUEST_MS)
             end = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS)
         return {_plain(tp): (first[tp], end[tp]) for tp in named}
@@ -149,11 +182,19 @@ class KafkaPythonClient:
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members, in three questions."""
         named = _named(partitions)
-        with _translated(self._veil):
+        with self._translated():
             ends = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS) if named else {}
-            known = {t["name"] for t in self._admin().describe_topics(self._topics) if not t["error_code"]}
-        missing = tuple(topic for topic in self._topics if topic not in known)
-        return View({_plain(tp): end for tp, end in ends.items()}, missing, tuple(self._others()))
+            topics = {t["name"]: t for t in self._admin().describe_topics(self._topics)}
+        codes = {topic: topics[topic]["error_code"] if topic in topics else MISSING for topic in self._topics}
+        return View(
+            {_plain(tp): end for tp, end in ends.items()},
+            missing=tuple(topic for topic, code in codes.items() if code and code != DENIED),
+            others=tuple(self._others()),
+            denied=tuple(topic for topic, code in codes.items() if code == DENIED),
+            partitions=frozenset(
+                (t, p["partition_index"]) for t in codes if not codes[t] for p in topics[t]["partitions"]
+            ),
+        )
 
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
@@ -182,24 +223,25 @@ class KafkaPythonClient:
         return self._admin_client
 
     def _others(self) -> Iterator[Member]:
-        """The other members; nobody where we may not ask, or where the broker (librdkafka's mock) cannot tell."""
-        if not self._sees_members:
-            return
-        try:
-            group = self._admin().describe_groups([self._group_id])[self._group_id]
-        except KafkaError as error:
-            log.info("cannot see whether others are in the group: %s", self._veil(repr(error)))
-            self._sees_members = False
-            return
+        """The other members, as far as the broker tells."""
         ours = self._consumer.group_metadata().member_id
-        for member in group["members"]:
-            if member["member_id"] == ours:
+        for member_id, member in self._group.members(self._admin()).items():
+            if member_id == ours:
                 continue
-            if member.get("group_instance_id") == self._instance_id and self._consumer.assignment():
+            if member.instance_id == self._instance_id and self._consumer.assignment():
                 self._was_fenced = True
-            held = (member["member_assignment"] or {}).get("assigned_partitions", ())
-            partitions = tuple((a["topic"], p) for a in held for p in a["partitions"])
-            yield Member(member["client_id"], member["client_host"], member.get("group_instance_id"), partitions)
+            yield member
+
+    def _refused(self, error: TopicAuthorizationFailedError) -> None:
+        """Raise UnreadableError for what can be held back of topics we may not read; others are read on."""
+        topics = set().union(*error.args[:1])
+        reading = [tp for tp in self._consumer.assignment() - self._consumer.paused() if tp.topic in topics]
+        if reading:
+            positions = {_plain(tp): self._consumer.position(tp, timeout_ms=0) or 0 for tp in reading}
+            raise UnreadableError(positions, READ_HINT, "access_denied")
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self._veil, lambda: self._network.cause)
 
 
 def connection(config: KafkaConfig) -> dict[str, Any]:
@@ -227,6 +269,11 @@ class _Network:
 
     client: _NetClient
 
+    @property
+    def cause(self) -> Exception | None:
+        """What went wrong last on the way to a broker, if it did not go well since."""
+        return self.client.cause if hasattr(self, "client") else None
+
     def __call__(self, **configs: Any) -> _NetClient:
         self.client = _NetClient(**configs)
         return self.client
@@ -246,20 +293,6 @@ def _network() -> Iterator[_Network]:
         if hasattr(network, "client"):
             network.client.close()
         raise
-
-
-@contextmanager
-def _translated(hide: Veil) -> Iterator[None]:
-    """Errors of kafka-python in the words of client.py, without a password that a broker repeats."""
-    try:
-        yield
-    except OffsetOutOfRangeError as error:
-        raise OutOfRangeError({_plain(tp): offset for tp, offset in error.args[0].items()}) from None
-    except FencedInstanceIdError:
-        raise FencedError from None
-    except (KafkaError, OSError) as error:
-        name = type(error).__name__
-        raise UnavailableError(hide(f"{name}: {str(error).removeprefix(f'{name}: ')}")) from None
 
 
 def _plain(tp: Any) -> Partition:
