@@ -168,15 +168,15 @@ class Broker:
         version = tuple(map(int, api_version.split("."))) if api_version else None
         self.options: dict[str, Any] = {"bootstrap_servers": bootstrap, "api_version": version}
 
-    def topic(self, partitions: int = 1, name: str | None = None) -> str:
-        """Create a topic, by default under a new name."""
+    def topic(self, partitions: int = 1, name: str | None = None, **settings: str) -> str:
+        """Create a topic, by default under a new name; `settings` are the broker's, with _ for each dot."""
         name = name or f"t-{uuid.uuid4().hex[:8]}"
-        self._create(name, partitions)
+        self._create(name, partitions, {key.replace("_", "."): value for key, value in settings.items()})
         return name
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
         with KafkaAdminClient(**self.options) as admin:
-            admin.create_topics([NewTopic(name, partitions, 1)])
+            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
             admin.wait_for_topics([name])
 
     @contextmanager
@@ -221,7 +221,7 @@ class MockBroker(Broker):
         self._lib.rd_kafka_conf_set(conf, b"log_level", b"0", None, 0)
         return conf
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, _configs: dict[str, str]) -> None:
         self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
 
     def down(self) -> None:

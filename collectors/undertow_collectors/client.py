@@ -140,6 +140,14 @@ class Client(Protocol):
         """Become a member of the group."""
         ...
 
+    def rejoin(self) -> None:
+        """Have the partitions of the group handed out anew."""
+        ...
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these, instead of joining the group; nobody else notices."""
+        ...
+
     def poll(self, timeout_s: float) -> list[Message]:
         """What has arrived, in order within each partition. Raises OutOfRangeError, UnreadableError, FencedError."""
         ...

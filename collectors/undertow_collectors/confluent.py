@@ -1,9 +1,9 @@
 """confluent-kafka (librdkafka) as a client of the source: the extra for more than kafka-python can read."""
 
 import logging
-import math
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupType, KafkaError, KafkaException, TopicPartition
@@ -55,7 +55,9 @@ class ConfluentClient:
         self._connection = connection(config) | {"client.id": instance_id, "error_cb": self._causes}
         self._reading: set[Partition] = set()
         self._at_end: set[Partition] = set()
-        self._next: dict[Partition, float] = {}
+        self._paused: set[Partition] = set()
+        self._next: dict[Partition, int] = {}
+        self._stopped: set[Partition] = set()  # by an error, until they are sought
         self._troubles: deque[Exception] = deque()
         self._sees_members = True
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
@@ -73,11 +75,23 @@ class ConfluentClient:
 
         def revoked(_consumer: Any, partitions: list[Any]) -> None:
             rebalance.revoked([_plain(tp) for tp in partitions])
-            self._reading.clear()
-            self._at_end.clear()
+            for held in (self._reading, self._at_end, self._paused, self._stopped):
+                held.clear()
 
+        callbacks = {"on_assign": assigned, "on_revoke": revoked, "on_lost": revoked}
+        self._subscribe = partial(self._consumer.subscribe, self._topics, **callbacks)
         with translated(self._causes):
-            self._consumer.subscribe(self._topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+            self._subscribe()
+
+    def rejoin(self) -> None:
+        """Ask the broker to hand out the partitions anew."""
+        with translated(self._causes):
+            self._consumer.unsubscribe()
+            self._subscribe()
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these, and join no group."""
+        self.seek(positions)
 
     def poll(self, timeout_s: float) -> list[Message]:
         """What has arrived; what went wrong behind it is raised by the next call."""
@@ -89,23 +103,35 @@ class ConfluentClient:
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Begin to read these, or read them on from elsewhere."""
-        named = [TopicPartition(*partition, offset) for partition, offset in positions.items()]
         self._at_end -= positions.keys()
+        self._stopped -= positions.keys()
         self._next |= positions
         with translated(self._causes):
             if self._reading >= positions.keys():
-                for tp in named:
-                    self._consumer.seek(tp)
+                self._move(positions)
             else:
-                self._consumer.assign(named)
+                self._consumer.assign(_placed(positions))
         self._reading |= positions.keys()
+
+    def _move(self, positions: Mapping[Partition, int]) -> None:
+        try:
+            for tp in _placed(positions):
+                self._consumer.seek(tp)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:
+                raise
+            # After some damaged messages librdkafka reads on at an offset that it made up, and then no more at all.
+            self._consumer.assign(_placed({p: self._next[p] for p in self._reading}))
+            self._consumer.pause(_named(self._paused))
 
     def pause(self, partitions: Collection[Partition]) -> None:
         """Bring nothing of these until they are resumed."""
+        self._paused |= set(partitions)
         self._consumer.pause(_named(partitions))
 
     def resume(self, partitions: Collection[Partition]) -> None:
         """Bring messages of these again."""
+        self._paused -= set(partitions)
         self._consumer.resume(_named(partitions))
 
     def at_end(self, partition: Partition) -> bool:
@@ -149,7 +175,7 @@ class ConfluentClient:
         if (error := m.error()) is not None:
             self._note(error, (topic, partition), offset)
             return None
-        if offset < self._next.get((topic, partition), 0):
+        if (topic, partition) in self._stopped or offset < self._next.get((topic, partition), 0):
             return None  # librdkafka brings what precedes a damaged batch again and again
         self._next[topic, partition] = offset + 1
         self._at_end.discard((topic, partition))
@@ -160,12 +186,14 @@ class ConfluentClient:
         if error.code() == KafkaError._PARTITION_EOF:
             self._at_end.add(partition)
             return
+        if partition in self._stopped:
+            return
         if partition in self._reading:
-            trouble = of_partition(error, partition, offset, self._next.get(partition, offset), self._veil)
+            trouble = of_partition(error, partition, offset, self._next[partition], self._veil)
         else:
             trouble = of_group(error, self._veil)
         if isinstance(trouble, UnreadableError):
-            self._next[partition] = math.inf  # until it is sought
+            self._stopped.add(partition)
         if trouble:
             self._troubles.append(trouble)
         else:
@@ -247,6 +275,10 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
 
 def _plain(tp: Any) -> Partition:
     return tp.topic, tp.partition
+
+
+def _placed(positions: Mapping[Partition, int]) -> list[Any]:
+    return [TopicPartition(*partition, offset) for partition, offset in positions.items()]
 
 
 def _named(partitions: Iterable[Partition]) -> list[Any]:

@@ -1,6 +1,5 @@
 """Errors of confluent-kafka (librdkafka) in the words of client.py."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,17 +89,15 @@ def named(error: Any, hide: Veil) -> UnavailableError:
     return (UnavailableError if code in AWAY or error.retriable() else BrokerError)(hide(str(error)))
 
 
-def of_partition(error: Any, partition: Partition, offset: int, following: float, hide: Veil) -> Exception | None:
+def of_partition(error: Any, partition: Partition, offset: int, following: int, hide: Veil) -> Exception | None:
     """What an error event of one partition means, whose next message is `following`; None for a passing one."""
     code = error.code()
-    if following == math.inf:
-        return None  # known, and not tried again yet
     if code == KafkaError._AUTO_OFFSET_RESET:
         return OutOfRangeError({partition: offset})
     if code in UNREADABLE:
-        return UnreadableError({partition: int(following)}, _why(hide(error.str())))
+        return UnreadableError({partition: following}, _why(hide(error.str())))
     if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-        return UnreadableError({partition: int(following)}, READ_HINT, "access_denied")
+        return UnreadableError({partition: following}, READ_HINT, "access_denied")
     return None
 
 

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError, NodeNotReadyError, TopicAuthorizationFailedError
+from kafka.errors import FencedInstanceIdError, TopicAuthorizationFailedError
 from kafka.errors import UnknownTopicOrPartitionError as Unknown
-from kafka.net.compat import KafkaNetClient
 
 from undertow.batch import Message, Origin
 from undertow.config import KafkaConfig
@@ -26,6 +25,7 @@ from undertow_collectors.client import (
 )
 from undertow_collectors.kafka_python_errors import translated
 from undertow_collectors.kafka_python_groups import Group
+from undertow_collectors.kafka_python_network import network
 from undertow_collectors.kafka_python_records import Records
 
 log = logging.getLogger(__name__)
@@ -34,46 +34,6 @@ REQUEST_MS = int(REQUEST_S * 1000)
 MISSING, DENIED = Unknown.errno, TopicAuthorizationFailedError.errno
 METADATA_MS = 5_000  # how soon a new topic or partition is seen
 DYNAMIC = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 2_000}  # a killed member is waited for that long
-
-
-class _NetClient(KafkaNetClient):  # type: ignore[misc]  # no types in kafka-python
-    """3.0.12 does not hand the setting down, so that asking for a topic would create it.
-
-    `cause` is what went wrong last on the way to a broker, None after the first that went well: while it begins, the
-    library tries again and says nothing but that it got nowhere.
-    """
-
-    def __init__(self, *args: Any, **configs: Any) -> None:
-        super().__init__(*args, **configs)
-        self.cause: Exception | None = None
-        self._get_connection, self._manager.get_connection = self._manager.get_connection, self._noting
-        self._refresh, self.cluster.refresh_metadata = self.cluster.refresh_metadata, self._refreshing
-        self.cluster.config["allow_auto_create_topics"] = False
-        bootstrap = self._manager.bootstrap_async  # without a limit, where the library itself begins one
-        self._manager.bootstrap_async = lambda timeout_ms=None, refresh=True: bootstrap(
-            REQUEST_MS if timeout_ms is None else timeout_ms, refresh
-        )
-
-    def reach(self) -> None:
-        """Fetch metadata anew within REQUEST_MS."""
-        self._manager.bootstrap(REQUEST_MS)
-
-    def _noting(self, *args: Any, **options: Any) -> Any:
-        connection = self._get_connection(*args, **options)
-        connection.init_future.add_errback(self._note)
-        return connection
-
-    async def _refreshing(self, *args: Any, **options: Any) -> None:
-        try:
-            await self._refresh(*args, **options)
-        except KafkaError as error:
-            self._note(error)
-            raise
-        self.cause = None
-
-    def _note(self, error: Exception) -> None:
-        if not isinstance(error, NodeNotReadyError):
-            self.cause = error
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # no types in kafka-python
@@ -104,7 +64,7 @@ class KafkaPythonClient:
         self._admin_client: Any = None
         self._was_fenced = False
         self._group = Group(config.group_id, self._veil)
-        with self._translated(), _network() as self._network:
+        with self._translated(), network(REQUEST_MS) as self._network:
             self._consumer = KafkaConsumer(
                 **self._connection,
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
@@ -125,6 +85,16 @@ class KafkaPythonClient:
         with self._translated():
             self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
             self._network.reach()  # or it joins, learns of the topics and joins again
+
+    def rejoin(self) -> None:
+        """Ask the broker to hand out the partitions anew."""
+        self._consumer._coordinator.request_rejoin()
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these, and join no group."""
+        with self._translated():
+            self._consumer.assign(_named(positions))
+            self.seek(positions)
 
     def poll(self, timeout_s: float) -> list[Message]:
         """What has arrived, at most `max_poll_records` of the library."""
@@ -216,9 +186,9 @@ class KafkaPythonClient:
 
     def _admin(self) -> Any:
         if self._admin_client is None:
-            with _network() as network:
+            with network(REQUEST_MS) as made:
                 self._admin_client = KafkaAdminClient(
-                    **self._connection, kafka_client=network, request_timeout_ms=REQUEST_MS
+                    **self._connection, kafka_client=made, request_timeout_ms=REQUEST_MS
                 )
         return self._admin_client
 
@@ -262,37 +232,6 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
         "api_version": tuple(int(n) for n in config.api_version.split(".")) if config.api_version else None,
     }
     return {name: value for name, value in options.items() if value is not None}
-
-
-class _Network:
-    """Makes the network client of a consumer or admin, and keeps hold of it."""
-
-    client: _NetClient
-
-    @property
-    def cause(self) -> Exception | None:
-        """What went wrong last on the way to a broker, if it did not go well since."""
-        return self.client.cause if hasattr(self, "client") else None
-
-    def __call__(self, **configs: Any) -> _NetClient:
-        self.client = _NetClient(**configs)
-        return self.client
-
-    def reach(self) -> None:
-        """Fetch metadata anew within REQUEST_MS."""
-        self.client.reach()
-
-
-@contextmanager
-def _network() -> Iterator[_Network]:
-    """A network that is closed on failure: the library leaves its own running where a constructor fails."""
-    network = _Network()
-    try:
-        yield network
-    except BaseException:
-        if hasattr(network, "client"):
-            network.client.close()
-        raise
 
 
 def _plain(tp: Any) -> Partition:

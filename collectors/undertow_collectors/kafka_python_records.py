@@ -60,8 +60,8 @@ def reason(error: Exception, batch: Any) -> str:
     codec = CODECS.get(batch.compression_type)
     if codec is None:
         return f"{where} is compressed with codec {batch.compression_type}, which Kafka does not have; {DAMAGED_HINT}"
-    if "compression codec not found" in str(error):
-        package = NEEDS.get(codec, codec)
+    if "codec not found" in str(error) or "pip install" in str(error):
+        package = NEEDS.get(codec, codec) if batch.magic else "xxhash"  # which lz4 of Kafka 0.8 needs
         return f"{where} is compressed with {codec}; install the package {package} and start again"
     return f"{where} ({codec}) is damaged ({_told(error)}); {DAMAGED_HINT}"
 

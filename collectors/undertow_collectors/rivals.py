@@ -5,6 +5,12 @@ from collections.abc import Collection
 
 from undertow_collectors.client import Member, Partition, View, listed
 
+REJOIN_S = 6.0
+"""How long before they are handed out anew: past the discovery of new partitions.
+
+A static member that comes back with other topics is given what it had, until somebody asks.
+"""
+
 UNSEEN_S = 20.0
 """How long partitions may be with nobody we know: past a rebalance and the discovery of new partitions."""
 
@@ -17,6 +23,13 @@ class Rivals:
     def __init__(self, instance_id: str) -> None:
         self._instance_id = instance_id
         self._unseen_since = math.inf
+        self._asked = False
+
+    def should_rejoin(self, now: float) -> bool:
+        """Whether partitions are with nobody we know, so that handing out anew may bring them; True once."""
+        should = not self._asked and now - self._unseen_since >= REJOIN_S
+        self._asked |= should
+        return should
 
     def conflict(self, view: View, assigned: Collection[Partition], now: float, *, settled: bool) -> str:
         """A sentence about who else is there, empty where nobody is; `settled` is whether no rebalance is under way."""
@@ -25,6 +38,7 @@ class Rivals:
         if others:
             self._unseen_since = math.inf
             return f"kafka.group_id is shared with {named(others)}, {_effect(assigned, elsewhere)}; {REMEDY}"
+        self._asked &= bool(elsewhere)
         if not settled:
             elsewhere = frozenset()
         self._unseen_since = min(self._unseen_since, now) if elsewhere else math.inf

@@ -282,6 +282,8 @@ class Session:
             self._board.set("group_conflict", conflict)
         else:
             self._board.clear("group_conflict")
+        if self._rivals.should_rejoin(now):
+            self._client.rejoin()
 
 
 def loss(partition: Partition, at: int, first: int, end: int) -> Reject:

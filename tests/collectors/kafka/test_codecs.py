@@ -6,6 +6,9 @@ from typing import Any
 
 import confluent_kafka
 import pytest
+from kafka.record import MemoryRecords
+from kafka.record.memory_records import MemoryRecordsBuilder
+from tests.collectors.kafka.damage import Change, damage, flipped, garbage, other_codec
 
 from undertow_collectors import held, kafka_python, session
 
@@ -110,3 +113,72 @@ def test_a_codec_without_its_library(
         assert states[tried:] == []
     eventually(lambda: ledger.next.get((topic, 0)) == 200 and reading.state == "running", "the library is there")
     assert len(set(ledger.places)) == len(ledger.places) == 300
+
+
+@pytest.mark.kafka
+@CLIENTS
+@pytest.mark.parametrize(
+    ("codec", "change", "told"),
+    [
+        ("none", flipped, "damaged"),
+        ("gzip", garbage, "gzip) is damaged"),
+        ("snappy", garbage, "snappy) is damaged"),
+        ("lz4", garbage, "lz4) is damaged"),
+        ("zstd", garbage, "zstd) is damaged"),
+        ("snappy", other_codec, "codec 7, which Kafka does not have"),
+    ],
+)
+def test_a_damaged_batch(
+    client: str,
+    codec: str,
+    change: Change,
+    told: str,
+    apache_kafka: Any,
+    read: Any,
+    ledger: Any,
+    native: Callable[..., bytes],
+    eventually: Any,
+    states: list[str],
+) -> None:
+    """It is named, nothing is skipped or doubled, others go on; what the sentence advises brings what is behind it."""
+    topic = apache_kafka.topic(2)
+    mixed(apache_kafka, topic, codec, native)
+    behind = damage(apache_kafka.data, topic, 50, change)
+    reading = read(apache_kafka, ledger, topic, client=client)
+    eventually(lambda: reading.state == "unreadable_batch", "the batch is named")
+    assert reading.detail.startswith(f"{topic}[0]: ")
+    assert told in reading.detail
+    eventually(lambda: ledger.next.get((topic, 0)) == 50, "what precedes it is stored")
+    named = len(states)
+    apache_kafka.produce(topic, [native(n) for n in range(50)], partition=1)
+    eventually(lambda: ledger.next.get((topic, 1)) == 50, "the other partition goes on")
+    assert states[named:] == []
+    assert ledger.next[topic, 0] == 50
+    apache_kafka.delete_records(topic, 0, behind)
+    eventually(lambda: ledger.next.get((topic, 0)) == 200, "what is behind it is read")
+    assert [r.reason for r in ledger.rejects] == ["offsets_lost"]
+    assert len(set(ledger.places)) == len(ledger.places) == 250 - (behind - 50)
+    eventually(lambda: "unreadable_batch" not in (reading.state, *reading.source._board._conditions), "it is over")
+
+
+@pytest.mark.kafka
+@CLIENTS
+def test_a_large_message(
+    client: str, apache_kafka: Any, read: Any, ledger: Any, native: Callable[..., bytes], eventually: Any
+) -> None:
+    """A message above what one fetch is asked for is read like any other."""
+    topic = apache_kafka.topic(max_message_bytes="9000000")
+    apache_kafka.produce(topic, [native(1).ljust(8_000_000), native(2)], max_request_size=9_000_000)
+    read(apache_kafka, ledger, topic, client=client)
+    eventually(lambda: ledger.next.get((topic, 0)) == 2, "both messages")
+
+
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
+def test_the_formats_of_old_brokers(magic: int, codec: int) -> None:
+    """Brokers before 4.0 hand out what was stored in the formats of 0.8 and 0.10, framed snappy among it."""
+    builder = MemoryRecordsBuilder(magic=magic, compression_type=codec, batch_size=1 << 16)
+    for n in range(20):
+        builder.append(timestamp=1_000 + n, key=None, value=b"%d" % n)
+    builder.close()
+    read = [record.value for batch in MemoryRecords(builder.buffer()) for record in batch]
+    assert read == [b"%d" % n for n in range(20)]
