@@ -30,7 +30,7 @@ from undertow.config import KafkaConfig
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 has some to say of kafka-python's imports
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import MemberToRemove, NewTopic
+    from kafka.admin import MemberToRemove, NewPartitions, NewTopic
 
     from undertow_collectors.kafka import KafkaSource
 
@@ -149,8 +149,9 @@ def _read() -> Iterator[Callable[..., Reading]]:
     running: list[Reading] = []
 
     def read(broker: Broker, sink: Sink, *topics: str, instance: str | None = None, **options: Any) -> Reading:
-        options = {"format": "native", "group_id": topics[0], "api_version": broker.api_version} | options
-        config = KafkaConfig(bootstrap_servers=broker.bootstrap, topics=list(topics), **options)
+        given = {"format": "native", "group_id": topics[0], "bootstrap_servers": broker.bootstrap}
+        options = given | {"api_version": broker.api_version} | options
+        config = KafkaConfig(topics=list(topics), **options)
         running.append(Reading(config, sink, instance or f"undertow-{uuid.uuid4().hex[:8]}"))
         return running[-1]
 
@@ -264,6 +265,11 @@ class ApacheKafka(Broker):
         """What retention does: drop everything before an offset."""
         with KafkaAdminClient(**self.options) as admin:
             admin.delete_records({TopicPartition(topic, partition): before})
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.create_partitions({topic: NewPartitions(partitions)})
 
     def has_topic(self, name: str) -> bool:
         """Whether the topic exists."""

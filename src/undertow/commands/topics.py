@@ -44,7 +44,7 @@ def _topic(client: Client, topic: str, view: View, decode: Decode, clock: Callab
     ranges = client.ranges({p for p in view.partitions if p[0] == topic})
     partition = max(ranges, key=lambda p: ranges[p][1] - ranges[p][0], default=None)
     if partition is None or ranges[partition][0] == ranges[partition][1]:
-        return None, f"has {len(ranges)} partitions and no message"
+        return True, f"is there, and has no message in its {len(ranges)} partitions"
     try:
         messages = _newest(client, partition, ranges[partition][1] - 1, clock)
     except UnreadableError as error:
@@ -73,7 +73,7 @@ def _told(messages: list[Message], decode: Decode) -> Finding:
     formats = Counter[str]()
     for part in parts:
         formats[part.decoded.format] += part.decoded.count
-    spans = ", ".join(f"{count} spans ({name})" for name, count in formats.items() if count)
+    spans = ", ".join(f"{count} span{'s' * (count > 1)} ({name})" for name, count in formats.items() if count)
     rejects = [reject for part in parts for reject in part.decoded.rejects]
     if spans or not rejects:
         return True, f"is readable; its newest batch ends with {spans or 'nothing that is an LLM call'}"
