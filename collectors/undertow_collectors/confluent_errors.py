@@ -80,7 +80,7 @@ def named(error: Any, hide: Veil) -> UnavailableError:
     code, text = error.code(), hide(str(error.str()))
     if code in LOGIN:
         return DeniedError(f"{text}; {LOGIN_HINT}")
-    if code == KafkaError._SSL:
+    if code == KafkaError._SSL or "SSL handshake failed" in text:
         return DeniedError(f"{text}; {tls_hint(text)}")
     if code in PERMISSION:
         return DeniedError(f"{text}; allow the user Describe and Read on kafka.topics, and Read on kafka.group_id")

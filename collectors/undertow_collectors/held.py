@@ -1,7 +1,7 @@
 """Partitions that stand still, because what comes next in them cannot be read, while others are read on."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from undertow_collectors.client import Partition, UnreadableError, listed
 from undertow_collectors.source import Board, State
@@ -9,17 +9,21 @@ from undertow_collectors.source import Board, State
 AGAIN_S = 10.0
 """How soon it is tried again; a permission may have been given, a message damaged only on its way."""
 
+QUIET_S = 3.0
+"""How long a partition without anything to read must then go without an error to count as read on."""
+
 STATES: tuple[State, ...] = ("access_denied", "unreadable_batch")
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a partition stands at `offset`, and when that is tried again; None while it is."""
+    """Why a partition stands at `offset`, until when it does, and since when it is tried again, if it is."""
 
     offset: int
     state: State
     why: str
-    again_at: float | None
+    until: float
+    tried_at: float | None = None
 
 
 class Held:
@@ -35,13 +39,19 @@ class Held:
 
     def still(self) -> set[Partition]:
         """Those that nothing is to be brought of for now."""
-        return {p for p, hold in self._holds.items() if hold.again_at is not None}
+        return {p for p, hold in self._holds.items() if hold.tried_at is None}
 
     def due(self, now: float) -> Mapping[Partition, int]:
         """Those to be tried again now, and from which offset."""
-        due = {p: hold for p, hold in self._holds.items() if hold.again_at is not None and hold.again_at <= now}
-        self._holds |= {p: Hold(hold.offset, hold.state, hold.why, None) for p, hold in due.items()}
+        due = {p: hold for p, hold in self._holds.items() if hold.tried_at is None and hold.until <= now}
+        self._holds |= {p: replace(hold, tried_at=now) for p, hold in due.items()}
         return {p: hold.offset for p, hold in due.items()}
+
+    def at_end(self, partition: Partition, now: float) -> None:
+        """There is nothing to read in this one; where that stays so without an error, it is held no more."""
+        hold = self._holds.get(partition)
+        if hold and hold.tried_at is not None and now - hold.tried_at >= QUIET_S:
+            del self._holds[partition]
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """These were read on, or are not ours any more."""

@@ -217,8 +217,14 @@ class Session:
             for part in self._decode(polled[partition]):
                 self._pump.put(partition, *part)
         self._held.forget(polled)
+        self._mark_ends()
+
+    def _mark_ends(self) -> None:
         for partition in self._placed - self._held.still():
-            self._pump.mark_end(partition, self._client.at_end(partition))
+            at_end = self._client.at_end(partition)
+            self._pump.mark_end(partition, at_end)
+            if at_end:
+                self._held.at_end(partition, self._clock())
 
     def _hold(self, error: UnreadableError) -> None:
         """Let stand still what cannot be read; no other partition waits for it."""

@@ -7,7 +7,7 @@ from tests.collectors.kafka.test_session import A, B, List, Reader, Topic
 
 from undertow.batch import Message
 from undertow_collectors.client import Partition, UnreadableError
-from undertow_collectors.held import AGAIN_S, Held
+from undertow_collectors.held import AGAIN_S, QUIET_S, Held
 from undertow_collectors.source import Board
 
 
@@ -86,3 +86,20 @@ def test_due() -> None:
     assert held.still() == {A}
     held.forget([A])
     assert held.due(AGAIN_S * 9) == {}
+
+
+def test_a_partition_without_messages() -> None:
+    """What was refused and has nothing to read is held until a while without an error, not for ever."""
+    held = Held()
+    error: Any = UnreadableError({A: 7}, "why")
+    held.hold(error, [A], 0.0)
+    held.at_end(A, AGAIN_S * 2)
+    assert held.still() == {A}
+    held.due(AGAIN_S * 2)
+    held.at_end(A, AGAIN_S * 2 + QUIET_S / 2)
+    board = Board()
+    held.tell(board)
+    assert board.told()[0] == "unreadable_batch"
+    held.at_end(A, AGAIN_S * 2 + QUIET_S)
+    held.tell(board)
+    assert board.told()[0] == "running"
