@@ -86,8 +86,8 @@ class KafkaSource:
             while not stop.is_set():
                 session.turn()
         except UnavailableError as error:
-            self._board.clear(*(state for state in TROUBLES if state != error.state))
             self._board.set(error.state, f"{self._config.bootstrap_servers}: {error}")
+            self._board.clear(*(state for state in TROUBLES if state != error.state))
             stop.wait(RETRY_S)
         except FencedError:
             self._board.set("group_conflict", FENCED)

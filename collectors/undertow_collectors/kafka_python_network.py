@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, SaslAuthenticationFailedError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    SaslAuthenticationFailedError,
+)
 from kafka.net.compat import KafkaNetClient
 
 
@@ -49,7 +56,8 @@ class NetClient(KafkaNetClient):  # type: ignore[misc]  # no types in kafka-pyth
         if login and isinstance(error, KafkaConnectionError) and "socket disconnected" in str(error):
             # Brokers do so after a wrong password, and whether their answer is read before depends on luck.
             error = SaslAuthenticationFailedError("the broker ended the connection during the login")
-        if not isinstance(error, NodeNotReadyError):
+        silent = isinstance(error, (NodeNotReadyError, KafkaTimeoutError, RequestTimedOutError))
+        if not silent or self.cause is None:  # the last try is cut short, and says less than those before
             self.cause = error
 
 

@@ -258,8 +258,8 @@ class Session:
         try:
             view = self._client.look(self._placed)
         except UnavailableError as error:  # the client reconnects by itself
-            self._board.clear(*(state for state in TROUBLES if state != error.state))
             self._board.set(error.state, str(error))
+            self._board.clear(*(state for state in TROUBLES if state != error.state))
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")

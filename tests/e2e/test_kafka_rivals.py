@@ -27,21 +27,27 @@ class Rival:
 
     def __init__(self, bootstrap: str, group: str, topics: list[str], **options: str) -> None:
         given = {"bootstrap.servers": bootstrap, "group.id": group, "client.id": "rival", "log_level": "0"}
-        self.consumer = confluent_kafka.Consumer(given | {key.replace("_", "."): v for key, v in options.items()})
-        self.consumer.subscribe(topics)
+        self._consumer = confluent_kafka.Consumer(given | {key.replace("_", "."): v for key, v in options.items()})
+        self._consumer.subscribe(topics)
+        self.holds = 0
+        self._asked: list[list[int]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.consumer.poll(0.1)
-        self.consumer.close()
+            self._consumer.poll(0.1)
+            held = self._consumer.assignment()  # not asked by another thread, or it may wait for this one for ever
+            self.holds = len(held)
+            for asked in self._asked:
+                asked[:] = [tp.offset for tp in self._consumer.committed(held, timeout=10)]
+        self._consumer.close()
 
-    @property
-    def holds(self) -> int:
-        """How many partitions it was given."""
-        return len(self.consumer.assignment())
+    def ask(self) -> list[int]:
+        """The committed offset of each partition that it holds, once they are there."""
+        self._asked.append([])
+        return self._asked[-1]
 
     def stop(self) -> None:
         """Leave."""
@@ -226,4 +232,6 @@ def test_the_doctor_names_a_rival_and_joins_nothing(
     assert "rival at 127.0.0.1 (holds " in group
     assert "by the consumer group protocol" in group
     assert other.holds == 4
-    assert all(tp.offset < 0 for tp in other.consumer.committed(other.consumer.assignment(), timeout=10))
+    asked = other.ask()
+    eventually(lambda: len(asked) == 4, "the committed offsets")
+    assert all(offset < 0 for offset in asked)
