@@ -30,7 +30,7 @@ from undertow.config import KafkaConfig
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 has some to say of kafka-python's imports
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import MemberToRemove, NewTopic
+    from kafka.admin import MemberToRemove, NewPartitions, NewTopic
 
     from undertow_collectors.kafka import KafkaSource
 
@@ -149,8 +149,9 @@ def _read() -> Iterator[Callable[..., Reading]]:
     running: list[Reading] = []
 
     def read(broker: Broker, sink: Sink, *topics: str, instance: str | None = None, **options: Any) -> Reading:
-        options = {"format": "native", "group_id": topics[0], "api_version": broker.api_version} | options
-        config = KafkaConfig(bootstrap_servers=broker.bootstrap, topics=list(topics), **options)
+        given = {"format": "native", "group_id": topics[0], "bootstrap_servers": broker.bootstrap}
+        options = given | {"api_version": broker.api_version} | options
+        config = KafkaConfig(topics=list(topics), **options)
         running.append(Reading(config, sink, instance or f"undertow-{uuid.uuid4().hex[:8]}"))
         return running[-1]
 
@@ -168,27 +169,27 @@ class Broker:
         version = tuple(map(int, api_version.split("."))) if api_version else None
         self.options: dict[str, Any] = {"bootstrap_servers": bootstrap, "api_version": version}
 
-    def topic(self, partitions: int = 1, name: str | None = None) -> str:
-        """Create a topic, by default under a new name."""
+    def topic(self, partitions: int = 1, name: str | None = None, **settings: str) -> str:
+        """Create a topic, by default under a new name; `settings` are the broker's, with _ for each dot."""
         name = name or f"t-{uuid.uuid4().hex[:8]}"
-        self._create(name, partitions)
+        self._create(name, partitions, {key.replace("_", "."): value for key, value in settings.items()})
         return name
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
         with KafkaAdminClient(**self.options) as admin:
-            admin.create_topics([NewTopic(name, partitions, 1)])
+            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
             admin.wait_for_topics([name])
 
     @contextmanager
     def producer(self, **options: Any) -> Iterator[KafkaProducer]:
         """A producer, closed at the end."""
-        producer = KafkaProducer(**self.options, linger_ms=5, **options)
+        producer = KafkaProducer(**self.options | {"linger_ms": 5} | options)
         yield producer
         producer.close()
 
-    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
-        """Append `values` to one partition, acknowledged."""
-        with self.producer() as producer:
+    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0, **options: Any) -> None:
+        """Append `values` to one partition, acknowledged; `options` are the producer's."""
+        with self.producer(**options) as producer:
             futures = [producer.send(topic, value, partition=partition) for value in values]
             producer.flush()
             for future in futures:
@@ -221,7 +222,7 @@ class MockBroker(Broker):
         self._lib.rd_kafka_conf_set(conf, b"log_level", b"0", None, 0)
         return conf
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, _configs: dict[str, str]) -> None:
         self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
 
     def down(self) -> None:
@@ -258,11 +259,17 @@ class ApacheKafka(Broker):
     def __init__(self, server: Server) -> None:
         super().__init__(server.bootstrap, None)
         self.start, self.stop = server.start, server.stop
+        self.data = server.directory / "data"
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: drop everything before an offset."""
         with KafkaAdminClient(**self.options) as admin:
             admin.delete_records({TopicPartition(topic, partition): before})
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.create_partitions({topic: NewPartitions(partitions)})
 
     def has_topic(self, name: str) -> bool:
         """Whether the topic exists."""

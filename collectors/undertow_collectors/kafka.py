@@ -13,7 +13,7 @@ from undertow.config import KafkaConfig
 from undertow.errors import ConfigError, Refused
 from undertow_collectors.client import Connect, FencedError, UnavailableError
 from undertow_collectors.pump import Decode
-from undertow_collectors.session import FENCED, Session
+from undertow_collectors.session import FENCED, TROUBLES, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
 
 RETRY_S = 1.0
@@ -86,7 +86,8 @@ class KafkaSource:
             while not stop.is_set():
                 session.turn()
         except UnavailableError as error:
-            self._board.set("broker_unavailable", f"{self._config.bootstrap_servers}: {error}")
+            self._board.set(error.state, f"{self._config.bootstrap_servers}: {error}")
+            self._board.clear(*(state for state in TROUBLES if state != error.state))
             stop.wait(RETRY_S)
         except FencedError:
             self._board.set("group_conflict", FENCED)

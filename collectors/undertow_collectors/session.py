@@ -10,14 +10,18 @@ from undertow.clock import Clock
 from undertow_collectors.client import (
     Client,
     FencedError,
+    GroupError,
     OutOfRangeError,
     Partition,
     UnavailableError,
+    UnreadableError,
     View,
 )
+from undertow_collectors.held import Held
 from undertow_collectors.merge import Merge
 from undertow_collectors.pump import LINGER_S, Decode, Pump
-from undertow_collectors.source import Board, PartitionStatus
+from undertow_collectors.rivals import Rivals, named
+from undertow_collectors.source import Board, PartitionStatus, State
 
 POLL_S = 0.1
 LOOK_S = 5.0
@@ -25,6 +29,7 @@ LOSS_TOLD_S = 60.0
 SLOW_COMMIT_S = 2.0
 BUFFER = 60_000  # spans, over all partitions
 LEAST_BUFFER = 2_000  # spans, of one partition
+TROUBLES: tuple[State, ...] = ("broker_unavailable", "access_denied", "broker_error")
 FENCED = "another process has joined the group with a copy of this database; stop one of them"
 
 
@@ -89,6 +94,9 @@ class Session:
         self._assigned: set[Partition] = set()
         self._placed: set[Partition] = set()
         self._paused: set[Partition] = set()
+        self._held = Held()
+        self._rivals = Rivals(instance_id)
+        self._joined = False
         self._stored: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._look_at = self._submitted_at = self._loss_told_until = -math.inf
@@ -98,6 +106,7 @@ class Session:
     def assigned(self, partitions: Collection[Partition]) -> None:
         """Note what is ours; where to begin is asked of the store by the reading thread."""
         self._assigned |= set(partitions)
+        self._joined = True
         self._look_at = -math.inf
         self._board.clear("connecting", "rebalancing")
 
@@ -109,6 +118,7 @@ class Session:
             self._pump.close(partition)
         for held in (self._assigned, self._placed, self._paused):
             held.difference_update(partitions)
+        self._held.forget(partitions)
 
     # --- the reading thread
 
@@ -177,6 +187,7 @@ class Session:
 
     def _lose(self, partition: Partition, at: int, first: int, end: int) -> int:
         """Put a gap on record, in its place among the messages; where to go on."""
+        self._held.forget([partition])
         reject = loss(partition, at, first, end)
         self._pump.put(partition, Origin(*partition, at), Decoded("kafka", rejects=[reject]), next_offset=first)
         self._board.set("offset_out_of_range", reject.detail)
@@ -194,19 +205,45 @@ class Session:
             for partition, (first, end) in self._client.ranges(positions).items():
                 self._client.seek({partition: self._lose(partition, positions[partition], first, end)})
             return
+        except UnreadableError as error:
+            self._hold(error)
+            return
+        except GroupError as error:
+            others = self._client.look(()).others
+            raise GroupError(f"{error}{f' ({named(others)})' if others else ''}") from None
         polled: defaultdict[Partition, list[Message]] = defaultdict(list)
         for message in messages:
             polled[message.origin[:2]].append(message)
         for partition in [p for p in polled if p in self._placed]:
             for part in self._decode(polled[partition]):
                 self._pump.put(partition, *part)
-        for partition in self._placed:
-            self._pump.mark_end(partition, self._client.at_end(partition))
+        self._held.forget(polled)
+        self._mark_ends()
+
+    def _mark_ends(self) -> None:
+        for partition in self._placed - self._held.still():
+            at_end = self._client.at_end(partition)
+            self._pump.mark_end(partition, at_end)
+            if at_end:
+                self._held.at_end(partition, self._clock())
+
+    def _hold(self, error: UnreadableError) -> None:
+        """Let stand still what cannot be read; no other partition waits for it."""
+        held = self._placed & error.positions.keys()
+        self._held.hold(error, held, self._clock())
+        self._client.pause(held)
+        self._paused -= held
+        for partition in held:
+            self._pump.mark_end(partition, True)
+        self._held.tell(self._board)
 
     def _balance(self, now: float) -> None:
         """Pause the partitions that are far ahead, which is all of them while the store is behind."""
         limit = max(LEAST_BUFFER, BUFFER // max(1, len(self._placed)))
-        full = {p for p in self._placed - self._paused if self._pump.load(p) >= limit}
+        if again := self._held.due(now):
+            self._client.seek(again)
+            self._client.resume(again)
+        full = {p for p in self._placed - self._paused - self._held.still() if self._pump.load(p) >= limit}
         free = {p for p in self._paused if self._pump.load(p) < limit // 2}
         self._client.pause(full)
         self._client.resume(free)
@@ -222,35 +259,41 @@ class Session:
         try:
             view = self._client.look(self._placed)
         except UnavailableError as error:  # the client reconnects by itself
-            self._board.set("broker_unavailable", str(error))
+            self._board.set(error.state, str(error))
+            self._board.clear(*(state for state in TROUBLES if state != error.state))
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")
-        if (partitions := self.partitions()) and all(
-            p.lag == 0 for p in partitions
-        ):  # as where it was no batch that the store refused
+        partitions = self.partitions()
+        if partitions and all(p.lag == 0 for p in partitions):  # as where it was no batch that the store refused
             self._board.clear("store_refused")
+        if self._joined:  # else what keeps us from joining would be cleared and told in turns
+            self._board.clear("broker_error")
         if now >= self._loss_told_until:
             self._board.clear("offset_out_of_range")
-        self._tell(view)
+        self._tell(view, now)
 
-    def _tell(self, view: View) -> None:
-        """Topics that do not exist, and others who take messages that this database will never see."""
+    def _tell(self, view: View, now: float) -> None:
+        """Topics that cannot be read, and others who take messages that this database will never see."""
+        if view.denied:
+            self._board.set("access_denied", f"the user may not see {', '.join(view.denied)}; allow Describe and Read")
+        elif self._joined:
+            self._held.tell(self._board)
         if view.missing:
             missing = ", ".join(view.missing)
             hint = "it is read once it appears; if it never will, leave it out of kafka.topics"
             self._board.set("topic_missing", f"there is no topic {missing}: {hint}")
         else:
             self._board.clear("topic_missing")
-        rivals = [str(m) for m in view.others if m.client_id != self._instance_id]
-        if rivals:
-            self._board.set(
-                "group_conflict",
-                f"kafka.group_id is shared with {'; '.join(rivals)}, so only a part of the traffic arrives here; "
-                "give each database a group of its own",
-            )
+        if not self._joined:
+            return
+        settled = not self._board.holds("connecting", "rebalancing")
+        if conflict := self._rivals.conflict(view, self._assigned, now, settled=settled):
+            self._board.set("group_conflict", conflict)
         else:
             self._board.clear("group_conflict")
+        if self._rivals.should_rejoin(now):
+            self._client.rejoin()
 
 
 def loss(partition: Partition, at: int, first: int, end: int) -> Reject:

@@ -13,8 +13,11 @@ State = Literal[
     "stopped",
     "store_refused",
     "broker_unavailable",
+    "access_denied",
+    "broker_error",
     "group_conflict",
     "offset_out_of_range",
+    "unreadable_batch",
     "topic_missing",
     "connecting",
     "rebalancing",
@@ -81,6 +84,10 @@ class Board:
     def told(self) -> tuple[State, str]:
         """The state to report and its detail."""
         return self._told
+
+    def holds(self, *states: State) -> bool:
+        """Whether any of `states` does, told or not."""
+        return any(state in self._conditions for state in states)
 
     def _change(self, conditions: dict[State, str]) -> None:
         self._conditions = conditions
