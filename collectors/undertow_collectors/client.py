@@ -6,6 +6,7 @@ from typing import Protocol
 
 from undertow.batch import Message
 from undertow.config import KafkaConfig
+from undertow_collectors.identity import Identity
 
 Partition = tuple[str, int]
 
@@ -23,6 +24,14 @@ class OutOfRangeError(Exception):
     def __init__(self, positions: dict[Partition, int]) -> None:
         super().__init__(str(positions))
         self.positions = positions
+
+
+class ReplacedError(Exception):
+    """`topic` is not the one any more that was read until now: its name is that of another."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic} is another one than before")
+        self.topic = topic
 
 
 class FencedError(Exception):
@@ -102,6 +111,14 @@ class Client(Protocol):
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell Kafka how far we are, for lag tools; does not wait and does not fail."""
+        ...
+
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """Which topics these are, of those that exist, by an answer of the broker that is asked now."""
+        ...
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """The message at `offset`, read apart from the others; None where there is none."""
         ...
 
     def look(self, partitions: Collection[Partition]) -> View:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from undertow.batch import Message, Origin
@@ -22,6 +22,7 @@ from undertow_collectors.client import (
     View,
     seconds,
 )
+from undertow_collectors.identity import Identity, spelled
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class ConfluentClient:
         self._at_end: set[Partition] = set()
         self._trouble: Exception | None = None
         self._sees_members = True
+        self._gives_ids: bool | None = None
+        self._prober: Any = None
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
         options = self._connection | member | CONSUMER | {"group.id": config.group_id, "on_commit": self._committed}
         with _translated(self._veil):
@@ -119,6 +122,40 @@ class ConfluentClient:
         except KafkaException as error:
             self._committed(error.args[0], named)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id, and nothing answers where there is no controller."""
+        with _translated(self._veil):
+            cluster = self._admin.cluster_id(REQUEST_S) or ""
+        if self._gives_ids is False:
+            return {topic: Identity(cluster) for topic in topics}
+        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=REQUEST_S)
+        found = {}
+        for topic, answer in asked.items():
+            try:
+                found[topic] = Identity(cluster, spelled(str(answer.result().topic_id)))
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                if self._gives_ids:
+                    raise UnavailableError(self._veil(str(error))) from None
+                log.info("the broker does not describe topics: %s", self._veil(str(error)))
+                self._gives_ids = False
+                return {topic: Identity(cluster) for topic in topics}
+        self._gives_ids = True
+        return found
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, which joins no group."""
+        with _translated(self._veil):
+            if self._prober is None:
+                options = self._connection | CONSUMER | {"group.id": self._group_id}
+                self._prober = Consumer(options, logger=_Logger(self._veil))
+            self._prober.assign([TopicPartition(*partition, offset)])
+            polled = self._prober.consume(1, REQUEST_S)
+            self._prober.assign([])
+        found = [m for m in polled if m.error() is None and m.offset() == offset]
+        return _message(found[0]) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members."""
         ends = {p: end for p, (_, end) in self.ranges(partitions).items()}
@@ -127,10 +164,12 @@ class ConfluentClient:
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close()
+        if self._prober is not None:
+            self._prober.close()
 
     def _message(self, m: Any) -> Message:
         self._at_end.discard((m.topic(), m.partition()))
-        return Message(Origin(m.topic(), m.partition(), m.offset()), m.value() or b"", seconds(m.timestamp()[1]))
+        return _message(m)
 
     def _is_event(self, m: Any) -> bool:
         """Whether `m` is no message but news."""
@@ -227,6 +266,10 @@ def _translated(hide: Veil) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise UnavailableError(hide(str(error))) from None
+
+
+def _message(m: Any) -> Message:
+    return Message(Origin(m.topic(), m.partition(), m.offset()), m.value() or b"", seconds(m.timestamp()[1]))
 
 
 def _plain(tp: Any) -> Partition:

@@ -4,6 +4,7 @@ Offsets go to Kafka too, but only for lag tools; nothing here ever reads them.
 """
 
 import gc
+import logging
 import threading
 from collections.abc import Callable
 
@@ -11,10 +12,12 @@ from undertow.batch import Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
 from undertow.errors import ConfigError
-from undertow_collectors.client import Connect, FencedError, UnavailableError
+from undertow_collectors.client import Connect, FencedError, ReplacedError, UnavailableError
 from undertow_collectors.pump import Decode
 from undertow_collectors.session import FENCED, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
+
+log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 COLLECT = (100_000, 20, 50)
@@ -88,6 +91,9 @@ class KafkaSource:
         except UnavailableError as error:
             self._board.set("broker_unavailable", f"{self._config.bootstrap_servers}: {error}")
             stop.wait(RETRY_S)
+        except ReplacedError as error:
+            log.warning("%s; connecting anew", error)
+            stop.wait(RETRY_S)  # brokers may disagree for a moment
         except FencedError:
             self._board.set("group_conflict", FENCED)
             stop.wait(RETRY_S)

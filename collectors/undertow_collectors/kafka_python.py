@@ -1,6 +1,8 @@
 """kafka-python as a client of the source: the default, pure Python."""
 
+import base64
 import logging
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -23,11 +25,19 @@ from undertow_collectors.client import (
     View,
     seconds,
 )
+from undertow_collectors.identity import Identity, spelled
+from undertow_collectors.single import record_at
 
 log = logging.getLogger(__name__)
 
 REQUEST_MS = int(REQUEST_S * 1000)
 METADATA_MS = 5_000  # how soon a new topic or partition is seen
+READING = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",  # else a lost range would be skipped silently
+    "isolation_level": "read_committed",
+    "fetch_max_wait_ms": 100,
+}
 DYNAMIC = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 2_000}  # a killed member is waited for that long
 
 
@@ -74,6 +84,7 @@ class KafkaPythonClient:
         self._veil = veil(config.hidden())
         self._connection = connection(config) | {"client_id": instance_id}
         self._admin_client: Any = None
+        self._single: Any = None
         self._was_fenced = False
         self._sees_members = True
         with _translated(self._veil), _network() as self._network:
@@ -82,10 +93,7 @@ class KafkaPythonClient:
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
                 kafka_client=self._network,
                 group_id=config.group_id,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # else a lost range would be skipped silently
-                isolation_level="read_committed",
-                fetch_max_wait_ms=100,
+                **READING,
                 max_partition_fetch_bytes=1 << 20,
                 metadata_max_age_ms=METADATA_MS,
             )
@@ -104,11 +112,7 @@ class KafkaPythonClient:
         self._unpark()
         with _translated(self._veil):
             polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
-        return [
-            Message(Origin(tp.topic, tp.partition, record.offset), record.value or b"", seconds(record.timestamp))
-            for tp, records in polled.items()
-            for record in records
-        ]
+        return [_message(record) for records in polled.values() for record in records]
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Read on from these offsets, also where a partition stood still."""
@@ -146,12 +150,28 @@ class KafkaPythonClient:
         }
         self._consumer.commit_async(wanted, callback=self._committed)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id."""
+        with _translated(self._veil):
+            found = {t["name"]: t.get("topic_id") for t in self._admin().describe_topics(list(topics)) if _exists(t)}
+        cluster = self._network.client.cluster.cluster_id or ""
+        return {topic: Identity(cluster, _spelled(topic_id)) for topic, topic_id in found.items()}
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, without a group."""
+        if self._single is None:
+            with _translated(self._veil), _network() as network:
+                self._single = KafkaConsumer(**self._connection, **READING, kafka_client=network, group_id=None)
+        with _translated(self._veil):
+            found = record_at(self._single, TopicPartition(*partition), offset, REQUEST_MS / 1000)
+        return _message(found) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members, in three questions."""
         named = _named(partitions)
         with _translated(self._veil):
             ends = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS) if named else {}
-            known = {t["name"] for t in self._admin().describe_topics(self._topics) if not t["error_code"]}
+            known = {t["name"] for t in self._admin().describe_topics(self._topics) if _exists(t)}
         missing = tuple(topic for topic in self._topics if topic not in known)
         return View({_plain(tp): end for tp, end in ends.items()}, missing, tuple(self._others()))
 
@@ -160,6 +180,8 @@ class KafkaPythonClient:
         self._consumer.close(autocommit=False, timeout_ms=2_000)
         if self._admin_client is not None:
             self._admin_client.close()
+        if self._single is not None:
+            self._single.close(autocommit=False, timeout_ms=2_000)
 
     def _unpark(self) -> None:
         """Let go of a drained fetch: 3.0.12 takes it for unfinished and never goes back to what a pause set aside."""
@@ -260,6 +282,19 @@ def _translated(hide: Veil) -> Iterator[None]:
     except (KafkaError, OSError) as error:
         name = type(error).__name__
         raise UnavailableError(hide(f"{name}: {str(error).removeprefix(f'{name}: ')}")) from None
+
+
+def _exists(described: Mapping[str, Any]) -> bool:
+    return not described["error_code"]
+
+
+def _spelled(topic_id: str | None) -> str:
+    return spelled(base64.urlsafe_b64encode(uuid.UUID(topic_id).bytes).decode()) if topic_id else ""
+
+
+def _message(record: Any) -> Message:
+    origin = Origin(record.topic, record.partition, record.offset)
+    return Message(origin, record.value or b"", seconds(record.timestamp))
 
 
 def _plain(tp: Any) -> Partition:

@@ -17,7 +17,8 @@ from undertow_collectors.client import (
 )
 from undertow_collectors.merge import Merge
 from undertow_collectors.pump import LINGER_S, Decode, Pump
-from undertow_collectors.source import Board, PartitionStatus
+from undertow_collectors.source import Board, PartitionStatus, State
+from undertow_collectors.topics import Topics
 
 POLL_S = 0.1
 LOOK_S = 5.0
@@ -85,6 +86,7 @@ class Session:
         self._clock = clock
         self._from_start = from_start
         self._writer = Writer(sink)
+        self._topics = Topics(client, sink, decode)
         self._pump = Pump(Merge(ceiling=lambda: clock() + lateness_s), linger_s=LINGER_S)
         self._assigned: set[Partition] = set()
         self._placed: set[Partition] = set()
@@ -127,7 +129,7 @@ class Session:
         self._read()
         now = self._clock()
         if not self._writer.busy and (batch := self._pump.take(now)):
-            self._writer.submit(batch)
+            self._writer.submit(self._topics.confirm(batch))
             self._submitted_at = now
         self._balance(now)
         if now >= self._look_at:
@@ -158,12 +160,26 @@ class Session:
         if not new:
             return
         ranges = self._client.ranges(new)
-        known = {(topic, n): at for topic in {t for t, _ in new} for n, at in self._sink.offsets(topic).items()}
-        begin = {p: ranges[p][0 if self._from_start else 1] for p in new - known.keys()}
-        if begin and not self._from_start:  # keep it, or a restart would begin at a later end
-            self._sink.ingest(Batch(next_offsets=dict(begin)))
-        self._client.seek({p: self._begin(p, (known | begin)[p], *ranges[p]) for p in new})
+        known = self._topics.begin(ranges)
+        begin = {p: ranges[p][0 if self._from_start else 1] for p in new - known.offsets.keys()}
+        if known.replaced or (begin and not self._from_start):  # keep it, or a restart would begin at a later end
+            self._sink.ingest(self._topics.sign(self._first(begin, known.replaced)))
+        self._client.seek({p: self._begin(p, (known.offsets | begin)[p], *ranges[p]) for p in new})
         self._placed |= new
+
+    def _first(self, begin: dict[Partition, int], replaced: dict[str, str]) -> Batch:
+        """Where reading begins, and on record that a topic is another one, in its first partition."""
+        batch = Batch(next_offsets=dict(begin))
+        for topic, detail in replaced.items():
+            origin = Origin(*min(p for p in begin.items() if p[0][0] == topic)[0], 0)
+            batch.messages.append((origin, Decoded("kafka", rejects=[Reject("topic_replaced", detail)])))
+            self._tell("topic_replaced", detail)
+        return batch
+
+    def _tell(self, state: State, detail: str) -> None:
+        """Show what has happened for some time, though it is over."""
+        self._board.set(state, detail)
+        self._loss_told_until = self._clock() + LOSS_TOLD_S
 
     def _begin(self, partition: Partition, at: int, first: int, end: int) -> int:
         self._stored = {**self._stored, partition: at}
@@ -178,8 +194,7 @@ class Session:
         """Put a gap on record, in its place among the messages; where to go on."""
         reject = loss(partition, at, first, end)
         self._pump.put(partition, Origin(*partition, at), Decoded("kafka", rejects=[reject]), next_offset=first)
-        self._board.set("offset_out_of_range", reject.detail)
-        self._loss_told_until = self._clock() + LOSS_TOLD_S
+        self._tell("offset_out_of_range", reject.detail)
         return first
 
     def _read(self) -> None:
@@ -190,6 +205,7 @@ class Session:
             messages = self._client.poll(0.0 if stuck else POLL_S)
         except OutOfRangeError as error:
             positions = {p: at for p, at in error.positions.items() if p in self._placed}
+            self._topics.check(positions)
             for partition, (first, end) in self._client.ranges(positions).items():
                 self._client.seek({partition: self._lose(partition, positions[partition], first, end)})
             return
@@ -197,6 +213,7 @@ class Session:
         for message in messages:
             polled[message.origin[:2]].append(message)
         for partition in [p for p in polled if p in self._placed]:
+            self._topics.note(polled[partition])
             for part in self._decode(polled[partition]):
                 self._pump.put(partition, *part)
         for partition in self._placed:
@@ -220,16 +237,17 @@ class Session:
         self._look_at = now + LOOK_S
         try:
             view = self._client.look(self._placed)
+            self._topics.check(self._placed)
         except UnavailableError as error:  # the client reconnects by itself
             self._board.set("broker_unavailable", str(error))
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")
         if now >= self._loss_told_until:
-            self._board.clear("offset_out_of_range")
-        self._tell(view)
+            self._board.clear("offset_out_of_range", "topic_replaced")
+        self._name(view)
 
-    def _tell(self, view: View) -> None:
+    def _name(self, view: View) -> None:
         """Topics that do not exist, and others who take messages that this database will never see."""
         if view.missing:
             missing = ", ".join(view.missing)

@@ -14,6 +14,7 @@ State = Literal[
     "broker_unavailable",
     "group_conflict",
     "offset_out_of_range",
+    "topic_replaced",
     "topic_missing",
     "connecting",
     "rebalancing",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertow.batch import Decoded, Message, Origin
+from undertow.batch import HTTP, Decoded, Message, Origin
 from undertow.commands.explain import as_object, as_text, records
 from undertow.fieldmaps import HELPERS
 from undertow.loading import load
@@ -94,7 +94,9 @@ def test_the_guides_example_is_what_it_says(maps: Load) -> None:
         (['topic = "t"', 'required = ["x"]'], "t", {"model": "m", "x": 1}, "home"),
         (['topic = "t"', 'required = ["x"]'], "t", {"model": "m"}, "native"),
         (['topic = "t"', 'required = ["x"]'], "u", {"model": "m", "x": 1}, "native"),
-        (['topic = "t"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "home"),
+        (['topic = "t"', 'required = ["x"]'], HTTP, {"model": "m", "x": 1}, "home"),
+        (['topic = "http"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "home"),
+        (['topic = "t"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "native"),
         (['topic = "t"', 'required = ["x"]'], "file:a", {"model": "m", "x": 1}, "home"),
         (['required = ["x"]'], "t", {"model_group": "g", "x": 1}, "home"),
         ([], "t", {"model": "m"}, "native"),

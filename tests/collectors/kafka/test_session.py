@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from undertow.batch import Batch, Committed, Decoded, Message, Origin, Reject
+from undertow.batch import Batch, Committed, Decoded, Message, Origin, Position, Reject
 from undertow.clock import ManualClock
 from undertow.config import KafkaConfig
 from undertow.errors import StoreError
@@ -21,6 +21,7 @@ from undertow_collectors.client import (
     UnavailableError,
     View,
 )
+from undertow_collectors.identity import Identity
 from undertow_collectors.kafka import KafkaSource
 from undertow_collectors.pump import singly
 from undertow_collectors.session import FENCED, Session
@@ -39,6 +40,7 @@ class Topic:
         self.paused: set[Partition] = set()
         self.told: dict[Partition, int] = {}
         self.view = View()
+        self.identity = Identity("c", "t1")
         self.limit = 3
         self.away: str | None = None
         self.during_poll: Callable[[], None] = lambda: None
@@ -82,6 +84,14 @@ class Topic:
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         return {p: (self.first[p], len(self.logs[p])) for p in partitions}
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        return dict.fromkeys(topics, self.identity)
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        if not self.first[partition] <= offset < len(self.logs[partition]):
+            return None
+        return Message(Origin(*partition, offset), str(self.logs[partition][offset]).encode())
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self.told |= offsets
 
@@ -116,8 +126,9 @@ class List:
         self.next |= batch.next_offsets
         return Committed(stored=batch.spans)
 
-    def offsets(self, topic: str) -> dict[int, int]:
-        return {p: at for (t, p), at in self.next.items() if t == topic}
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        found = {p: Position(at) for (t, p), at in self.next.items() if t == topic}
+        return {"c/t1": found} if found else {}
 
 
 def decode(message: Message) -> Decoded:
