@@ -287,6 +287,12 @@ class ApacheKafka(Broker):
         with KafkaAdminClient(**self.options) as admin:
             admin.delete_records({TopicPartition(topic, partition): before})
 
+    def delete(self, name: str) -> None:
+        """Delete a topic and its messages, and wait until it is gone."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.delete_topics([name])
+            wait_until(lambda: admin.describe_topics([name])[0]["error_code"], f"{name} is gone")
+
     def has_topic(self, name: str) -> bool:
         """Whether the topic exists."""
         with KafkaAdminClient(**self.options) as admin:

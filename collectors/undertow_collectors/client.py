@@ -125,8 +125,15 @@ class Client(Protocol):
         """The cluster as it is now."""
         ...
 
+    def leave(self) -> None:
+        """Give up the membership, so that the next one is assigned anew; does not fail.
+
+        A static member that merely comes again keeps what it was assigned, whatever became of the topics.
+        """
+        ...
+
     def close(self) -> None:
-        """Leave, within a few seconds."""
+        """End, within a few seconds."""
         ...
 
 

@@ -1,6 +1,7 @@
 """confluent-kafka (librdkafka) as a client of the source: the extra for more than kafka-python can read."""
 
 import logging
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ from undertow_collectors.identity import Identity, spelled
 log = logging.getLogger(__name__)
 
 MOST = 2_000  # messages of one poll
+LEAVE_S = 2.0
 
 
 class _Logger:
@@ -123,7 +125,7 @@ class ConfluentClient:
             self._committed(error.args[0], named)
 
     def identify(self, topics: Collection[str]) -> dict[str, Identity]:
-        """By what describes them; brokers below 2.8 give no topic id, and nothing answers where there is no controller."""
+        """By what describes them; brokers below 2.8 give no topic id, and none answers without a controller."""
         with _translated(self._veil):
             cluster = self._admin.cluster_id(REQUEST_S) or ""
         if self._gives_ids is False:
@@ -160,6 +162,16 @@ class ConfluentClient:
         """Ends, missing topics and other members."""
         ends = {p: end for p, (_, end) in self.ranges(partitions).items()}
         return View(ends, tuple(self._missing()), tuple(self._others()))
+
+    def leave(self) -> None:
+        """By giving up the subscription, which a static member, too, tells the group."""
+        try:
+            self._consumer.unsubscribe()
+            until = time.monotonic() + LEAVE_S
+            while self._reading and time.monotonic() < until:
+                self._consumer.consume(1, 0.1)
+        except KafkaException as error:
+            log.info("cannot leave the group: %s", self._veil(str(error)))
 
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""

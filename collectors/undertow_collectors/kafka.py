@@ -92,7 +92,9 @@ class KafkaSource:
             self._board.set("broker_unavailable", f"{self._config.bootstrap_servers}: {error}")
             stop.wait(RETRY_S)
         except ReplacedError as error:
-            log.warning("%s; connecting anew", error)
+            log.warning("%s; joining the group anew", error)
+            if session:
+                session.leave()
             stop.wait(RETRY_S)  # brokers may disagree for a moment
         except FencedError:
             self._board.set("group_conflict", FENCED)

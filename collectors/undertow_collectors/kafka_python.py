@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.admin import MemberToRemove
 from kafka.errors import FencedInstanceIdError, KafkaError, OffsetOutOfRangeError
 from kafka.net.compat import KafkaNetClient
 
@@ -174,6 +175,13 @@ class KafkaPythonClient:
             known = {t["name"] for t in self._admin().describe_topics(self._topics) if _exists(t)}
         missing = tuple(topic for topic in self._topics if topic not in known)
         return View({_plain(tp): end for tp, end in ends.items()}, missing, tuple(self._others()))
+
+    def leave(self) -> None:
+        """By the admin's request, for the library's own consumers leave only where they are no static members."""
+        try:
+            self._admin().remove_group_members(self._group_id, [MemberToRemove(group_instance_id=self._instance_id)])
+        except KafkaError as error:
+            log.info("cannot leave the group: %s", self._veil(repr(error)))
 
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""

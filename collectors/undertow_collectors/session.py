@@ -12,6 +12,7 @@ from undertow_collectors.client import (
     FencedError,
     OutOfRangeError,
     Partition,
+    ReplacedError,
     UnavailableError,
     View,
 )
@@ -93,7 +94,7 @@ class Session:
         self._paused: set[Partition] = set()
         self._stored: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
-        self._look_at = self._submitted_at = self._loss_told_until = -math.inf
+        self._look_at = self._submitted_at = -math.inf
 
     # --- called by the client while the reading thread stands still in poll() or close()
 
@@ -143,6 +144,10 @@ class Session:
             for p in sorted(self._assigned.copy())
         )
 
+    def leave(self) -> None:
+        """Let the group assign partitions anew when we join again."""
+        self._client.leave()
+
     def close(self) -> None:
         """Leave. What was read but not committed will be read again."""
         self._writer.close()
@@ -164,6 +169,8 @@ class Session:
         begin = {p: ranges[p][0 if self._from_start else 1] for p in new - known.offsets.keys()}
         if known.replaced or (begin and not self._from_start):  # keep it, or a restart would begin at a later end
             self._sink.ingest(self._topics.sign(self._first(begin, known.replaced)))
+        for topic in known.replaced:
+            raise ReplacedError(topic)  # partitions were assigned by what the former topic had
         self._client.seek({p: self._begin(p, (known.offsets | begin)[p], *ranges[p]) for p in new})
         self._placed |= new
 
@@ -178,8 +185,7 @@ class Session:
 
     def _tell(self, state: State, detail: str) -> None:
         """Show what has happened for some time, though it is over."""
-        self._board.set(state, detail)
-        self._loss_told_until = self._clock() + LOSS_TOLD_S
+        self._board.set(state, detail, until=self._clock() + LOSS_TOLD_S)
 
     def _begin(self, partition: Partition, at: int, first: int, end: int) -> int:
         self._stored = {**self._stored, partition: at}
@@ -243,8 +249,7 @@ class Session:
             return
         self._ends = {**self._ends, **view.ends}
         self._board.clear("broker_unavailable")
-        if now >= self._loss_told_until:
-            self._board.clear("offset_out_of_range", "topic_replaced")
+        self._board.clear("offset_out_of_range", "topic_replaced", now=now)
         self._name(view)
 
     def _name(self, view: View) -> None:

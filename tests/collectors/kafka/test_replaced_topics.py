@@ -33,6 +33,8 @@ class Broker:
         self.cluster, self.number = "c", 0
         self.logs: dict[Partition, list[str]] = {}
         self.first = 0
+        self.assigned: dict[Partition, None] = {}
+        """What a static member keeps until it leaves."""
 
     def create(self, *sizes: int) -> None:
         """The topic anew, with so many messages in each partition."""
@@ -61,7 +63,8 @@ class Connection:
         self.at: dict[Partition, int] = {}
 
     def join(self, rebalance: Rebalance) -> None:
-        rebalance.assigned(list(self.broker.logs))
+        self.broker.assigned = self.broker.assigned or dict.fromkeys(self.broker.logs)
+        rebalance.assigned(list(self.broker.assigned))
 
     def poll(self, timeout_s: float) -> list[Message]:  # noqa: ARG002
         messages: list[Message] = []
@@ -86,7 +89,7 @@ class Connection:
         return self.at[partition] >= len(self.broker.logs.get(partition, ()))
 
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
-        return {p: (self.broker.first, len(self.broker.logs[p])) for p in partitions if p in self.broker.logs}
+        return {p: (self.broker.first, len(self.broker.logs.get(p, ()))) for p in partitions}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         pass
@@ -100,6 +103,9 @@ class Connection:
 
     def look(self, partitions: Collection[Partition]) -> View:
         return View({p: len(self.broker.logs.get(p, ())) for p in partitions})
+
+    def leave(self) -> None:
+        self.broker.assigned = {}
 
     def close(self) -> None:
         pass
@@ -131,6 +137,8 @@ class Reader:
                 self.session.turn()
                 self.session._writer.wait()
             except ReplacedError:
+                if self.session:
+                    self.session.leave()
                 self.session = None
             if self.board.told()[0] == "topic_replaced" and self.board.told()[1] not in self.told:
                 self.told.append(self.board.told()[1])

@@ -101,6 +101,9 @@ class Topic:
         ends = {p: len(self.logs[p]) for p in partitions}
         return View(ends, self.view.missing, self.view.others)
 
+    def leave(self) -> None:
+        self.rebalance = None
+
     def close(self) -> None:
         self.rebalance = None
 
