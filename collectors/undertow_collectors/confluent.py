@@ -56,6 +56,7 @@ class ConfluentClient:
         self._at_end: set[Partition] = set()
         self._trouble: Exception | None = None
         self._sees_members = True
+        self._is_member = False
         self._gives_ids: bool | None = None
         self._prober: Any = None
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
@@ -69,12 +70,14 @@ class ConfluentClient:
 
         def assigned(consumer: Any, partitions: list[Any]) -> None:
             consumer.assign([])  # they stand still until `seek`
+            self._is_member = True
             rebalance.assigned([_plain(tp) for tp in partitions])
 
         def revoked(_consumer: Any, partitions: list[Any]) -> None:
             rebalance.revoked([_plain(tp) for tp in partitions])
             self._reading.clear()
             self._at_end.clear()
+            self._is_member = False
 
         with _translated(self._veil):
             self._consumer.subscribe(self._topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
@@ -168,7 +171,7 @@ class ConfluentClient:
         try:
             self._consumer.unsubscribe()
             until = time.monotonic() + LEAVE_S
-            while self._reading and time.monotonic() < until:
+            while self._is_member and time.monotonic() < until:
                 self._consumer.consume(1, 0.1)
         except KafkaException as error:
             log.info("cannot leave the group: %s", self._veil(str(error)))
