@@ -26,7 +26,11 @@ class OutOfRangeError(Exception):
         self.positions = positions
 
 
-class ReplacedError(Exception):
+class RejoinError(Exception):
+    """The membership is of no use any more: leave the group and join it anew."""
+
+
+class ReplacedError(RejoinError):
     """`topic` is not the one any more that was read until now: its name is that of another."""
 
     def __init__(self, topic: str) -> None:

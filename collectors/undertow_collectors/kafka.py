@@ -12,7 +12,7 @@ from undertow.batch import Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
 from undertow.errors import ConfigError
-from undertow_collectors.client import Connect, FencedError, ReplacedError, UnavailableError
+from undertow_collectors.client import Connect, FencedError, RejoinError, UnavailableError
 from undertow_collectors.pump import Decode
 from undertow_collectors.session import FENCED, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
@@ -91,7 +91,7 @@ class KafkaSource:
         except UnavailableError as error:
             self._board.set("broker_unavailable", f"{self._config.bootstrap_servers}: {error}")
             stop.wait(RETRY_S)
-        except ReplacedError as error:
+        except RejoinError as error:
             log.warning("%s; joining the group anew", error)
             if session:
                 session.leave()

@@ -12,6 +12,7 @@ from undertow_collectors.client import (
     FencedError,
     OutOfRangeError,
     Partition,
+    RejoinError,
     ReplacedError,
     UnavailableError,
     View,
@@ -24,6 +25,7 @@ from undertow_collectors.topics import Topics
 POLL_S = 0.1
 LOOK_S = 5.0
 LOSS_TOLD_S = 60.0
+REBALANCE_S = 60.0  # kafka-python 3.0.12 loses an assignment that it gets in the last moment of a poll
 SLOW_COMMIT_S = 2.0
 BUFFER = 60_000  # spans, over all partitions
 LEAST_BUFFER = 2_000  # spans, of one partition
@@ -94,6 +96,7 @@ class Session:
         self._paused: set[Partition] = set()
         self._stored: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
+        self._revoked_at = math.inf
         self._look_at = self._submitted_at = -math.inf
 
     # --- called by the client while the reading thread stands still in poll() or close()
@@ -102,11 +105,13 @@ class Session:
         """Note what is ours; where to begin is asked of the store by the reading thread."""
         self._assigned |= set(partitions)
         self._look_at = -math.inf
+        self._revoked_at = math.inf
         self._board.clear("connecting", "rebalancing")
 
     def revoked(self, partitions: Collection[Partition]) -> None:
         """The fence: nothing that was fetched of these before is committed after this returns."""
         self._board.set("rebalancing")
+        self._revoked_at = min(self._revoked_at, self._clock())
         self._writer.wait()
         for partition in partitions:
             self._pump.close(partition)
@@ -133,6 +138,8 @@ class Session:
             self._writer.submit(self._topics.confirm(batch))
             self._submitted_at = now
         self._balance(now)
+        if now - self._revoked_at >= REBALANCE_S:
+            raise RejoinError(f"no partition was assigned for {REBALANCE_S:.0f} s after a rebalance began")
         if now >= self._look_at:
             self._look(now)
 

@@ -21,6 +21,7 @@ POISON = b"{"
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LOOK_S", 0.5)
+    monkeypatch.setattr(session, "REBALANCE_S", 3.0)
     monkeypatch.setattr(kafka_python, "REQUEST_MS", 1_000)
 
 

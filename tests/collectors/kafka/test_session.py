@@ -18,6 +18,7 @@ from undertow_collectors.client import (
     OutOfRangeError,
     Partition,
     Rebalance,
+    RejoinError,
     UnavailableError,
     View,
 )
@@ -325,6 +326,26 @@ def test_a_broker_that_went_away_is_named() -> None:
     assert reader.turn(6).board.told() == ("broker_unavailable", "timed out")
     topic.away = None
     assert reader.turn(6).board.told()[0] == "running"
+
+
+def test_a_rebalance_that_never_ends_is_ended() -> None:
+    """Where the client loses what it was assigned, the session ends after a minute, and the group is joined anew."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    reader.turn(59)
+    with pytest.raises(RejoinError, match="no partition was assigned for 60 s"):
+        reader.turn(3)
+
+
+def test_a_member_without_partitions_waits() -> None:
+    """Having none is an assignment, too."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    assert topic.rebalance
+    topic.rebalance.assigned([])
+    assert reader.turn(100).board.told()[0] == "running"
 
 
 def test_positions_and_lag() -> None:
