@@ -11,7 +11,9 @@
 Ids are those of KIP-516 (brokers from 2.8 on) and of the cluster, as Kafka's own tools print them.
 """
 
+import base64
 import hashlib
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -63,7 +65,9 @@ class Identity(NamedTuple):
 
 
 def spelled(topic_id: str | None) -> str:
-    """A topic id in base64 as Kafka's tools print it; empty where there is none."""
+    """A topic id in base64 as Kafka's tools print it, also of one in hexadecimals; empty where there is none."""
+    if topic_id and len(topic_id) > len(_NO_ID) + 2:
+        topic_id = base64.b64encode(uuid.UUID(topic_id).bytes).decode()
     text = (topic_id or "").rstrip("=").replace("+", "-").replace("/", "_")
     return "" if text == _NO_ID else text
 

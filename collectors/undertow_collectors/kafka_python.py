@@ -1,8 +1,6 @@
 """kafka-python as a client of the source: the default, pure Python."""
 
-import base64
 import logging
-import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -132,7 +130,8 @@ class KafkaPythonClient:
     def at_end(self, partition: Partition) -> bool:
         """By the high water mark of the last fetch."""
         tp = TopicPartition(*partition)
-        position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
+        with _translated(self._veil):  # a position that is not in the log any more is told here, too
+            position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
         return position is not None and end is not None and position >= end
 
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
@@ -156,7 +155,7 @@ class KafkaPythonClient:
         with _translated(self._veil):
             found = {t["name"]: t.get("topic_id") for t in self._admin().describe_topics(list(topics)) if _exists(t)}
         cluster = self._network.client.cluster.cluster_id or ""
-        return {topic: Identity(cluster, _spelled(topic_id)) for topic, topic_id in found.items()}
+        return {topic: Identity(cluster, spelled(topic_id)) for topic, topic_id in found.items()}
 
     def message_at(self, partition: Partition, offset: int) -> Message | None:
         """By a consumer of its own, without a group."""
@@ -294,10 +293,6 @@ def _translated(hide: Veil) -> Iterator[None]:
 
 def _exists(described: Mapping[str, Any]) -> bool:
     return not described["error_code"]
-
-
-def _spelled(topic_id: str | None) -> str:
-    return spelled(base64.urlsafe_b64encode(uuid.UUID(topic_id).bytes).decode()) if topic_id else ""
 
 
 def _message(record: Any) -> Message:

@@ -63,7 +63,13 @@ def test_an_identity_is_written_and_read(identity: Identity) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("ecEDegAuRFqTS2w+zI/6cg", "ecEDegAuRFqTS2w-zI_6cg"), ("AAAAAAAAAAAAAAAAAAAAAA==", ""), (None, "")],
+    [
+        ("ecEDegAuRFqTS2w+zI/6cg", "ecEDegAuRFqTS2w-zI_6cg"),
+        ("79c1037a-002e-445a-934b-6c3ecc8ffa72", "ecEDegAuRFqTS2w-zI_6cg"),
+        ("00000000-0000-0000-0000-000000000000", ""),
+        ("AAAAAAAAAAAAAAAAAAAAAA==", ""),
+        (None, ""),
+    ],
 )
 def test_both_libraries_spell_an_id_alike(text: str | None, expected: str) -> None:
     """As Kafka's tools print it, so that a change of kafka.client is no change of the topic; zeros are none."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kafka.errors import LogTruncationError
 
 from undertow.store import Store
 from undertow_collectors import confluent, kafka, kafka_python, session
+from undertow_collectors.client import UnavailableError
 from undertow_collectors.identity import Identity
 
 CLIENTS = pytest.mark.parametrize("client", ["kafka-python", "confluent-kafka"])
@@ -74,3 +76,18 @@ def test_without_the_comparison_messages_are_lost(
         topic = replaced(mock_kafka, read, store, native, eventually, client, running=False)
         eventually(lambda: store.offsets(topic) == {0: 300}, "the end of the second topic")
         assert store.ingestion()["totals"]["stored"] == 300
+
+
+class Truncated:
+    """A consumer whose log was cut before its position, as by a topic that was created again."""
+
+    def position(self, *_: object, **__: object) -> int:
+        raise LogTruncationError({})
+
+
+def test_a_log_that_was_cut_ends_the_session_alone() -> None:
+    """kafka-python tells it of the next call, whichever that is; the source connects anew, and goes on."""
+    client = kafka_python.KafkaPythonClient.__new__(kafka_python.KafkaPythonClient)
+    client._consumer, client._veil = Truncated(), str
+    with pytest.raises(UnavailableError, match="LogTruncationError"):
+        client.at_end(("t", 0))
