@@ -24,7 +24,7 @@ from tests.apache_kafka import Server, jars
 from tests.collector_process import Collector, overrides
 from tests.programs import MissingError
 
-from undertow.batch import Batch, Committed, Origin, Reject, Sink
+from undertow.batch import Batch, Committed, Mark, Origin, Position, Reject, Sink
 from undertow.config import KafkaConfig
 
 with warnings.catch_warnings():
@@ -75,6 +75,9 @@ class Ledger:
         self.places: list[Origin] = []
         self.rejects: list[Reject] = []
         self.next: dict[tuple[str, int], int] = {}
+        self.identities: dict[str, str] = {}
+        self.marks: dict[tuple[str, int], Mark] = {}
+        self.replaced: dict[str, dict[str, dict[int, Position]]] = {}
 
     def ingest(self, batch: Batch) -> Committed:
         """Keep everything."""
@@ -82,12 +85,27 @@ class Ledger:
             offsets = decoded.columns["offset"].to_pylist() if decoded.columns else [origin.offset] * len(decoded.spans)
             self.places += [origin._replace(offset=offset) for offset in offsets]
             self.rejects += decoded.rejects
+        for topic, identity in batch.identities.items():
+            self._turn(topic, identity, kept=topic in batch.formerly)
         self.next |= batch.next_offsets
+        self.marks |= batch.marks
         return Committed(stored=batch.spans)
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
         return {partition: at for (t, partition), at in self.next.items() if t == topic}
+
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """The same of each topic that had the name."""
+        current = {n: Position(at, self.marks.get((topic, n))) for n, at in self.offsets(topic).items()}
+        return self.replaced.get(topic, {}) | ({self.identities.get(topic, ""): current} if current else {})
+
+    def _turn(self, topic: str, identity: str, *, kept: bool) -> None:
+        if identity != self.identities.get(topic, "") and not kept:
+            self.replaced[topic] = self.positions(topic)
+            self.next = {place: at for place, at in self.next.items() if place[0] != topic}
+            self.marks = {place: mark for place, mark in self.marks.items() if place[0] != topic}
+        self.identities[topic] = identity
 
 
 @pytest.fixture(name="ledger")
@@ -214,6 +232,7 @@ class MockBroker(Broker):
         self._handle = ctypes.c_void_p(self._lib.rd_kafka_new(0, self._silent(), None, 0))
         self._cluster = ctypes.c_void_p(self._lib.rd_kafka_mock_cluster_new(self._handle, 1))
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 100)
+        self._lib.rd_kafka_mock_set_controller_id(self._cluster, 1)  # librdkafka asks it which id a topic has
         super().__init__(self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode(), "2.0")
 
     def _silent(self) -> ctypes.c_void_p:
@@ -224,6 +243,10 @@ class MockBroker(Broker):
 
     def _create(self, name: str, partitions: int, _configs: dict[str, str]) -> None:
         self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
+
+    def delete(self, name: str) -> None:
+        """Delete a topic and its messages."""
+        self._lib.rd_kafka_mock_topic_delete(self._cluster, name.encode())
 
     def down(self) -> None:
         """Refuse connections from now on."""
@@ -270,6 +293,12 @@ class ApacheKafka(Broker):
         """Give a topic more partitions."""
         with KafkaAdminClient(**self.options) as admin:
             admin.create_partitions({topic: NewPartitions(partitions)})
+
+    def delete(self, name: str) -> None:
+        """Delete a topic and its messages, and wait until it is gone."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.delete_topics([name])
+            wait_until(lambda: admin.describe_topics([name])[0]["error_code"], f"{name} is gone")
 
     def has_topic(self, name: str) -> bool:
         """Whether the topic exists."""

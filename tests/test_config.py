@@ -64,6 +64,11 @@ def test_a_mistake_is_told_by_file_key_and_cause(path: Path) -> None:
         ("ALERTS__WEBHOOK__3__URL", "http://x", "alerts.webhook: expected an index from 0 to 0, got '3'"),
         ("ALERTS__WEBHOOK__0", "http://x", "alerts.webhook: names a whole table; name one of its keys"),
         ("KAFKA__TOPICS", '["a", 1]', "kafka.topics[1]: expected a text, got a whole number"),
+        (
+            "KAFKA__TOPICS",
+            '["a", "http:api"]',
+            "kafka.topics[1]: 'http:api' is no name of a topic: those have at most 249",
+        ),
     ],
 )
 def test_a_mistake_in_the_environment_is_told_by_its_variable(write: Write, name: str, text: str, says: str) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from undertow.batch import Message
 from undertow.config import KafkaConfig
+from undertow_collectors.identity import Identity
 from undertow_collectors.source import State
 
 Partition = tuple[str, int]
@@ -74,6 +75,18 @@ class OutOfRangeError(Exception):
     def __init__(self, positions: dict[Partition, int]) -> None:
         super().__init__(str(positions))
         self.positions = positions
+
+
+class RejoinError(Exception):
+    """The membership is of no use any more: leave the group and join it anew."""
+
+
+class ReplacedError(RejoinError):
+    """`topic` is not the one any more that was read until now: its name is that of another."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic} is another one than before")
+        self.topic = topic
 
 
 class FencedError(Exception):
@@ -176,12 +189,27 @@ class Client(Protocol):
         """Tell Kafka how far we are, for lag tools; does not wait and does not fail."""
         ...
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """Which topics these are, of those that exist, by an answer of the broker that is asked now."""
+        ...
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """The message at `offset`, read apart from the others; None where there is none."""
+        ...
+
     def look(self, partitions: Collection[Partition]) -> View:
         """The cluster as it is now."""
         ...
 
+    def leave(self) -> None:
+        """Give up the membership, so that the next one is assigned anew; does not fail.
+
+        A static member that merely comes again keeps what it was assigned, whatever became of the topics.
+        """
+        ...
+
     def close(self) -> None:
-        """Leave, within a few seconds."""
+        """End, within a few seconds."""
         ...
 
 

@@ -1,12 +1,20 @@
 """confluent-kafka (librdkafka) as a client of the source: the extra for more than kafka-python can read."""
 
 import logging
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupType, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupType,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from undertow.batch import Message, Origin
@@ -24,11 +32,13 @@ from undertow_collectors.client import (
     seconds,
 )
 from undertow_collectors.confluent_errors import Causes, of_group, of_partition, translated
+from undertow_collectors.identity import Identity, spelled
 
 log = logging.getLogger(__name__)
 
 DENIED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 MOST = 2_000  # messages of one poll
+LEAVE_S = 2.0
 
 
 class _Logger:
@@ -60,6 +70,9 @@ class ConfluentClient:
         self._stopped: set[Partition] = set()  # by an error, until they are sought
         self._troubles: deque[Exception] = deque()
         self._sees_members = True
+        self._is_member = False
+        self._gives_ids: bool | None = None
+        self._prober: Any = None
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
         options = self._connection | member | CONSUMER | {"group.id": config.group_id, "on_commit": self._committed}
         with translated(self._causes):
@@ -71,12 +84,14 @@ class ConfluentClient:
 
         def assigned(consumer: Any, partitions: list[Any]) -> None:
             consumer.assign([])  # they stand still until `seek`
+            self._is_member = True
             rebalance.assigned([_plain(tp) for tp in partitions])
 
         def revoked(_consumer: Any, partitions: list[Any]) -> None:
             rebalance.revoked([_plain(tp) for tp in partitions])
             for held in (self._reading, self._at_end, self._paused, self._stopped):
                 held.clear()
+            self._is_member = False
 
         callbacks = {"on_assign": assigned, "on_revoke": revoked, "on_lost": revoked}
         self._subscribe = partial(self._consumer.subscribe, self._topics, **callbacks)
@@ -150,6 +165,40 @@ class ConfluentClient:
         except KafkaException as error:
             self._committed(error.args[0], named)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id, and none answers without a controller."""
+        with translated(self._causes):
+            cluster = self._admin.cluster_id(REQUEST_S) or ""
+        if self._gives_ids is False:
+            return {topic: Identity(cluster) for topic in topics}
+        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=REQUEST_S)
+        found = {}
+        for topic, answer in asked.items():
+            try:
+                found[topic] = Identity(cluster, spelled(str(answer.result().topic_id)))
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                if self._gives_ids:
+                    raise UnavailableError(self._veil(str(error))) from None
+                log.info("the broker does not describe topics: %s", self._veil(str(error)))
+                self._gives_ids = False
+                return {topic: Identity(cluster) for topic in topics}
+        self._gives_ids = True
+        return found
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, which joins no group."""
+        with translated(self._causes):
+            if self._prober is None:
+                options = self._connection | CONSUMER | {"group.id": self._group_id}
+                self._prober = Consumer(options, logger=_Logger(self._veil))
+            self._prober.assign([TopicPartition(*partition, offset)])
+            polled = self._prober.consume(1, REQUEST_S)
+            self._prober.assign([])
+        found = [m for m in polled if m.error() is None and m.offset() == offset]
+        return _message(found[0]) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members."""
         ends = {p: end for p, (_, end) in self.ranges(partitions).items()}
@@ -165,9 +214,21 @@ class ConfluentClient:
             ),
         )
 
+    def leave(self) -> None:
+        """By giving up the subscription, which a static member, too, tells the group."""
+        try:
+            self._consumer.unsubscribe()
+            until = time.monotonic() + LEAVE_S
+            while self._is_member and time.monotonic() < until:
+                self._consumer.consume(1, 0.1)
+        except KafkaException as error:
+            log.info("cannot leave the group: %s", self._veil(str(error)))
+
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close()
+        if self._prober is not None:
+            self._prober.close()
 
     def _message(self, m: Any) -> Message | None:
         """`m` as a message, None where it is news, or was brought before."""
@@ -179,7 +240,7 @@ class ConfluentClient:
             return None  # librdkafka brings what precedes a damaged batch again and again
         self._next[topic, partition] = offset + 1
         self._at_end.discard((topic, partition))
-        return Message(Origin(topic, partition, offset), m.value() or b"", seconds(m.timestamp()[1]))
+        return _message(m)
 
     def _note(self, error: Any, partition: Partition, offset: int) -> None:
         """Keep what an event of a partition, or of none, means for the next call."""
@@ -271,6 +332,10 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
         "sasl.password": config.sasl_password.reveal() if config.sasl_password else None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _message(m: Any) -> Message:
+    return Message(Origin(m.topic(), m.partition(), m.offset()), m.value() or b"", seconds(m.timestamp()[1]))
 
 
 def _plain(tp: Any) -> Partition:

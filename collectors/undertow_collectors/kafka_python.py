@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, TopicAuthorizationFailedError
+from kafka.admin import MemberToRemove
+from kafka.errors import FencedInstanceIdError, KafkaError, TopicAuthorizationFailedError
 from kafka.errors import UnknownTopicOrPartitionError as Unknown
 
 from undertow.batch import Message, Origin
@@ -23,16 +24,24 @@ from undertow_collectors.client import (
     View,
     seconds,
 )
+from undertow_collectors.identity import Identity, spelled
 from undertow_collectors.kafka_python_errors import translated
 from undertow_collectors.kafka_python_groups import Group
 from undertow_collectors.kafka_python_network import network
 from undertow_collectors.kafka_python_records import Records
+from undertow_collectors.single import record_at
 
 log = logging.getLogger(__name__)
 
 REQUEST_MS = int(REQUEST_S * 1000)
 MISSING, DENIED = Unknown.errno, TopicAuthorizationFailedError.errno
 METADATA_MS = 5_000  # how soon a new topic or partition is seen
+READING = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",  # else a lost range would be skipped silently
+    "isolation_level": "read_committed",
+    "fetch_max_wait_ms": 100,
+}
 DYNAMIC = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 2_000}  # a killed member is waited for that long
 
 
@@ -58,10 +67,12 @@ class KafkaPythonClient:
 
     def __init__(self, config: KafkaConfig, instance_id: str) -> None:
         self._topics = list(config.topics)
+        self._group_id = config.group_id
         self._instance_id = instance_id
         self._veil = veil(config.hidden())
         self._connection = connection(config) | {"client_id": instance_id}
         self._admin_client: Any = None
+        self._single: Any = None
         self._was_fenced = False
         self._group = Group(config.group_id, self._veil)
         with self._translated(), network(REQUEST_MS) as self._network:
@@ -70,10 +81,7 @@ class KafkaPythonClient:
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
                 kafka_client=self._network,
                 group_id=config.group_id,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # else a lost range would be skipped silently
-                isolation_level="read_committed",
-                fetch_max_wait_ms=100,
+                **READING,
                 max_partition_fetch_bytes=1 << 20,
                 metadata_max_age_ms=METADATA_MS,
             )
@@ -107,11 +115,7 @@ class KafkaPythonClient:
             except TopicAuthorizationFailedError as error:
                 self._refused(error)
                 raise
-        return [
-            Message(Origin(tp.topic, tp.partition, record.offset), record.value or b"", seconds(record.timestamp))
-            for tp, records in polled.items()
-            for record in records
-        ]
+        return [_message(record) for records in polled.values() for record in records]
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Read on from these offsets, also where a partition stood still."""
@@ -130,7 +134,8 @@ class KafkaPythonClient:
     def at_end(self, partition: Partition) -> bool:
         """By the high water mark of the last fetch."""
         tp = TopicPartition(*partition)
-        position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
+        with self._translated():  # a position that is not in the log any more is told here, too
+            position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
         return position is not None and end is not None and position >= end
 
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
@@ -149,6 +154,22 @@ class KafkaPythonClient:
         }
         self._consumer.commit_async(wanted, callback=self._committed)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id."""
+        with self._translated():
+            found = {t["name"]: t.get("topic_id") for t in self._admin().describe_topics(list(topics)) if _exists(t)}
+        cluster = self._network.client.cluster.cluster_id or ""
+        return {topic: Identity(cluster, spelled(topic_id)) for topic, topic_id in found.items()}
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, without a group."""
+        if self._single is None:
+            with self._translated(), network(REQUEST_MS) as made:
+                self._single = KafkaConsumer(**self._connection, **READING, kafka_client=made, group_id=None)
+        with self._translated():
+            found = record_at(self._single, TopicPartition(*partition), offset, REQUEST_MS / 1000)
+        return _message(found) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members, in three questions."""
         named = _named(partitions)
@@ -166,11 +187,20 @@ class KafkaPythonClient:
             ),
         )
 
+    def leave(self) -> None:
+        """By the admin's request, for the library's own consumers leave only where they are no static members."""
+        try:
+            self._admin().remove_group_members(self._group_id, [MemberToRemove(group_instance_id=self._instance_id)])
+        except KafkaError as error:
+            log.info("cannot leave the group: %s", self._veil(repr(error)))
+
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close(autocommit=False, timeout_ms=2_000)
         if self._admin_client is not None:
             self._admin_client.close()
+        if self._single is not None:
+            self._single.close(autocommit=False, timeout_ms=2_000)
 
     def _unpark(self) -> None:
         """Let go of a drained fetch: 3.0.12 takes it for unfinished and never goes back to what a pause set aside."""
@@ -232,6 +262,15 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
         "api_version": tuple(int(n) for n in config.api_version.split(".")) if config.api_version else None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _exists(described: Mapping[str, Any]) -> bool:
+    return not described["error_code"]
+
+
+def _message(record: Any) -> Message:
+    origin = Origin(record.topic, record.partition, record.offset)
+    return Message(origin, record.value or b"", seconds(record.timestamp))
 
 
 def _plain(tp: Any) -> Partition:

@@ -1,6 +1,7 @@
 """What a source of messages is, and how it says what state it is in."""
 
 import logging
+import math
 import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
@@ -18,6 +19,7 @@ State = Literal[
     "group_conflict",
     "offset_out_of_range",
     "unreadable_batch",
+    "topic_replaced",
     "topic_missing",
     "connecting",
     "rebalancing",
@@ -71,15 +73,18 @@ class Board:
 
     def __init__(self) -> None:
         self._conditions: dict[State, str] = {}
+        self._until: dict[State, float] = {}
         self._told: tuple[State, str] = ("running", "")
 
-    def set(self, state: State, detail: str = "") -> None:
-        """`state` holds from now on."""
+    def set(self, state: State, detail: str = "", until: float = -math.inf) -> None:
+        """`state` holds from now on, and is told until then (Unix seconds) at least."""
+        self._until[state] = until
         self._change({**self._conditions, state: detail})
 
-    def clear(self, *states: State) -> None:
-        """None of `states` holds any more."""
-        self._change({s: detail for s, detail in self._conditions.items() if s not in states})
+    def clear(self, *states: State, now: float = math.inf) -> None:
+        """None of `states` holds any more, but for those that are told for longer than `now`."""
+        over = {s for s in states if self._until.get(s, -math.inf) <= now}
+        self._change({s: detail for s, detail in self._conditions.items() if s not in over})
 
     def told(self) -> tuple[State, str]:
         """The state to report and its detail."""

@@ -66,6 +66,12 @@ SOURCES = {
     "offset_out_of_range": Word(
         ":material/error:", "messages lost", "red", "The topic's retention deleted messages before they were read."
     ),
+    "topic_replaced": Word(
+        ":material/swap_horiz:",
+        "topic replaced",
+        "orange",
+        "A topic was deleted and created again, or the cluster is another one; it is read as a new one.",
+    ),
     "rebalancing": Word(":material/pending:", "rebalancing", "blue", "Partitions are being handed out."),
     "group_conflict": Word(
         ":material/error:",

@@ -1,6 +1,7 @@
 """The configuration: `undertow.toml` with the environment over it, where `section.key` is `UNDERTOW_SECTION__KEY`."""
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -24,6 +25,7 @@ from undertow.keys import Place, nearest, overlay, read
 
 DEFAULT_FILE = Path("undertow.toml")
 PREFIX = "UNDERTOW_"
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -91,6 +93,11 @@ def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
         raise (place / "format").error(f"unknown format {kafka.format!r}{nearest(kafka.format, known)}")
     if not kafka.topics:
         raise (place / "topics").error("names no topic")
+    for index, topic in enumerate(kafka.topics):
+        if not _TOPIC.fullmatch(topic):
+            raise (place / "topics" / index).error(
+                f"{topic!r} is no name of a topic: those have at most 249 letters, digits, dots, dashes and underscores"
+            )
     if kafka.security_protocol.startswith("SASL_"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
             if not getattr(kafka, key):

@@ -37,6 +37,7 @@ def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
         ("broker_unavailable", False),
         ("topic_missing", False),
         ("offset_out_of_range", False),
+        ("topic_replaced", False),
         ("group_conflict", False),
         ("store_refused", False),
         ("stopped", False),

@@ -255,8 +255,8 @@ def test_counters_add_up(tmp_path: Path, make: Make, batch_of: BatchOf) -> None:
     assert found["derived"] == [{"name": "provider", "count": 6}]
     assert found["unknown_keys"] == [{"name": "vendor.thing", "count": 9}]
     assert found["partitions"] == [
-        {"topic": "t", "partition": 0, "next_offset": 3},
-        {"topic": "t", "partition": 1, "next_offset": 3},
+        {"topic": "t", "partition": 0, "next_offset": 3, "identity": None},
+        {"topic": "t", "partition": 1, "next_offset": 3, "identity": None},
     ]
     assert found["newest"] == T0 + 101
 

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from undertow.batch import Batch, Committed
-from undertow.columns import plain
 from undertow.config import StoreConfig
 from undertow.errors import TryAgain
-from undertow.store import counters, dedup, rolling, rollups, rows
+from undertow.store import counters, dedup, rolling, rollups, rows, sources
 from undertow.store.counters import Counters, Key
 from undertow.store.db import DATA_ERRORS, registered, transaction
 from undertow.store.dedup import Recent
@@ -139,9 +138,7 @@ class Ingest:
             self.con.execute("INSERT INTO rejects BY NAME SELECT * FROM refused")
 
     def _move(self, batch: Batch, newest: float) -> None:
-        for (topic, partition), offset in batch.next_offsets.items():
-            row = [plain(topic), partition, offset]
-            self.con.execute("INSERT OR REPLACE INTO source_offsets VALUES (?, ?, ?)", row)
+        sources.move(self.con, batch)
         if newest > self.memory.newest:
             self.con.execute("INSERT OR REPLACE INTO progress VALUES ('newest', ?)", [newest])
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from undertow.errors import UsageError
 from undertow.span import Target
+from undertow.store import sources
 from undertow.store.cells import OF_TARGET, TARGET
 from undertow.store.schema import SPAN_COLUMNS
 
@@ -20,12 +21,6 @@ def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | N
     result = con.execute(sql, values)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def offsets(con: duckdb.DuckDBPyConnection, topic: str) -> dict[int, int]:
-    """Next offset by partition of `topic`."""
-    found = con.execute('SELECT "partition", next_offset FROM source_offsets WHERE topic = ?', [topic])
-    return dict(found.fetchall())
 
 
 def released(
@@ -137,7 +132,10 @@ def weight_changes(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
 
 
 def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
-    """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped."""
+    """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped.
+
+    `replaced` are offsets in topics that went and came again as others.
+    """
     counts: dict[str, dict[str, int]] = {}
     for kind, name, count in con.execute("SELECT kind, name, count FROM counters ORDER BY count DESC, name").fetchall():
         counts.setdefault(kind, {})[name] = count
@@ -145,10 +143,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
     totals = {name: total.get(name, 0) for name in ("stored", "duplicates", "rejected", "skipped", "late")}
     read = sum(totals.values()) - totals["late"]
     newest = con.execute("SELECT value FROM progress WHERE name = 'newest'").fetchall()
-    return {
-        "partitions": rows(
-            con, 'SELECT topic, "partition", next_offset FROM source_offsets ORDER BY topic, "partition"'
-        ),
+    return sources.listed(con) | {
         "totals": {"read": read} | totals,
         "rejects": _listed(counts, "rejects", "reason"),
         "skipped": _listed(counts, "skipped", "reason"),

@@ -7,10 +7,11 @@ from typing import Any
 
 import duckdb
 
+from undertow.batch import Position
 from undertow.columns import plain
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, evidence, history, overview, read, state, surroundings
+from undertow.store import db, evidence, history, overview, read, sources, state, surroundings
 
 
 class Reader:
@@ -37,9 +38,14 @@ class Reader:
     # ------------------------------------------------- what the program goes on from
 
     def offsets(self, topic: str) -> dict[int, int]:
-        """The next offset of each partition of `topic` that was ever committed."""
+        """The next offset of each partition of `topic`, as it was read last."""
         with self._read() as con:
-            return read.offsets(con, plain(topic))
+            return sources.offsets(con, plain(topic))
+
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """How far each partition of `topic` was read, by the identity of the topic, that of the last commit last."""
+        with self._read() as con:
+            return sources.positions(con, plain(topic))
 
     def meta(self, key: str) -> str | None:
         """A value that the program keeps with the data, such as `group_instance_id`."""
