@@ -89,7 +89,7 @@ class Refusing:
 
     def __init__(self, ledger: Any, errors: list[Exception]) -> None:
         self._ledger, self._errors = ledger, errors
-        self.offsets = ledger.offsets
+        self.positions = ledger.positions
 
     def ingest(self, batch: Any) -> Any:
         """Take it, once all errors were raised."""
