@@ -85,7 +85,7 @@ class Session:
         self._clock = clock
         self._from_start = from_start
         self._writer = Writer(sink)
-        self._pump = Pump(Merge(ceiling=lambda: clock() + lateness_s), linger_s=LINGER_S)
+        self._pump = Pump(Merge(lateness_s=lateness_s), linger_s=LINGER_S)
         self._assigned: set[Partition] = set()
         self._placed: set[Partition] = set()
         self._paused: set[Partition] = set()

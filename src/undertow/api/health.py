@@ -10,6 +10,8 @@ from undertow.api import reply
 from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
 from undertow.errors import UndertowError
+from undertow.watch import clocks
+from undertow.watch.dataalert import LATE, standing
 
 READING = ("running", "rebalancing", "paused")
 """States of a source in which nothing needs anybody."""
@@ -26,7 +28,13 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.get("/readyz", summary="Ready, with a line for each part; 503 when one is not")
     def readyz() -> Response:
-        parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor)]
+        parts = [
+            _source(monitor),
+            _store(monitor),
+            _thread(monitor, "detection"),
+            _event_time(monitor),
+            _outbox(monitor),
+        ]
         ready = all(part["ok"] for part in parts)
         return reply.json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
@@ -57,6 +65,18 @@ def _store(monitor: Monitor) -> Document:
     except UndertowError as error:
         return _part("store", False, "failing", str(error))
     return _part("store", True, "running")
+
+
+def _event_time(monitor: Monitor) -> Document:
+    """Late spans and wrong clocks are told, and take the monitor out of service where nothing is judged any more."""
+    try:
+        troubles = standing(monitor.store.alerts(), LATE)
+    except UndertowError as error:
+        return _part("event_time", False, "failing", str(error))
+    if not troubles:
+        return _part("event_time", True, "running")
+    state = "late" if any(one["why"] == clocks.LATE_SPANS for one in troubles) else "ahead"
+    return _part("event_time", not clocks.blind(monitor.store), state, "; ".join(one["text"] for one in troubles))
 
 
 def _thread(monitor: Monitor, name: str) -> Document:

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from undertow.eventtime import LEAST, REMEMBERED, EventTime, Sources
+from undertow.eventtime import LEAST, REMEMBERED, EventTime, Sources, Times
 from undertow.store.cells import TARGET
 from undertow.store.overview import numbered
 
+Document = dict[str, Any]
 Flags = NDArray[np.bool_]
 Key = tuple[str | None, ...]
 """The host, or nothing and then the parts of the target."""
@@ -26,6 +27,8 @@ HOST_LABELS = ("host.name", "service.instance.id", "host", "instance")
 """Labels that name the machine or process whose clock a span shows, if the log has them and they are kept."""
 RECENT = 1000
 """Arrivals of which the share of late ones is told."""
+MOST = 20
+"""Sources that are told by name."""
 _STATE = ("newest", "bound", "rest")
 """Names under which event time is kept in `progress`."""
 _COLUMNS = ("labels", *TARGET, "ended_at", "late")
@@ -33,10 +36,11 @@ _COLUMNS = ("labels", *TARGET, "ended_at", "late")
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Event time, and the latest arrivals in their order: which came late, and whose clock is which."""
+    """Event time, and the latest arrivals in their order: which were late, event time before each, and whose clocks."""
 
     event_time: EventTime
     late: Flags = field(default_factory=lambda: np.empty(0, np.bool_))
+    before: Times = field(default_factory=lambda: np.empty(0))
     names: Mapping[int, Key] = field(default_factory=dict)
 
     def judge(self, spans: pa.Table, floor: float) -> tuple["Arrivals", Flags]:
@@ -75,11 +79,10 @@ class Arrivals:
         ended_at, late = rows["ended_at"].to_numpy(), rows["late"].to_numpy().astype(np.bool_)
         found = con.execute("SELECT name, value FROM progress WHERE list_contains(?, name)", [list(_STATE)]).fetchall()
         kept = dict(found)
-        if "bound" in kept:
+        event_time, running = EventTime(lateness_s).after(sources, ended_at)
+        if "bound" in kept:  # an older version's newest was any span's
             event_time = EventTime(lateness_s, kept["newest"], kept["bound"], int(kept["rest"]), sources, ended_at)
-        else:  # an older version's newest was any span's
-            event_time, _ = EventTime(lateness_s).after(sources, ended_at)
-        return cls(event_time, late, names)
+        return cls(event_time, late, np.concatenate(([-math.inf], running))[:-1], names)
 
     def keep(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write what the rows do not say; part of the transaction that stores them."""
@@ -89,31 +92,47 @@ class Arrivals:
             {"names": list(_STATE), "values": list(values)},
         )
 
-    def late_of_recent(self) -> tuple[int, int]:
-        """How many of the latest arrivals were late, and of how many."""
+    def as_dict(self) -> dict[str, Any]:
+        """What is late and what is ahead, as GET /v1/ingest tells it."""
         recent = self.late[-RECENT:]
-        return int(np.count_nonzero(recent)), len(recent)
+        late = {"spans": int(np.count_nonzero(recent)), "of": len(recent), "sources": list(self._late())}
+        return {"late": late, "ahead": list(self._ahead()), "event_time": known(self.event_time.now)}
 
-    def ahead(self) -> Iterator[dict[str, Any]]:
-        """Sources whose spans are held because their clock is ahead of all others.
+    def _late(self) -> Iterator[Document]:
+        """Who sent what was late of the RECENT arrivals."""
+        recent = slice(-RECENT, None)
+        behind_s = self._before() - self.event_time.times
+        return self._by_source(self.late[recent], self.event_time.sources[recent], behind_s[recent], "behind_s")
 
-        `{"host", "target", "ahead_s", "spans"}`. A span that lies ahead by more than is allowed may only be the first
-        after a pause; it is told of once LEAST came after it that do not.
+    def _ahead(self) -> Iterator[Document]:
+        """Whose spans are held because their clock is ahead of all others.
+
+        A span that lies ahead by more than is allowed may only be the first after a pause; it is told of once LEAST
+        came after it that do not.
         """
         now, times = self.event_time.now, self.event_time.times
-        ordinary = np.flatnonzero(times <= now)
-        if len(ordinary) < LEAST:
-            return
-        beyond = np.flatnonzero(times[: ordinary[-LEAST]] > now + self.event_time.lateness_s)
-        ahead_s = times[beyond] - np.maximum.accumulate(np.where(times <= now, times, times.min()))[beyond]
-        sources = self.event_time.sources[beyond]
-        for source in np.unique(sources).tolist():
-            host, *target = self.names[source]
+        ahead_s = times - self._before()
+        followed = np.cumsum((times <= now)[::-1])[::-1] >= LEAST
+        held = (times > now) & (ahead_s > self.event_time.lateness_s) & followed
+        return self._by_source(held, self.event_time.sources, ahead_s, "ahead_s")
+
+    def _before(self) -> Times:
+        """Event time before each arrival, or now where it was not known."""
+        return np.where(np.isfinite(self.before), self.before, self.event_time.now)
+
+    def _by_source(self, which: Flags, sources: Sources, seconds: Times, name: str) -> Iterator[Document]:
+        """The sources of most of the chosen arrivals, how far off they are (median), and how many they are."""
+        found, counts = np.unique(sources[which], return_counts=True)
+        recent = np.arange(len(sources)) >= len(sources) - RECENT
+        for place in np.argsort(-counts, kind="stable")[:MOST]:
+            own = which & (sources == found[place])
+            host, *target = self.names[int(found[place])]
             yield {
                 "host": host,
                 "target": None if host else dict(zip(TARGET, target, strict=True)),
-                "ahead_s": float(np.median(ahead_s[sources == source])),
-                "spans": int(np.count_nonzero(sources == source)),
+                name: round(float(np.median(seconds[own])), 3),
+                "spans": int(counts[place]),
+                "recent": int(np.count_nonzero(own & recent)),
             }
 
     def reached(self, until: float, beyond_s: float) -> float | None:
@@ -125,7 +144,12 @@ class Arrivals:
         if agreed == -math.inf and until == math.inf:
             beyond_s, agreed = 0.0, math.inf
         found = self.event_time.newest(min(until, agreed + beyond_s))
-        return None if found == -math.inf else found
+        return known(found)
+
+
+def known(time_s: float) -> float | None:
+    """A time, or None where none is known yet."""
+    return None if time_s == -math.inf else time_s
 
 
 def source_of(spans: pa.Table) -> tuple[Sources, dict[int, Key]]:

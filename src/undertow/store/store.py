@@ -20,7 +20,7 @@ from undertow.store import db, read, retention, rolling, schema, state
 from undertow.store.counters import Counters
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
-from undertow.store.lateness import Arrivals
+from undertow.store.lateness import Arrivals, known
 from undertow.store.meter import Meter
 from undertow.store.reader import Reader
 from undertow.store.rolled import Rolls
@@ -144,11 +144,11 @@ class Store(Reader):
 
     def newest(self) -> float | None:
         """When the newest span ended whose clock is believed, in Unix seconds: for people, not for verdicts."""
-        return _known(max(self._memory.arrivals.event_time.newest(self._plausible()), self._cursor))
+        return known(max(self._memory.arrivals.event_time.newest(self._plausible()), self._cursor))
 
     def event_time(self) -> float | None:
         """How far the sources of spans agree that time has come, in Unix seconds."""
-        return _known(self._memory.arrivals.event_time.now)
+        return known(self._memory.arrivals.event_time.now)
 
     def reached(self, until: float, beyond_s: float) -> float | None:
         """The newest event time up to `until` that is at most `beyond_s` ahead of what sources agree on now."""
@@ -163,14 +163,12 @@ class Store(Reader):
         return self._clock() + self._lateness_s if self._clock else -math.inf
 
     def lateness(self) -> dict[str, Any]:
-        """How many of the latest arrivals came late, what is ahead, and event time, as /v1/ingest gives them."""
-        arrivals = self._memory.arrivals
-        late, of = arrivals.late_of_recent()
-        return {"late": {"spans": late, "of": of}, "ahead": list(arrivals.ahead()), "event_time": self.event_time()}
+        """How many of the latest arrivals came late, whose clock is ahead, and event time, as /v1/ingest gives them."""
+        return self._memory.arrivals.as_dict()
 
     def cursor(self) -> float | None:
         """The event time up to and including which spans were judged, in Unix seconds."""
-        return _known(self._cursor)
+        return known(self._cursor)
 
     def released(
         self,
@@ -279,7 +277,3 @@ class Store(Reader):
                 self._memory.rolls.forget(limits.gone, limits.sketches)
                 self._writer.execute("CHECKPOINT")
                 return deleted
-
-
-def _known(time_s: float) -> float | None:
-    return None if time_s == -math.inf else time_s
