@@ -36,26 +36,24 @@ class World:
         """A new process on the same store."""
         self.clocks = Clocks(self.store, self.config, self.clock)
 
-    def span(self, model: str, at: float) -> None:
-        """One span that ended at a time by its host's clock."""
+    def take(self, spans: list[tuple[str, float]]) -> None:
+        """Spans of models that ended at times by their hosts' clocks."""
         batch = Batch()
-        batch.add(
-            Origin("t", 0, self.sent),
-            Decoded("native", [Span(span_id=f"s{self.sent}", started_at=at, provider="p", model=model)]),
-        )
+        for model, at in spans:
+            span = Span(span_id=f"s{self.sent}", started_at=at, provider="p", model=model)
+            batch.add(Origin("t", 0, self.sent), Decoded("native", [span]))
+            self.sent += 1
         self.store.ingest(batch)
-        self.sent += 1
 
     def run(self, seconds: int, judge: bool = False) -> None:
         """Let spans of each model come, each as wrong as its clock, and look every ten seconds."""
-        for second in range(seconds):
-            self.clock.advance(1)
-            for model, off in self.off.items():
-                self.span(model, self.clock() + off)
-            if second % 10 == 9:
-                self.clocks.tick()
-                if judge:
-                    self.judge()
+        for _ in range(seconds // 10):
+            begin = self.clock()
+            self.clock.advance(10)
+            self.take([(model, begin + second + off) for second in range(1, 11) for model, off in self.off.items()])
+            self.clocks.tick()
+            if judge:
+                self.judge()
 
     def judge(self) -> None:
         """Hand what is due to nobody, and remember that it was."""
@@ -105,7 +103,7 @@ def test_nothing_is_told_of_ordinary_traffic(world: World) -> None:
     """The control: clocks that are a little apart, and one span that is late."""
     world.off = {"m0": 0.0, "m1": 20.0, "m2": -30.0}
     world.run(300, judge=True)
-    world.span("m0", world.clock() - 900)
+    world.take([("m0", world.clock() - 900)])
     world.clocks.tick()
     assert (world.told(), world.store.notices()) == ([], [])
 
@@ -196,7 +194,7 @@ def test_a_machine_that_was_a_day_ahead_for_a_moment_goes_on_judging(
     """One span by a wrong clock, the machine's own, which is put right: what comes then is not late and is judged."""
     world.run(arrivals_before // 3, judge=True)
     world.clock.now += 86_400
-    world.span("m0", world.clock())
+    world.take([("m0", world.clock())])
     release = by_maximum(world) if rule == "maximum" else (lambda: list(world.slices.due(final=False)))
     for _ in range(2):
         for after, until in release():

@@ -56,9 +56,9 @@ class Arrivals:
         event_time, running = self.event_time.after(sources, ended_at)
         before = np.concatenate(([self.event_time.now], running))[:-1]
         late = ended_at <= np.maximum(before - event_time.lateness_s, floor)
-        return Arrivals(
-            event_time, np.concatenate((self.late, late))[-REMEMBERED:], self._named(names, event_time)
-        ), late
+        flags, befores = np.concatenate((self.late, late)), np.concatenate((self.before, before))
+        owners = self._named(names, event_time)
+        return Arrivals(event_time, flags[-REMEMBERED:], befores[-REMEMBERED:], owners), late
 
     def _named(self, names: Mapping[int, Key], event_time: EventTime) -> Mapping[int, Key]:
         """All names, without those of sources that are forgotten where there are many."""
