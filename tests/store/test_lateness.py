@@ -98,13 +98,13 @@ def test_newest_and_cursor_outlive_a_restart(
 STEPS = ("before_begin", "after_rows", "before_commit", "after_commit")
 
 
-def spans_of_wrong_clocks(make: Callable[..., Span]) -> list[Span]:
-    """Spans of four targets, of which one is 150 s ahead and one comes late now and then."""
+def spans_of_wrong_clocks(make: Callable[..., Span], share: float) -> list[Span]:
+    """Spans of four targets: one is 150 s ahead, and of the others a share comes five minutes late."""
     rng = random.Random(5)
     spans = []
     for i in range(600):
         target, off = rng.randrange(4), rng.uniform(-20, 0)
-        off += 150 if target == 1 else -300 if rng.random() < 0.2 else 0
+        off += 150 if target == 1 else -300 if rng.random() < share else 0
         spans.append(make(i, span_id=f"k{i}", model=f"m{target}", started_at=T0 + 2 * i + off))
     return spans
 
@@ -120,7 +120,7 @@ def test_a_kill_changes_no_flag(
     tmp_path: Any, make: Callable[..., Span], batch_of: Callable[..., Batch], forgets: bool
 ) -> None:
     """Killed at every step, event time goes on as if nothing had been; a start that forgets the arrivals does not."""
-    spans = spans_of_wrong_clocks(make)
+    spans = spans_of_wrong_clocks(make, 0.2)
     pieces = [spans[at : at + 25] for at in range(0, 600, 25)]
     with Store.open(None, lateness_s=60.0, clock=None) as store:
         for number, piece in enumerate(pieces):
@@ -146,7 +146,7 @@ def test_a_kill_changes_no_flag(
 
 def test_whose_clock_is_wrong_is_told(store: Store, make: Callable[..., Span], batch_of: Callable[..., Batch]) -> None:
     """By its host where the log names one, else by its target, with how far and how many."""
-    spans = spans_of_wrong_clocks(make)
+    spans = spans_of_wrong_clocks(make, 0.02)
     store.ingest(batch_of(spans))
     told = store.lateness()
     (ahead,) = told["ahead"]
