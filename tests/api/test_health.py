@@ -1,9 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from undertow.config import Config
 from undertow.crew import Health
 from undertow.errors import TryAgain
+from undertow.watch.clocks import Clocks
 from undertow_collectors.source import SourceStatus
 
 
@@ -19,10 +23,11 @@ def test_alive_is_always_answered(api: Any, ok: Any) -> None:
 
 
 def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
-    """Source, store, detection and outbox, each with its state."""
+    """Source, store, detection, event time and outbox, each with its state."""
     assert ok(api.get("/readyz"))["ready"] is True
     assert parts(api.get("/readyz")) == {
-        name: {"ok": True, "state": "running", "detail": ""} for name in ("source", "store", "detection", "outbox")
+        name: {"ok": True, "state": "running", "detail": ""}
+        for name in ("source", "store", "detection", "event_time", "outbox")
     }
 
 
@@ -78,3 +83,21 @@ def test_a_receiver_that_is_away_is_told_and_leaves_the_monitor_ready(api: Any) 
     assert response.status_code == 200
     assert parts(response)["outbox"]["state"] == "retrying"
     assert "webhook:h:1 (http_500)" in parts(response)["outbox"]["detail"]
+
+
+def test_late_spans_are_a_state_and_nothing_but_late_ones_is_not_ready(api: Any) -> None:
+    """The part says what the alert says; it is not ready where nothing that came could be judged."""
+    api.fill()
+    Clocks(api.store, Config(), lambda: 0.0).tick()
+    assert parts(api.get("/readyz"))["event_time"]["state"] == "running"
+    api.store._memory.arrivals = replace(api.store._memory.arrivals, late=np.ones(100, np.bool_))
+    Clocks(api.store, Config(), lambda: 0.0).tick()
+    response = api.get("/readyz")
+    part = parts(response)["event_time"]
+    assert (response.status_code, part["ok"], part["state"]) == (503, False, "late")
+    assert part["detail"].startswith("100 of the last 100 spans came too late to be judged, of ")
+    found = api.get("/v1/ingest").json()
+    assert [one["why"] for one in found["troubles"]] == ["late_spans"]
+    assert found["late"]["spans"] == 100
+    api.store._memory.arrivals = replace(api.store._memory.arrivals, late=np.arange(100) < 50)
+    assert api.get("/readyz").status_code == 200

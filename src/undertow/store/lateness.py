@@ -27,6 +27,8 @@ HOST_LABELS = ("host.name", "service.instance.id", "host", "instance")
 """Labels that name the machine or process whose clock a span shows, if the log has them and they are kept."""
 RECENT = 1000
 """Arrivals of which the share of late ones is told."""
+FOLLOWING = 32
+"""Arrivals that may contradict one before them."""
 MOST = 20
 """Sources that are told by name."""
 _STATE = ("newest", "bound", "rest")
@@ -105,16 +107,16 @@ class Arrivals:
         return self._by_source(self.late[recent], self.event_time.sources[recent], behind_s[recent], "behind_s")
 
     def _ahead(self) -> Iterator[Document]:
-        """Whose spans are held because their clock is ahead of all others.
+        """Whose spans came further ahead of event time than is allowed, so that they had to wait.
 
-        A span that lies ahead by more than is allowed may only be the first after a pause; it is told of once LEAST
-        came after it that do not.
+        That alone may be the first span after a pause; it is told of where LEAST of the next FOLLOWING contradict it.
         """
-        now, times = self.event_time.now, self.event_time.times
+        times, lateness_s = self.event_time.times, self.event_time.lateness_s
         ahead_s = times - self._before()
-        followed = np.cumsum((times <= now)[::-1])[::-1] >= LEAST
-        held = (times > now) & (ahead_s > self.event_time.lateness_s) & followed
-        return self._by_source(held, self.event_time.sources, ahead_s, "ahead_s")
+        for place in np.flatnonzero(ahead := ahead_s > lateness_s).tolist():
+            following = times[place + 1 : place + 1 + FOLLOWING]
+            ahead[place] = np.count_nonzero(following <= times[place] - lateness_s) >= LEAST
+        return self._by_source(ahead, self.event_time.sources, ahead_s, "ahead_s")
 
     def _before(self) -> Times:
         """Event time before each arrival, or now where it was not known."""

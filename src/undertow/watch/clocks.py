@@ -91,7 +91,7 @@ def _ahead(told: Collection[Mapping[str, Any]], since: float, standing: Collecti
         if one["recent"] >= (1 if f"{CLOCK_AHEAD} {subject}" in standing else LEAST_AHEAD):
             text = (
                 f"the clock of {subject} is {_long(one['ahead_s'])} ahead of the others: {one['spans']:,} of its spans "
-                "are held and judged so much later; set that clock"
+                "are held, and judged when the others have come as far; set that clock"
             )
             yield Trouble(CLOCK_AHEAD, subject, since, text, one["target"])
 
