@@ -105,26 +105,35 @@ def agreed(sources: Sources, times: Times, lateness_s: float) -> tuple[float, in
     It looks back until one source's own clock has gone on by `lateness_s`: who was not heard in that time is silent.
     A leap of a clock counts for an eighth of it, so that a wrong clock cannot make all others silent by one arrival.
     """
-    latest: dict[int, list[float]] = {}
-    progress: dict[int, float] = {}
-    lowest: dict[int, float] = {}
+    clocks: dict[int, _Clock] = {}
+    unit = STEPS / lateness_s if lateness_s else math.inf
     seen = 0
     for source, time in _backwards(sources, times):
         seen += 1
-        if source not in latest:
-            latest[source], lowest[source], progress[source] = [time], time, 0.0
+        clock = clocks.get(source)
+        if clock is None:
+            clocks[source] = _Clock(time)
             continue
-        if len(latest[source]) < OF_A_SOURCE:
-            latest[source].append(time)
-        step = lowest[source] - time
-        if step > 0:
-            lowest[source] = time
-            progress[source] += min(step * STEPS / lateness_s, 1.0) if lateness_s else 1.0
-            if progress[source] >= STEPS:
+        if len(clock.latest) < OF_A_SOURCE:
+            clock.latest.append(time)
+        if time < clock.lowest:
+            step = (clock.lowest - time) * unit
+            clock.lowest = time
+            clock.steps += 1.0 if step > 1.0 else step
+            if clock.steps >= STEPS:
                 break
     if seen < LEAST:
         return -math.inf, seen
-    return median_low(map(shown, latest.values())), seen
+    return median_low(shown(clock.latest) for clock in clocks.values()), seen
+
+
+class _Clock:
+    """What is seen of one source, going backwards: its latest times, the earliest so far, and the steps to there."""
+
+    __slots__ = ("latest", "lowest", "steps")
+
+    def __init__(self, time: float) -> None:
+        self.latest, self.lowest, self.steps = [time], time, 0.0
 
 
 def _backwards(sources: Sources, times: Times) -> Iterator[tuple[int, float]]:
