@@ -95,7 +95,7 @@ class Session:
         self._from_start = from_start
         self._writer = Writer(sink)
         self._topics = Topics(client, sink, decode)
-        self._pump = Pump(Merge(ceiling=lambda: clock() + lateness_s), linger_s=LINGER_S)
+        self._pump = Pump(Merge(lateness_s=lateness_s), linger_s=LINGER_S)
         self._assigned: set[Partition] = set()
         self._placed: set[Partition] = set()
         self._paused: set[Partition] = set()

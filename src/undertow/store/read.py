@@ -47,8 +47,10 @@ def released(
     ).to_arrow_table()
 
 
-def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
+def targets(con: duckdb.DuckDBPyConnection, believed: float) -> list[Row]:
     """Every target ever seen, with its counts and its first and last event time in Unix seconds.
+
+    Of spans that ended after `believed`, which a wrong clock says, `last` is ten minutes off at most.
 
     `served_model` counts its answers by what was said of the model that gave them: a `snapshot`, no more than the
     `alias` that was asked for, or nothing (`unknown`).
@@ -56,11 +58,13 @@ def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
     found = rows(
         con,
         """SELECT gateway, provider, model, deployment, CAST(sum(spans) AS BIGINT) AS spans,
-           CAST(sum(late) AS BIGINT) AS late, min(first) AS first, max(last) AS last,
+           CAST(sum(late) AS BIGINT) AS late, min(first) AS first,
+           coalesce(max(least(last, $believed)) FILTER (first <= $believed), $believed) AS last,
            CAST(coalesce(sum(served_snapshot_sum), 0) AS BIGINT) AS snapshot,
            CAST(coalesce(sum(served_snapshot_n), 0) AS BIGINT) - snapshot AS alias,
            CAST(coalesce(sum(spans) FILTER (status = 'ok'), 0) AS BIGINT) - snapshot - alias AS unknown
            FROM rollups GROUP BY ALL ORDER BY provider, model, gateway NULLS FIRST, deployment NULLS FIRST""",
+        {"believed": believed},
     )
     served = ("snapshot", "alias", "unknown")
     return [
@@ -142,7 +146,6 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
     total = counts.get("total", {})
     totals = {name: total.get(name, 0) for name in ("stored", "duplicates", "rejected", "skipped", "late")}
     read = sum(totals.values()) - totals["late"]
-    newest = con.execute("SELECT value FROM progress WHERE name = 'newest'").fetchall()
     return sources.listed(con) | {
         "totals": {"read": read} | totals,
         "rejects": _listed(counts, "rejects", "reason"),
@@ -151,7 +154,6 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "coerced": _listed(counts, "coerced", "name"),
         "derived": _listed(counts, "derived", "name"),
         "formats": _listed(counts, "formats", "name"),
-        "newest": newest[0][0] if newest else None,
     }
 
 

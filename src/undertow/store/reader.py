@@ -35,6 +35,14 @@ class Reader:
         with self._read() as con, db.transaction(con):
             yield con
 
+    def newest(self) -> float | None:
+        """When the newest span ended whose clock is believed."""
+        return None
+
+    def believed(self) -> float:
+        """Up to when a span is believed to have ended."""
+        return math.inf
+
     # ------------------------------------------------- what the program goes on from
 
     def offsets(self, topic: str) -> dict[int, int]:
@@ -70,9 +78,12 @@ class Reader:
     # ------------------------------------------------------ targets and what they did
 
     def targets(self) -> list[dict[str, Any]]:
-        """What has been seen: `{"target", "spans", "late", "first", "last"}` for each target."""
+        """What has been seen: `{"target", "spans", "late", "first", "last"}` for each target.
+
+        `last` is no later than a span is believed to have ended.
+        """
         with self._read() as con:
-            return read.targets(con)
+            return read.targets(con, self.believed())
 
     def incidents(self, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Incidents, newest first."""
@@ -117,7 +128,7 @@ class Reader:
     def ingestion(self) -> dict[str, Any]:
         """Offsets and counts, as /v1/ingest gives them."""
         with self._read() as con:
-            return read.ingestion(con)
+            return read.ingestion(con) | {"newest": self.newest()}
 
     def rejects(self, reason: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Rejects, newest first."""
