@@ -25,6 +25,10 @@ class Watcher(Protocol):
         """The state of each target."""
         ...
 
+    def target(self, target: Target) -> Document | None:
+        """The state of one; None where it was never seen."""
+        ...
+
     def detectability(self) -> Document:
         """What would be noticed on each signal."""
         ...

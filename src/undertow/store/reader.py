@@ -11,6 +11,7 @@ from undertow.columns import plain
 from undertow.notify.message import Outgoing
 from undertow.span import Target
 from undertow.store import db, evidence, history, overview, read, state, surroundings
+from undertow.store.crowd import MOST_LISTED, NOBODY, Others
 
 
 class Reader:
@@ -63,10 +64,23 @@ class Reader:
 
     # ------------------------------------------------------ targets and what they did
 
-    def targets(self) -> list[dict[str, Any]]:
-        """What has been seen: `{"target", "spans", "late", "first", "last"}` for each target."""
+    def targets(self, others: Others = NOBODY, most: int = MOST_LISTED) -> list[dict[str, Any]]:
+        """What has been seen: `{"target", "spans", "late", "first", "last", "names"}` for each target.
+
+        `others` says which names are targets and which are watched together; of other names `most` are told apart.
+        """
         with self._read() as con:
-            return read.targets(con)
+            return read.targets(con, others, most)
+
+    def first(self) -> float | None:
+        """The first event time that was ever stored, in Unix seconds."""
+        with self._read() as con:
+            return read.first(con)
+
+    def seen(self, target: Target) -> bool:
+        """Whether a span of `target` was ever stored."""
+        with self._read() as con:
+            return read.seen(con, target)
 
     def incidents(self, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Incidents, newest first."""

@@ -25,7 +25,8 @@ class Slices:
         if newest is None:
             return []
         until = newest if final or self._idle(newest) else newest - self._lateness_s
-        first = min((row["first"] for row in self._store.targets()), default=until) if cursor is None else cursor
+        oldest = self._store.first() if cursor is None else cursor
+        first = until if oldest is None else oldest
         if cursor is not None and until <= cursor:
             return []
         width = max(SLICE_S, (until - first) / MAX_SLICES)
