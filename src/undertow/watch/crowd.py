@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from undertow.watch.baseline import Baseline
-from undertow.watch.frame import FloatArray, Frame, Names
+from undertow.watch.frame import BoolArray, FloatArray, Frame, Names
 from undertow.watch.signals import Signal
 
 FAILING = 0.2
@@ -43,7 +43,7 @@ def _failed(frame: Frame) -> FloatArray:
     return np.asarray(frame.names("outcome").recode({"ok": 0, "cancelled": 0}) < 0, np.float64)
 
 
-def _every(frame: Frame) -> FloatArray:
+def _every(frame: Frame) -> BoolArray:
     return np.ones(len(frame), np.bool_)
 
 

@@ -59,7 +59,7 @@ class Engine:
     @property
     def watches(self) -> dict[Target, TargetWatch]:
         """Targets and pools: all that share the budget."""
-        return {**self.targets, **self.pools}
+        return dict([*self.targets.items(), *self.pools.items()])
 
     @property
     def fleet(self) -> Fleet:

@@ -24,7 +24,7 @@ class Explaining:
         self._incidents, self._lookup = incidents, lookup
 
     def _watches(self) -> dict[Target, TargetWatch]:
-        return {**self._targets, **self._pools}
+        return dict([*self._targets.items(), *self._pools.items()])
 
     def drift(self, target: Target, event: Event) -> Iterator[Event]:
         """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""

@@ -140,7 +140,7 @@ class Frame:
         kinds = {name: type(column) for columns in every for name, column in columns.items()}
         joined: dict[str, Any] = {}
         for name, kind in kinds.items():
-            some = [
+            some: list[Any] = [
                 columns[name] if name in columns else _unknown(kind, len(part))
                 for columns, part in zip(every, parts, strict=True)
             ]

@@ -10,9 +10,7 @@ from undertow.watch.pool import members, subject
 from undertow.watch.readiness import ready_at
 
 
-def listed(
-    engine: Engine, rows: Iterable[Document], changes: Mapping[Target, float], now: float
-) -> Iterator[Document]:
+def listed(engine: Engine, rows: Iterable[Document], changes: Mapping[Target, float], now: float) -> Iterator[Document]:
     """The `rows` of what was seen with the state of each; `changes` says when each target last changed."""
     standing: dict[Target, list[Document]] = {}
     for document in engine.incidents.standing.values():

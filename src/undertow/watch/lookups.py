@@ -44,9 +44,10 @@ class Lookups:
                 yield target, frame
         many = [target for target in since if target not in set(alone)]
         for begin in range(0, len(many), AT_ONCE):
-            rows = [one.as_dict() | {"since": self._from(one, since[one])} for one in many[begin : begin + AT_ONCE]]
+            starts = {one: self._from(one, since[one]) for one in many[begin : begin + AT_ONCE]}
+            rows = [one.as_dict() | {"since": at} for one, at in starts.items()]
             own = pa.Table.from_pylist(rows, NOBODY.own.schema)
-            after = math.nextafter(min(row["since"] for row in rows), -math.inf)
+            after = math.nextafter(min(starts.values()), -math.inf)
             yield from by_target(
                 self._store.released(after, until, columns=COLUMNS, others=Others(own, NOBODY.buckets))
             )

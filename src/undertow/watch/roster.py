@@ -165,7 +165,7 @@ class Roster:
 
     def _notice(self, placed: Placed, bucket: Target, name: Target, at: float) -> None:
         reason: Reason = "limit" if len(self.heard) >= self.limit else "young"
-        if reason == "young" and len(self._counts) < NOTICED or is_bucket(name):
+        if (reason == "young" and len(self._counts) < NOTICED) or is_bucket(name):
             return
         if at < self._noticed.get(reason, -math.inf) + AGAIN_S:
             return

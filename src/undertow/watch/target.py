@@ -143,7 +143,7 @@ class TargetWatch:
 
     @property
     def collecting_from(self) -> float | None:
-        """Since when spans are collected, for a baseline or for another reference of the traffic; None: they are not."""
+        """Since when spans are collected, for a baseline or for the traffic to be known anew; None: they are not."""
         if self.baseline is None:
             return self.collected_from
         return self.traffic.collecting_from if self.traffic else None
