@@ -1,6 +1,6 @@
 """Names that are not watched by themselves: their spans keep them, and are found, listed and counted together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -87,3 +87,22 @@ NOBODY = Others(
     pa.table({name: pa.array([], pa.string()) for name in TARGET} | {"since": pa.array([], pa.float64())}),
     pa.table({name: pa.array([], pa.string()) for name in TARGET[:2]}),
 )
+
+Key = tuple[str | None, ...]
+"""Gateway, provider, model and deployment."""
+
+REST: Key = (None, OTHER, OTHER, None)
+
+
+def shown(requests: Mapping[Key, int], others: Others, most: int) -> dict[Key, Key]:
+    """As which target each one with so many `requests` is shown, as `LISTED` has it: at most `most` and the rest."""
+    own = {tuple(row[name] for name in TARGET) for row in others.own.to_pylist()}
+    pairs = {(row["gateway"], row["provider"]) for row in others.buckets.to_pylist()}
+    everything_else = any(provider is None for _, provider in pairs)
+    found = {key: key for key in requests if key in own}
+    for key in sorted((key for key in requests if key not in own), key=lambda key: -requests[key]):
+        if key[2] == OTHER or key[:2] in pairs:
+            found[key] = (*key[:2], OTHER, None)
+        else:
+            found[key] = REST if everything_else or len(found) >= most else key
+    return found

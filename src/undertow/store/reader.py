@@ -158,15 +158,17 @@ class Reader:
         with self._snapshot() as con:
             return history.distribution(con, target, signal, route, before, after)
 
-    def fleet(self, until: float, window_s: float) -> dict[str, Any]:
-        """Every target in the `window_s` before `until`, as /v1/fleet gives it."""
+    def fleet(self, until: float, window_s: float, others: Others = NOBODY, most: int = MOST_LISTED) -> dict[str, Any]:
+        """Every target in the `window_s` before `until`, as /v1/fleet gives it; see `targets`."""
         with self._snapshot() as con:
-            return overview.fleet(con, until, window_s)
+            return overview.fleet(con, until, window_s, others, most)
 
-    def cost(self, start: float, end: float, step_s: float) -> dict[str, Any]:
-        """What every target cost over time, as /v1/cost gives it."""
+    def cost(
+        self, start: float, end: float, step_s: float, others: Others = NOBODY, most: int = MOST_LISTED
+    ) -> dict[str, Any]:
+        """What every target cost over time, as /v1/cost gives it; see `targets`."""
         with self._read() as con:
-            return overview.cost(con, (start, end), step_s)
+            return overview.cost(con, (start, end), step_s, others, most)
 
     def stored(self, until: float, window_s: float) -> list[dict[str, Any]]:
         """`{"at", "n"}`: how many spans were stored of each ten minutes of the `window_s` before `until`."""

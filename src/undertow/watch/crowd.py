@@ -12,11 +12,11 @@ import numpy as np
 from undertow.watch.baseline import Baseline
 from undertow.watch.frame import BoolArray, FloatArray, Frame, Names
 from undertow.watch.signals import Signal
+from undertow_detectors.rates import RateReference
 
-FAILING = 0.2
+FAILING = 0.15
 SLOW = 0.25
 SLOWEST, TIMES = 0.99, 2.0
-LEAST_SHARE = 1e-4
 
 
 def signals(baseline: Baseline) -> tuple[Signal, ...]:
@@ -53,7 +53,10 @@ def _whole(frame: Frame) -> tuple[Names, FloatArray]:
 
 
 def _tolerance(x: FloatArray, least: float) -> float:
-    """By how much the odds of an event of the baseline `x` (n,) may rise to a share of `least`; at least once more."""
-    known = x[~np.isnan(x)]
-    share = min(max(float(np.mean(known)), LEAST_SHARE), 1 - LEAST_SHARE) if len(known) else LEAST_SHARE
-    return max(1.0, least / (1 - least) / (share / (1 - share)) - 1)
+    """By how much the odds of an event may rise over the bound of the baseline `x` (n,): to a share of `least`.
+
+    At least they may double.
+    """
+    known = x[~np.isnan(x)] == 1
+    bound = float(RateReference.fit(known, np.zeros(len(known), np.int64), 1).upper[0]) if len(known) else least
+    return max(1.0, least / (1 - least) * (1 - bound) / bound - 1) if bound < 1 else 1.0

@@ -12,6 +12,7 @@ from undertow.errors import UsageError
 from undertow.notify.weights import announce
 from undertow.span import Target
 from undertow.store import Store
+from undertow.store.crowd import Others
 from undertow.store.state import Judgement
 from undertow.watch import examples, memory, sizing, weights
 from undertow.watch.detectability import Detectability
@@ -86,9 +87,13 @@ class Watcher:
             rows = [row for row in self._seen() if row["target"] == target.as_dict()]
             return next(listed(self._engine, rows, changes, self._clock()), None)
 
+    def others(self) -> tuple[Others, int]:
+        """Which names are targets and which are watched together as of the last commit; how many targets may be."""
+        return self._others, self._config.detect.max_targets
+
     def _seen(self) -> list[Document]:
         """What was seen of each target, names without end together."""
-        return self._store.targets(self._engine.roster.others(), self._config.detect.max_targets)
+        return self._store.targets(*self.others())
 
     def weights(self) -> Published:
         """The weights feed as of the last commit; never waits for a tick."""
@@ -243,7 +248,7 @@ class Watcher:
                 transaction.put_incident(one.incident)
             self._teller.tell(told, self._engine.incidents.standing, transaction, now)
             self._put_weights(transaction, now)
-        self._published = self._engine.routing.published
+        self._published, self._others = self._engine.routing.published, self._engine.roster.others()
 
     def _put_weights(self, transaction: Judgement, now: float) -> None:
         """The policy, its changes, and who hears of them."""
@@ -272,7 +277,7 @@ class Watcher:
         cursor = self._store.cursor()
         if cursor is not None:
             engine.recollect(self._lookup.every(engine.collecting(), cursor))
-        self._published = routing.kept
+        self._published, self._others = routing.kept, engine.roster.others()
         if incidents.standing:
             routing.learn(routing.at if self._replayed else self._clock(), incidents.standing.values())
         return engine

@@ -73,6 +73,7 @@ class Roster:
         self._counts: dict[Target, int] = {}
         self._noticed: dict[str, float] = {}
         self._changed = False
+        self._others: Others | None = None
 
     # ------------------------------------------------------------------- what is judged
 
@@ -122,7 +123,7 @@ class Roster:
         return True
 
     def _begin(self, name: Target, at: float, before: int) -> None:
-        self.heard[name] = at
+        self.heard[name], self._others = at, None
         if self.buckets:
             self._since[name], self._changed = at, True
         self._count(name, before + 1)
@@ -149,6 +150,7 @@ class Roster:
             return False
         for known in (self.heard, self._young, self._since):
             known.pop(gone, None)
+        self._changed, self._others = True, None
         placed.left.append(gone)
         return True
 
@@ -158,7 +160,8 @@ class Roster:
         if found not in self.buckets:
             if len(self.buckets) >= BUCKETS:
                 found = Target(None, OTHER, OTHER, None)
-            self.buckets[found], self._changed = None, True
+            if found not in self.buckets:
+                self.buckets[found], self._changed, self._others = None, True, None
         return found
 
     # ----------------------------------------------------------------------- telling
@@ -184,13 +187,16 @@ class Roster:
 
     def others(self) -> Others:
         """What the store needs to tell spans of buckets from those of targets."""
+        if self._others is not None:
+            return self._others
         rows = [one.as_dict() | {"since": self._since.get(one, -math.inf)} for one in self.heard]
         kinds = [(name, pa.string()) for name in ("gateway", "provider", "model", "deployment")]
         pairs = [{"gateway": one.gateway, "provider": _known(one.provider)} for one in self.buckets]
-        return Others(
+        self._others = Others(
             pa.Table.from_pylist(rows, pa.schema([*kinds, ("since", pa.float64())])),
             pa.Table.from_pylist(pairs, pa.schema(kinds[:2])),
         )
+        return self._others
 
     def since(self, target: Target) -> float:
         """From when on the spans of a target are its own."""
@@ -212,6 +218,7 @@ class Roster:
     def restore(self, blob: bytes | None, known: Iterable[tuple[Target, int, float]]) -> None:
         """Go on from what was saved; `known` are the targets with how many spans they had and when the last."""
         kept: Mapping[str, Any] = json.loads(blob) if blob else {}
+        self._others = None
         self.buckets = dict.fromkeys(Target(**one) for one in kept.get("buckets", ()))
         self._since = {Target(*one): at for one, at in kept.get("since", ())}
         self._counts = {Target(*one): count for one, count in kept.get("counts", ())}
