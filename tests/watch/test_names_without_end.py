@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from undertow.batch import Batch, Decoded, Origin
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.span import Span, Target
-from undertow.watch import pooling, roster, target
+from undertow.watch import pooling, roster, shares, slices, target
 from undertow.watch.roster import OTHER, Roster
 
 from .conftest import Monitor
@@ -259,3 +260,45 @@ def test_siblings_without_end_form_no_pool_of_their_own(monitor: Make) -> None:
     one = monitor(CONFIG).finish(calls(lambda i: {"deployment": f"d-{i}"}, 1500, 72))
     assert not any(OTHER in {m.model for m in pool.members} for pool in one.watcher._engine.pools)
     assert pooling.due(one.watcher._engine._unpooled(), {}) is None
+
+
+def test_a_round_can_be_stopped_within_an_hour_of_many_spans(monitor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round is asked after each few spans whether it goes on, and the next one goes on from there."""
+    monkeypatch.setattr(slices, "MOST_SPANS", 100)
+    one, judged = monitor(CONFIG), list[int]()
+    one.store.ingest(batch(calls(lambda _: {}, 1000, 1)))
+
+    def stop(spans: int) -> None:
+        judged.append(spans)
+        if len(judged) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        one.watcher.tick(final=True, progress=stop)
+    assert judged[-1] <= 500
+    assert judged[-1] + one.watcher.tick(final=True) == 1000
+
+
+def test_a_round_in_one_piece_would_be_noticed(monitor: Make) -> None:
+    """Negative control: where as many spans as there are may be judged at once, nobody is asked before the end."""
+    one, judged = monitor(CONFIG), list[int]()
+    one.store.ingest(batch(calls(lambda _: {}, 1000, 1)))
+    one.watcher.tick(final=True, progress=judged.append)
+    assert judged == [1000]
+
+
+def batch(spans: list[Span]) -> Batch:
+    """Spans as one batch."""
+    made = Batch()
+    for i, span in enumerate(spans):
+        made.add(Origin("t", 0, i), Decoded("native", [span]))
+    return made
+
+
+def test_the_shares_of_a_large_fleet_change_rarely() -> None:
+    """Up to sixteen targets W is exact; beyond it is at most a quarter more, and takes few values on the way."""
+    totals = [shares.level(float(n)) for n in range(1, 2001)]
+    assert totals[:16] == list(range(1, 17))
+    assert all(n <= total <= 1.25 * n for n, total in enumerate(totals, 1))
+    assert len(set(totals)) < 50
+    assert len({float(n) for n in range(1, 2001)}) == 2000  # negative control: without levels, one for each target

@@ -89,7 +89,7 @@ class Roster:
                 self._place_one(placed, going, row)
         for name, when in zip(names, last.tolist(), strict=True):
             if name in self.heard:
-                self.heard[name] = max(self.heard[name], when)
+                self.heard[name] = when
         return placed
 
     def _place_one(self, placed: Placed, going: "_Going", row: int) -> None:
@@ -224,7 +224,7 @@ class Roster:
         self._counts = {Target(*one): count for one, count in kept.get("counts", ())}
         self._noticed = dict(kept.get("noticed", {}))
         own = [one for one in known if not is_bucket(one[0])]
-        self.heard = {target: at for target, _, at in own}
+        self.heard = {target: math.inf if math.isnan(at) else at for target, _, at in own}  # until it is heard again
         self._young = {target: spans for target, spans, _ in own if spans < GROWN}
 
 
