@@ -169,6 +169,10 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=8760)],
         _says("hours within which incidents of one provider's targets are one event and one alert"),
     ] = 1.0
+    max_targets: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        _says("targets that are watched by themselves; names beyond are watched together, as `(other)`"),
+    ] = 2000
     baseline: BaselineConfig = BaselineConfig()
     signals: Annotated[dict[str, SignalConfig], _says("settings of single signals, by name")] = {}
     target_weights: Annotated[

@@ -12,6 +12,7 @@ from undertow.columns import plain
 from undertow.notify.message import Outgoing
 from undertow.span import Target
 from undertow.store import db, evidence, history, overview, read, sources, state, surroundings
+from undertow.store.crowd import MOST_LISTED, NOBODY, Others
 
 
 class Reader:
@@ -77,13 +78,24 @@ class Reader:
 
     # ------------------------------------------------------ targets and what they did
 
-    def targets(self) -> list[dict[str, Any]]:
-        """What has been seen: `{"target", "spans", "late", "first", "last"}` for each target.
+    def targets(self, others: Others = NOBODY, most: int = MOST_LISTED) -> list[dict[str, Any]]:
+        """What has been seen: `{"target", "spans", "late", "first", "last", "names"}` for each target.
 
+        `others` says which names are targets and which are watched together; of other names `most` are told apart.
         `last` is no later than a span is believed to have ended.
         """
         with self._read() as con:
-            return read.targets(con, self.believed())
+            return read.targets(con, self.believed(), others, most)
+
+    def first(self) -> float | None:
+        """The first event time that was ever stored, in Unix seconds."""
+        with self._read() as con:
+            return read.first(con)
+
+    def seen(self, target: Target) -> bool:
+        """Whether a span of `target` was ever stored."""
+        with self._read() as con:
+            return read.seen(con, target)
 
     def incidents(self, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Incidents, newest first."""
@@ -161,15 +173,17 @@ class Reader:
         with self._snapshot() as con:
             return history.distribution(con, target, signal, route, before, after)
 
-    def fleet(self, until: float, window_s: float) -> dict[str, Any]:
-        """Every target in the `window_s` before `until`, as /v1/fleet gives it."""
+    def fleet(self, until: float, window_s: float, others: Others = NOBODY, most: int = MOST_LISTED) -> dict[str, Any]:
+        """Every target in the `window_s` before `until`, as /v1/fleet gives it; see `targets`."""
         with self._snapshot() as con:
-            return overview.fleet(con, until, window_s)
+            return overview.fleet(con, until, window_s, others, most)
 
-    def cost(self, start: float, end: float, step_s: float) -> dict[str, Any]:
-        """What every target cost over time, as /v1/cost gives it."""
+    def cost(
+        self, start: float, end: float, step_s: float, others: Others = NOBODY, most: int = MOST_LISTED
+    ) -> dict[str, Any]:
+        """What every target cost over time, as /v1/cost gives it; see `targets`."""
         with self._read() as con:
-            return overview.cost(con, (start, end), step_s)
+            return overview.cost(con, (start, end), step_s, others, most)
 
     def stored(self, until: float, window_s: float) -> list[dict[str, Any]]:
         """`{"at", "n"}`: how many spans were stored of each ten minutes of the `window_s` before `until`."""

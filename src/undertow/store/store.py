@@ -18,6 +18,7 @@ from undertow.errors import Refused, StoreError, TryAgain, UndertowError
 from undertow.span import Target
 from undertow.store import db, read, retention, rolling, schema, state
 from undertow.store.counters import Counters
+from undertow.store.crowd import Others
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
 from undertow.store.lateness import Arrivals, known
@@ -182,16 +183,18 @@ class Store(Reader):
         until: float,
         target: Target | None = None,
         columns: Sequence[str] | None = None,
+        others: Others | None = None,
     ) -> pa.Table:
         """The spans that are not late with after < ended_at <= until, ordered by (ended_at, span_id).
 
-        Columns are those of the span and `ended_at`, or `columns` of them. Whatever arrives from now on at or before
-        `until` is late.
+        Columns are those of the span and `ended_at`, or `columns` of them. With `others` a `target` stands for the
+        names that are watched together as it, and none for all of the others' `own`. Whatever arrives from now on at or
+        before `until` is late.
         """
         with self._writing:
             self._floor = max(self._floor, until)
         with self._read() as con:
-            return read.released(con, -math.inf if after is None else after, until, target, columns)
+            return read.released(con, -math.inf if after is None else after, until, target, columns, others)
 
     @contextmanager
     def judgement(self) -> Iterator[Judgement]:
