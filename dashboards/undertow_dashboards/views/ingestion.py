@@ -41,6 +41,7 @@ def body() -> None:
     st.title(summary(view.ingestion), anchor=False)
     live.freshness(view.ingestion.newest)
     live.unheard(view.ingestion.silent)
+    live.troubles(view.ingestion.troubles)
     parts(view.readiness)
     receivers(view.receivers)
     throughput(view.ingestion)

@@ -9,6 +9,7 @@ from undertow.batch import Committed
 from undertow.commands.inputs import Tally
 from undertow.config import Config
 from undertow.store import Store
+from undertow.watch import clocks
 from undertow.watch.ladder import multiplier
 from undertow.watch.loop import Watcher
 from undertow.watch.weights import STANDING
@@ -40,7 +41,7 @@ def report(store: Store, watcher: Watcher, config: Config, tally: Tally, committ
         "last": newest,
         "targets": [_target(row) for row in watcher.targets()],
         "incidents": incidents,
-        "notices": store.notices(limit=EVERY)[::-1],
+        "notices": [*store.notices(limit=EVERY)[::-1], *(clocks.notice(one, store) for one in clocks.found(store))],
         "weights": [_first_step(entry, config) for entry in watcher.weights().weights if entry["multiplier"] < 1],
     }
 

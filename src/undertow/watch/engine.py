@@ -1,15 +1,13 @@
 """Judges released spans of the whole fleet; pure but for what it is given, so that replay and live running agree.
 
 Every number depends on the order of the spans alone, never on how they were cut into batches: a target judges its own
-spans one after the other, a batch is cut where a new target appears or a pool is formed (the budget is shared by those
-known by then) and, in a replay, where consumers obey a new weight, and facts reach the incidents in order of time.
+spans one after the other, a batch is cut where the budget is shared by more or a pool is formed and, in a replay, where
+consumers obey a new weight, and targets and facts become known in order of time.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
@@ -18,17 +16,21 @@ from undertow.span import Target
 from undertow.store.evidence import Point
 from undertow.watch import pooling
 from undertow.watch.attribution import Facts
-from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
-from undertow.watch.frame import Frame, Lookup, by_target
+from undertow.watch.explaining import Explaining
+from undertow.watch.frame import Frame, Lookup, cut, named, split
 from undertow.watch.incident import Incidents
 from undertow.watch.kept import Kept
 from undertow.watch.lifecycle import Told
-from undertow.watch.pool import Pool, akin, members, order
+from undertow.watch.pool import Pool, akin, members, order, subject
+from undertow.watch.roster import Roster, is_bucket
 from undertow.watch.routing import Routing
-from undertow.watch.shares import Fleet
+from undertow.watch.shares import GROWN, Fleet, Shares
 from undertow.watch.target import TargetWatch
 from undertow.watch.traffic import Ours
+
+ROSTER = '["roster"]'
+"""The key of the roster's state, among those of the detectors."""
 
 Judged = tuple[Target, Event, list[Told]]
 
@@ -47,7 +49,12 @@ class Engine:
         self.targets: dict[Target, TargetWatch] = {}
         self.pools: dict[Pool, TargetWatch] = {}
         self.facts: dict[Target, Facts] = {}
+        self.roster = Roster(config.max_targets)
+        self._before: dict[Target, int] = {}
+        self._fed: dict[Target, None] = {}
+        self._shares = Shares(config)
         self._kept = Kept()
+        self._explains = Explaining(self.targets, self.pools, self.facts, incidents, lookup)
 
     @property
     def watches(self) -> dict[Target, TargetWatch]:
@@ -57,7 +64,7 @@ class Engine:
     @property
     def fleet(self) -> Fleet:
         """How they share it."""
-        return Fleet.of(self.config, self.watches)
+        return self._shares.fleet
 
     def pool_of(self, target: Target) -> TargetWatch | None:
         """The pool that `target` is in."""
@@ -65,22 +72,64 @@ class Engine:
 
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
-        frames = {target: frame for target, frame in by_target(table) if len(frame)}
-        return [one for segment in self._segments(frames) for one in self._judge_pooled(segment)]
+        if table.num_rows == 0:
+            return []
+        names, codes = named(table)
+        placed = self.roster.place(names, codes, table["ended_at"].to_numpy(), self._may_leave)
+        for target in placed.left:
+            self._forget(target)
+        self._before = placed.before
+        return self._judge_pooled(dict(split(table, placed.targets, placed.places)), placed.events)
 
-    def _judge_pooled(self, rest: dict[Target, Frame]) -> list[Judged]:
-        """Judge spans of known targets, up to each moment at which a pool is due."""
+    def _may_leave(self, target: Target) -> bool:
+        """Whether nothing stands of a target."""
+        pooled = any(target in pool.members for pool in self.pools)
+        return not pooled and not any(target in members(subject(d)) for d in self.incidents.standing.values())
+
+    def _forget(self, target: Target) -> None:
+        watch = self.targets.pop(target)
+        del self.facts[target]
+        self._shares.remove(target)
+        self._kept.drop(target, range(1, watch.number))
+
+    def _judge_pooled(self, rest: dict[Target, Frame], events: Iterable[tuple[Target, Event]] = ()) -> list[Judged]:
+        """Judge spans up to each moment at which a pool is due or the budget is shared by more, and learn `events`."""
         judged: list[Judged] = []
-        while (at := pooling.due(self._unpooled(), rest)) is not None:
-            judged += self._judge_segment(_cut(rest, at, after=False))
-            judged += self._pool(at)
-            rest = _cut(rest, at, after=True)
-        return judged + self._judge_segment(rest)
+        later = [*events]
+        moments = self._moments(rest)
+        while rest:
+            due = pooling.due(self._unpooled(rest), rest)
+            at = min([*moments[-1:], math.inf if due is None else due])
+            part, rest = cut(rest, at)
+            judged += self._judge_segment(part, [one for one in later if one[1].at <= at])
+            later = [one for one in later if one[1].at > at]
+            self._shares.add(target for target in part if self.targets[target].spans >= GROWN)
+            if at == due:
+                judged += self._pool(at)
+            moments = [one for one in moments if one > at]
+        return judged
 
-    def _unpooled(self) -> dict[Target, TargetWatch]:
-        """Targets that collect a baseline and are in no pool."""
+    def _moments(self, frames: Mapping[Target, Frame]) -> list[float]:
+        """When the budget will be shared by more, the last moment first."""
+        missing = {target: GROWN - self._spans(target) for target in frames}
+        grown = [(float(frames[t].at[n - 1]), t) for t, n in missing.items() if 0 < n <= len(frames[t])]
+        return sorted(self._shares.moments(grown), reverse=True)
+
+    def _spans(self, target: Target) -> int:
+        watch = self.targets.get(target)
+        return watch.spans if watch else self._before.get(target, 0)
+
+    def _unpooled(self, coming: Iterable[Target] = ()) -> dict[Target, TargetWatch]:
+        """Targets that collect a baseline and are in no pool, and those that are `coming`."""
         pooled = {member for pool in self.pools for member in pool.members}
-        return {t: watch for t, watch in self.targets.items() if watch.baseline is None and t not in pooled}
+        new = {target: self._new(target) for target in coming if target not in self.targets}
+        known = {**self.targets, **new}
+        return {t: w for t, w in known.items() if w.baseline is None and t not in pooled and not is_bucket(t)}
+
+    def _new(self, target: Target) -> TargetWatch:
+        watch = TargetWatch(target, self.config)
+        watch.spans = self._before.get(target, 0)
+        return watch
 
     def _pool(self, at: float) -> list[Judged]:
         """Form the pools that are due at `at`."""
@@ -91,62 +140,79 @@ class Engine:
             watch.spans = baseline.spans
             found += ((pool, event) for event in watch.begin(baseline))
             self.facts[pool] = Facts(watch.near_s)
+            self._shares.add([pool])
             self._kept.touch(pool)
         return [(target, event, self._learn(target, event)) for target, event in found]
 
-    def _segments(self, frames: Mapping[Target, Frame]) -> Iterator[dict[Target, Frame]]:
-        """`frames` cut in time where targets appear that were not known before."""
-        starts = sorted({float(frame.at[0]) for target, frame in frames.items() if target not in self.targets})
-        bounds = [float("-inf"), *starts, float("inf")]
-        for low, high in pairwise(bounds):
-            cut = {t: f[(f.at >= low) & (f.at < high)] for t, f in frames.items()} if starts else dict(frames)
-            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.targets), key=order):
-                self.targets[target] = TargetWatch(target, self.config)
-                self.facts[target] = Facts()
-            yield {target: frame for target, frame in cut.items() if len(frame)}
-            if not starts:
-                return
-
-    def _judge_segment(self, frames: dict[Target, Frame]) -> list[Judged]:
+    def _judge_segment(self, frames: dict[Target, Frame], events: Iterable[tuple[Target, Event]] = ()) -> list[Judged]:
         """Judge spans up to each moment at which consumers obey a new weight, and what comes after it knowing that."""
         judged: list[Judged] = []
+        later = [*events]
         while frames:
-            before = {target: watch.fork() for target, watch in self.watches.items()} if self.obeyed else {}
             until = self.routing.next_due() if self.obeyed else math.inf
-            part = _cut(frames, until, after=False)
-            some, moved_at = self._learn_all(self._feed(part))
+            part, _ = cut(frames, until)
+            before = self._forked(part) if self.obeyed else {}
+            some, moved_at = self._learn_all([*self._feed(part), *(one for one in later if one[1].at <= until)], part)
             judged += some
             if moved_at < until:
                 until = moved_at
                 self._put_back(before)
-                self._feed(_cut(part, until, after=False))  # what this part of them told is learned already
-            frames = _cut(frames, until, after=True)
+                for target in [target for target in part if target not in self.facts]:
+                    del self.targets[target]  # it comes later
+                self._feed(cut(part, until)[0])  # what this part of them told is learned already
+            _, frames = cut(frames, until)
+            later = [one for one in later if one[1].at > until]
             if frames:
                 self.routing.advance(until)
         return judged
 
     def _feed(self, frames: Mapping[Target, Frame]) -> list[tuple[Target, Event]]:
-        """What became known of targets and their pools, in order of time."""
-        watches, fleet = self.watches, self.fleet
-        found: list[tuple[Target, Event]] = []
+        """What became known of targets and their pools."""
+        fleet, found = self.fleet, list[tuple[Target, Event]]()
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
-            watch = watches[target]
+            if target not in self.targets and not isinstance(target, Pool):
+                self.targets[target] = self._new(target)
+            watch = self._watch(target)
             found += ((target, event) for event in watch.feed(frame, fleet.share(target), self._ours(target)))
-            self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
+            if facts := self.facts.get(target):
+                facts.near_s, facts.unlike = watch.near_s, watch.unlike
             self._kept.touch(target)
-        return sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
+            self._fed[target] = None
+        return found
 
-    def _learn_all(self, found: list[tuple[Target, Event]]) -> tuple[list[Judged], float]:
-        """Learn events in order, up to the end of the moment at which a weight is moved and obeyed, which is told."""
+    def _learn_all(
+        self, found: list[tuple[Target, Event]], frames: Mapping[Target, Frame]
+    ) -> tuple[list[Judged], float]:
+        """Learn events and the targets of new `frames` in order of time.
+
+        Up to the end of the moment at which a weight is moved and obeyed, which is told.
+        """
         judged: list[Judged] = []
         until, moved_at = math.inf, self.routing.moved_at
-        for target, event in found:
+        new = [(float(frame.at[0]), target) for target, frame in frames.items() if target not in self.facts]
+        new.sort(key=lambda one: (one[0], order(one[1])), reverse=True)
+        for target, event in sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject)):
             if event.at > until:
                 break
-            judged += ((target, fact, self._learn(target, fact)) for fact in self._explained(target, event))
+            self._meet(new, event.at)
+            judged += ((target, fact, self._learn(target, fact)) for fact in self._explains.drift(target, event))
             if self.obeyed and self.routing.moved_at != moved_at:
                 until = event.at
+        self._meet(new, until)
         return judged, until
+
+    def _meet(self, new: list[tuple[float, Target]], until: float) -> None:
+        """Know of the new targets that came until then."""
+        while new and new[-1][0] <= until:
+            target = new.pop()[1]
+            watch = self.targets[target]
+            self.facts[target] = Facts(watch.near_s, unlike=watch.unlike)
+
+    def _forked(self, targets: Iterable[Target]) -> dict[Target, TargetWatch]:
+        """The watches of `targets` and of their pools as they are now."""
+        found = {t: self.targets[t].fork() if t in self.targets else self._new(t) for t in targets}
+        pools = (pool for pool in self.pools if any(member in found for member in pool.members))
+        return found | {pool: self.pools[pool].fork() for pool in pools}
 
     def _put_back(self, watches: Mapping[Target, TargetWatch]) -> None:
         for target, watch in watches.items():
@@ -154,6 +220,9 @@ class Engine:
                 self.pools[target] = watch
             else:
                 self.targets[target] = watch
+
+    def _watch(self, target: Target) -> TargetWatch:
+        return self.pools[target] if isinstance(target, Pool) else self.targets[target]
 
     @property
     def obeyed(self) -> bool:
@@ -165,44 +234,7 @@ class Engine:
 
     def _ours(self, target: Target) -> Ours:
         """Changes of our weights that are as near as a release may be to what it explains."""
-        return lambda since, at: self.routing.explains(target, since - self.watches[target].near_s, at)
-
-    def _explained(self, target: Target, event: Event) -> Iterator[Event]:
-        """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
-        if event.kind != "drift" or event.lane != "content":
-            yield event
-            return
-        if not self.incidents.known(target, event, self.facts[target].near_s):
-            event = self._compared(target, event)
-        if event.kind == "drift":
-            yield from self._asked(target, event)
-        yield event
-
-    def _asked(self, target: Target, event: Event) -> Iterator[Event]:
-        """What tenants and routes show of a drift and, while an incident of it is young, of all since the change."""
-        standing = self.incidents.of(target)
-        if any(event.at > document["opened_at"] + self.facts[target].near_s for document in standing):
-            return
-        event = replace(event, since=min([event.since, *(document["change_point"] for document in standing)]))
-        watch, frame = self.watches[target], self._lookup(target, event.since, event.at)
-        one_tenant = any("one_tenant_moved" in document["why"] for document in standing)
-        tenants = by_tenant(watch, event, frame) if one_tenant or not standing else None
-        if tenants and (not standing or tenants.kind == "many_tenants"):
-            yield tenants
-        if routes := by_route(watch, event, frame):
-            yield routes
-
-    def _compared(self, target: Target, event: Event) -> Event:
-        """What a drift of the answers is, given the controls: the target's own, the users', or not to be told yet."""
-        facts = self.facts[target]
-        held = [e for e in facts.known(("held",), event.since - facts.near_s, event.at) if e.subject == event.subject]
-        event = replace(event, since=min([event.since, *(e.since for e in held)]))
-        compared = compare(target, event, self.watches, self._lookup)
-        if compared.verdict == "shared":
-            names = ", ".join(sorted(f"{t.model} of {t.provider}" for t in compared.moved))
-            text = f"{event.subject} went {event.direction} here and at {names} together: the users changed"
-            return replace(event, kind="users", text=text)
-        return replace(event, kind="held") if compared.verdict == "undecided" and not held else event
+        return lambda since, at: self.routing.explains(target, since - self._watch(target).near_s, at)
 
     def _learn(self, target: Target, event: Event) -> list[Told]:
         self.facts[target].add(event)
@@ -213,11 +245,11 @@ class Engine:
 
     def rates(self) -> dict[Target, float]:
         """Spans a day of each target by its baseline, or by that of its pool; 0 where neither is known."""
-        found = dict.fromkeys(self.targets, 0.0)
+        found = dict.fromkeys((t for t in self.facts if not isinstance(t, Pool)), 0.0)
         for watch in (*self.pools.values(), *self.targets.values()):
             if watch.baseline is not None:
                 share = watch.baseline.spans / watch.baseline.days / len(members(watch.target))
-                found |= dict.fromkeys(members(watch.target), share)
+                found |= {member: share for member in members(watch.target) if member in found}
         return found
 
     def accept(self, target: Target, at: float, until: float) -> list[Judged]:
@@ -228,6 +260,7 @@ class Engine:
         """
         for pool in [pool for pool in self.pools if akin(pool, target)]:
             del self.pools[pool], self.facts[pool]
+            self._shares.remove(pool)
             self._kept.drop(pool)
         found = {member: self._lookup(member, at, until) for member in members(target)}
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
@@ -246,34 +279,32 @@ class Engine:
 
     def traced(self) -> Iterator[Point]:
         """The evidence over time that was not taken yet."""
-        for target, watch in self.watches.items():
-            for stream in watch.streams:
+        fed, self._fed = self._fed, {}
+        watches = self.watches
+        for target in fed:
+            for stream in watches[target].streams if target in watches else ():
                 yield from (Point(target, stream.signal.name, *peak) for peak in stream.trace.drain())
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes."""
-        return self._kept.unsaved(self.watches, self.facts)
+        yield from self._kept.unsaved(self.watches, self.facts)
+        if blob := self.roster.unsaved():
+            yield ROSTER, blob
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Go on from saved state; what was still being collected must be found again with `recollect`."""
         for target, watch, facts in self._kept.restore(states, self.config):
             self._put_back({target: watch})
             self.facts[target] = facts
+        self._shares.add([*self.pools, *(t for t, watch in self.targets.items() if watch.spans >= GROWN)])
+        self.roster.restore(states.get(ROSTER), ((t, watch.spans, watch.heard) for t, watch in self.targets.items()))
 
-    def recollect(self, until: float) -> None:
-        """Look up what was being collected when the state was saved, which was at `until`."""
-        for target, watch in self.watches.items():
-            since = watch.traffic.collecting_from if watch.traffic else watch.collected_from
-            frame = self._lookup(target, since, until) if since is not None else None
-            if frame is None:
-                continue
-            if watch.traffic:
-                watch.traffic.collect(frame)
-            else:
-                watch.collector.feed(frame)
+    def collecting(self) -> dict[Target, float]:
+        """Since when spans are collected, of each target and pool for which they are."""
+        found = ((target, watch.collecting_from) for target, watch in self.watches.items())
+        return {target: since for target, since in found if since is not None}
 
-
-def _cut(frames: Mapping[Target, Frame], at: float, *, after: bool) -> dict[Target, Frame]:
-    """What of `frames` came after `at`, or until then."""
-    cut = {target: frame[(frame.at > at) == after] for target, frame in frames.items()}
-    return {target: frame for target, frame in cut.items() if len(frame)}
+    def recollect(self, frames: Iterable[tuple[Target, Frame]]) -> None:
+        """Take up what was being collected when the state was saved, which are `frames`."""
+        for target, frame in frames:
+            self._watch(target).collect(frame)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from undertow.batch import Batch, Committed, Decoded, Message, Origin, Reject
+from undertow.batch import Batch, Committed, Decoded, Message, Origin, Position, Reject
 from undertow.clock import ManualClock
 from undertow.config import KafkaConfig
 from undertow.errors import StoreError
@@ -18,9 +18,11 @@ from undertow_collectors.client import (
     OutOfRangeError,
     Partition,
     Rebalance,
+    RejoinError,
     UnavailableError,
     View,
 )
+from undertow_collectors.identity import Identity
 from undertow_collectors.kafka import KafkaSource
 from undertow_collectors.pump import singly
 from undertow_collectors.session import FENCED, Session
@@ -39,6 +41,7 @@ class Topic:
         self.paused: set[Partition] = set()
         self.told: dict[Partition, int] = {}
         self.view = View()
+        self.identity = Identity("c", "t1")
         self.limit = 3
         self.away: str | None = None
         self.during_poll: Callable[[], None] = lambda: None
@@ -82,6 +85,14 @@ class Topic:
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         return {p: (self.first[p], len(self.logs[p])) for p in partitions}
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        return dict.fromkeys(topics, self.identity)
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        if not self.first[partition] <= offset < len(self.logs[partition]):
+            return None
+        return Message(Origin(*partition, offset), str(self.logs[partition][offset]).encode())
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self.told |= offsets
 
@@ -90,6 +101,9 @@ class Topic:
             raise UnavailableError(self.away)
         ends = {p: len(self.logs[p]) for p in partitions}
         return View(ends, self.view.missing, self.view.others)
+
+    def leave(self) -> None:
+        self.rebalance = None
 
     def close(self) -> None:
         self.rebalance = None
@@ -116,8 +130,9 @@ class List:
         self.next |= batch.next_offsets
         return Committed(stored=batch.spans)
 
-    def offsets(self, topic: str) -> dict[int, int]:
-        return {p: at for (t, p), at in self.next.items() if t == topic}
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        found = {p: Position(at) for (t, p), at in self.next.items() if t == topic}
+        return {"c/t1": found} if found else {}
 
 
 def decode(message: Message) -> Decoded:
@@ -311,6 +326,26 @@ def test_a_broker_that_went_away_is_named() -> None:
     assert reader.turn(6).board.told() == ("broker_unavailable", "timed out")
     topic.away = None
     assert reader.turn(6).board.told()[0] == "running"
+
+
+def test_a_rebalance_that_never_ends_is_ended() -> None:
+    """Where the client loses what it was assigned, the session ends after a minute, and the group is joined anew."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    reader.turn(59)
+    with pytest.raises(RejoinError, match="no partition was assigned for 60 s"):
+        reader.turn(3)
+
+
+def test_a_member_without_partitions_waits() -> None:
+    """Having none is an assignment, too."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    assert topic.rebalance
+    topic.rebalance.assigned([])
+    assert reader.turn(100).board.told()[0] == "running"
 
 
 def test_positions_and_lag() -> None:
