@@ -23,8 +23,11 @@ from undertow_collectors.decode.reach import OddError
 MAX_CELLS = 8192
 """Cells remembered of one attribute; when there are more, all are forgotten."""
 
-INERT = (".output_type", ".schema", ".cache_write")
+INERT = (".output_type", ".schema")
 """Slots that say something only beside others, which are not read here."""
+
+BESIDE = (".cache_write", ".total")
+"""Slots that say how tokens are counted; what they say of a plain call is that nothing is to be added."""
 
 _HINTS = get_type_hints(Span, include_extras=True)
 
@@ -160,7 +163,7 @@ _MEANING: dict[str, Callable[[str, Any], Any]] = {
     "server_address": _server_address,
     "http_status": _http_status,
     ".finish_reasons": _finish,
-} | dict.fromkeys(INERT, lambda _, value: value)
+} | dict.fromkeys((*INERT, *BESIDE), lambda _, value: value)
 
 
 def _numbers(cells: Sequence[bytes], key: bytes, name: str) -> Said | None:
