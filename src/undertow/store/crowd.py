@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from undertow.span import Target
 from undertow.store.cells import TARGET
+from undertow.store.db import registered
 
 OTHER = "(other)"
 """What the model is called that stands for many names; and the provider, where it stands for many of these too."""
@@ -36,13 +37,8 @@ class Others(NamedTuple):
     @contextmanager
     def known(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Let a query read `own` and `buckets`."""
-        con.register("own", self.own)
-        con.register("buckets", self.buckets)
-        try:
+        with registered(con, "own", self.own), registered(con, "buckets", self.buckets):
             yield
-        finally:
-            con.unregister("own")
-            con.unregister("buckets")
 
 
 def of_bucket(bucket: Target) -> tuple[str, dict[str, Any]]:
