@@ -12,7 +12,6 @@ from confluent_kafka import (
     ConsumerGroupType,
     KafkaError,
     KafkaException,
-    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
@@ -32,13 +31,16 @@ from undertow_collectors.client import (
     seconds,
 )
 from undertow_collectors.confluent_errors import Causes, of_group, of_partition, translated
-from undertow_collectors.identity import Identity, spelled
+from undertow_collectors.confluent_options import CONSUMER, connection
+from undertow_collectors.confluent_topics import Single, TopicIds
+from undertow_collectors.identity import Identity
 
 log = logging.getLogger(__name__)
 
 DENIED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 MOST = 2_000  # messages of one poll
 LEAVE_S = 2.0
+DYNAMIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 2_000}  # a killed member is waited for that long
 
 
 class _Logger:
@@ -71,13 +73,14 @@ class ConfluentClient:
         self._troubles: deque[Exception] = deque()
         self._sees_members = True
         self._is_member = False
-        self._gives_ids: bool | None = None
-        self._prober: Any = None
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
         options = self._connection | member | CONSUMER | {"group.id": config.group_id, "on_commit": self._committed}
         with translated(self._causes):
             self._admin = AdminClient(self._connection, logger=logger)
             self._consumer = Consumer(options, logger=logger)
+        self._ids = TopicIds(self._admin, self._causes)
+        single = self._connection | CONSUMER | {"group.id": config.group_id}
+        self._single = Single(partial(Consumer, single, logger=logger), self._causes)
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
@@ -167,37 +170,12 @@ class ConfluentClient:
 
     def identify(self, topics: Collection[str]) -> dict[str, Identity]:
         """By what describes them; brokers below 2.8 give no topic id, and none answers without a controller."""
-        with translated(self._causes):
-            cluster = self._admin.cluster_id(REQUEST_S) or ""
-        if self._gives_ids is False:
-            return {topic: Identity(cluster) for topic in topics}
-        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=REQUEST_S)
-        found = {}
-        for topic, answer in asked.items():
-            try:
-                found[topic] = Identity(cluster, spelled(str(answer.result().topic_id)))
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                if self._gives_ids:
-                    raise UnavailableError(self._veil(str(error))) from None
-                log.info("the broker does not describe topics: %s", self._veil(str(error)))
-                self._gives_ids = False
-                return {topic: Identity(cluster) for topic in topics}
-        self._gives_ids = True
-        return found
+        return self._ids.identify(topics, REQUEST_S)
 
     def message_at(self, partition: Partition, offset: int) -> Message | None:
         """By a consumer of its own, which joins no group."""
-        with translated(self._causes):
-            if self._prober is None:
-                options = self._connection | CONSUMER | {"group.id": self._group_id}
-                self._prober = Consumer(options, logger=_Logger(self._veil))
-            self._prober.assign([TopicPartition(*partition, offset)])
-            polled = self._prober.consume(1, REQUEST_S)
-            self._prober.assign([])
-        found = [m for m in polled if m.error() is None and m.offset() == offset]
-        return _message(found[0]) if found else None
+        found = self._single.record_at(TopicPartition(*partition, offset), REQUEST_S)
+        return _message(found) if found else None
 
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members."""
@@ -227,8 +205,7 @@ class ConfluentClient:
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close()
-        if self._prober is not None:
-            self._prober.close()
+        self._single.close()
 
     def _message(self, m: Any) -> Message | None:
         """`m` as a message, None where it is news, or was brought before."""
@@ -300,38 +277,6 @@ class ConfluentClient:
                 self._troubles.append(FencedError())
             held = member.assignment.topic_partitions if member.assignment else ()
             yield Member(member.client_id, member.host, member.group_instance_id, tuple(map(_plain, held)), kind)
-
-
-DYNAMIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 2_000}  # a killed member is waited for that long
-CONSUMER = {
-    "allow.auto.create.topics": False,
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "error",  # else a lost range would be skipped silently
-    "check.crcs": True,  # else a message damaged on disk or on its way would be taken for what was sent
-    "isolation.level": "read_committed",
-    "fetch.wait.max.ms": 100,
-    "topic.metadata.refresh.interval.ms": 5_000,
-    "queued.max.messages.kbytes": 32_768,
-}
-
-
-def connection(config: KafkaConfig) -> dict[str, Any]:
-    """The options of librdkafka that reach and convince a broker."""
-    options: dict[str, Any] = {
-        "bootstrap.servers": config.bootstrap_servers,
-        "security.protocol": config.security_protocol,
-        "ssl.ca.location": config.ssl_cafile,
-        "ssl.certificate.location": config.ssl_certfile,
-        "ssl.key.location": config.ssl_keyfile,
-        "ssl.key.password": config.ssl_password.reveal() if config.ssl_password else None,
-        "ssl.endpoint.identification.algorithm": "https" if config.ssl_check_hostname else "none",
-        "sasl.mechanism": config.sasl_mechanism,
-        "sasl.username": config.sasl_username,
-        "sasl.password": config.sasl_password.reveal() if config.sasl_password else None,
-    }
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _message(m: Any) -> Message:

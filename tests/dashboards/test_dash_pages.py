@@ -236,3 +236,13 @@ def test_ingestion_names_channels_that_are_not_reached(api: FakeApi, open_page: 
     said = texts(open_page("ingestion"))
     assert "slack:ops" in said
     assert "http_503" in said.lower()
+
+
+def test_a_part_that_works_and_needs_somebody_is_not_green() -> None:
+    """Late spans, a clock that is ahead or a receiver that is away are a warning, though the monitor is ready."""
+    from undertow_dashboards.shapes import Part
+    from undertow_dashboards.views.ingestion import part_word
+
+    assert part_word(Part("event_time", True, "late", "120 of the last 127 spans came too late")).colour == "orange"
+    assert part_word(Part("event_time", True, "running")).colour == "green"
+    assert part_word(Part("event_time", False, "late", "all spans came too late")).colour == "red"

@@ -145,8 +145,8 @@ class Deliveries(Protocol):
 class Monitor:
     """The parts. `source` is None where only HTTP brings spans, `decode` where HTTP brings none.
 
-    `health` tells how a thread is by its name: detection, outbox. `closed` counts the connections that the server
-    ended, by reason.
+    `health` tells how a thread is by its name: detection, outbox, rolling, retention, checkpoint. `closed` counts
+    the connections that the server ended, by reason.
     """
 
     store: Store

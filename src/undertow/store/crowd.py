@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from undertow.span import Target
 from undertow.store.cells import TARGET
+from undertow.store.db import registered
 
 OTHER = "(other)"
 """What the model is called that stands for many names; and the provider, where it stands for many of these too."""
@@ -19,8 +20,8 @@ MOST_LISTED = 2000
 _SAME = " AND ".join(f"own.{name} IS NOT DISTINCT FROM spans.{name}" for name in TARGET)
 _NOT_OWN = f"NOT EXISTS (SELECT 1 FROM own WHERE {_SAME} AND spans.ended_at >= own.since)"  # noqa: S608
 _PAIR = "gateway IS NOT DISTINCT FROM $gateway AND provider = $provider"
-_NO_PAIR = """NOT EXISTS (SELECT 1 FROM buckets
-    WHERE buckets.gateway IS NOT DISTINCT FROM spans.gateway AND buckets.provider = spans.provider)"""
+_NO_PAIR = """NOT EXISTS (SELECT 1 FROM pairs
+    WHERE pairs.gateway IS NOT DISTINCT FROM spans.gateway AND pairs.provider = spans.provider)"""
 
 
 class Others(NamedTuple):
@@ -35,18 +36,13 @@ class Others(NamedTuple):
 
     @contextmanager
     def known(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Let a query read `own` and `buckets`."""
-        con.register("own", self.own)
-        con.register("buckets", self.buckets)
-        try:
+        """Let a query read `own`, and `buckets` as `pairs`: there is a table of another kind of buckets."""
+        with registered(con, "own", self.own), registered(con, "pairs", self.buckets):
             yield
-        finally:
-            con.unregister("own")
-            con.unregister("buckets")
 
 
 def of_bucket(bucket: Target) -> tuple[str, dict[str, Any]]:
-    """The condition on `spans` that one is of `bucket`, where `own` and `buckets` are known, and its values."""
+    """The condition on `spans` that one is of `bucket`, where `own` and `pairs` are known, and its values."""
     if bucket.provider == OTHER:
         return f"{_NO_PAIR} AND {_NOT_OWN}", {}
     return f"{_PAIR} AND {_NOT_OWN}", {"gateway": bucket.gateway, "provider": bucket.provider}
@@ -68,13 +64,13 @@ LISTED = f"""
     placed AS (
         SELECT spans.*, spans.model = '{OTHER}' OR (own.model IS NULL AND pair.provider IS NOT NULL) AS apart,
             own.model IS NULL AND NOT apart AND (
-                (SELECT count(*) FROM buckets WHERE provider IS NULL) > 0
+                (SELECT count(*) FROM pairs WHERE provider IS NULL) > 0
                 OR row_number() OVER (
                     ORDER BY own.model IS NULL, apart, spans.spans DESC, {", ".join(f"spans.{name}" for name in TARGET)}
                 ) > $most
             ) AS rest
         FROM seen AS spans LEFT JOIN own ON {_SAME}
-        LEFT JOIN buckets AS pair
+        LEFT JOIN pairs AS pair
             ON pair.gateway IS NOT DISTINCT FROM spans.gateway AND pair.provider = spans.provider)
     SELECT CASE WHEN NOT rest THEN gateway END AS gateway, CASE WHEN rest THEN '{OTHER}' ELSE provider END AS provider,
         CASE WHEN rest OR apart THEN '{OTHER}' ELSE model END AS model,

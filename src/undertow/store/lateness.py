@@ -1,4 +1,4 @@
-"""Which spans came too late to be judged (CONTRACTS 2, "Order"), and which clocks are wrong.
+"""Which spans came too late to be judged, and which clocks are wrong.
 
 The rule is in `undertow.eventtime`; here is whose clock a span shows, and what is remembered of the latest arrivals.
 """

@@ -43,9 +43,6 @@ FOLLOWING: dict[str, dict[str, str]] = {
 }
 """Columns that follow a definition elsewhere, by table."""
 
-# The last step: HTTP wrote its offsets under `http`, which is a topic's name, too. They are its own from now on; where
-# the file tells of a topic `http`, its partition 0 keeps them as well, with a span by which the first start sees whose
-# they are. Of other partitions, too, a span is what this file has to recognise a topic by.
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE spans (ended_at DOUBLE);
@@ -89,6 +86,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE hours (bucket BIGINT);
     INSERT INTO buckets SELECT DISTINCT bucket, false FROM rollups;
     """,
+    # HTTP wrote its offsets under `http`, which is a topic's name, too. They are its own from this step on; where the
+    # file tells of a topic `http`, its partition 0 keeps them as well, with a span by which the first start sees whose
+    # they are. Of other partitions, too, a span is what this file has to recognise a topic by.
     """
     ALTER TABLE spans ADD COLUMN IF NOT EXISTS topic VARCHAR;
     ALTER TABLE spans ADD COLUMN IF NOT EXISTS "partition" INTEGER;

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from undertow.notify.message import Outgoing
 from undertow.store import evidence
+from undertow.store.db import registered
 
 SET_BACK_S = 60.0
 """A clock that is so much behind was set back."""
@@ -151,9 +152,9 @@ def _put_states(con: duckdb.DuckDBPyConnection, states: Mapping[str, bytes | Non
         con.execute("DELETE FROM detector_state WHERE key IN (SELECT unnest($1))", [deleted])
     put = [(key, blob) for key, blob in states.items() if blob is not None]
     if put:
-        con.register("put_states", pa.table({"key": [key for key, _ in put], "state": [blob for _, blob in put]}))
-        con.execute("INSERT OR REPLACE INTO detector_state SELECT key, state FROM put_states")
-        con.unregister("put_states")
+        states = pa.table({"key": [key for key, _ in put], "state": [blob for _, blob in put]})
+        with registered(con, "put_states", states):
+            con.execute("INSERT OR REPLACE INTO detector_state SELECT key, state FROM put_states")
 
 
 def progress(con: duckdb.DuckDBPyConnection, name: str) -> float:

@@ -90,8 +90,8 @@ def _ahead(told: Collection[Mapping[str, Any]], since: float, standing: Collecti
         subject = name(one)
         if one["recent"] >= (1 if f"{CLOCK_AHEAD} {subject}" in standing else LEAST_AHEAD):
             text = (
-                f"the clock of {subject} is {_long(one['ahead_s'])} ahead of the others: {one['spans']:,} of its spans "
-                "are held, and judged when the others have come as far; set that clock"
+                f"the clock of {subject} is {_long(one['ahead_s'])} ahead of the others: {one['spans']:,} of its "
+                "latest spans came before their time, and are judged when the others have come as far; set that clock"
             )
             yield Trouble(CLOCK_AHEAD, subject, since, text, one["target"])
 

@@ -65,7 +65,7 @@ class Change(NamedTuple):
 
     begun: Mapping[str, Trouble]
     over: tuple[str, ...]
-    owed: tuple[str, ...]
+    pending: tuple[str, ...]
 
 
 class DataAlerts:
@@ -80,8 +80,8 @@ class DataAlerts:
         """What changes where all of `found` is wrong, and `wanted` of it is to be told."""
         begun = {key: one for key, one in wanted.items() if key not in self.standing}
         over = tuple(key for key in self.standing if key not in found)
-        owed = tuple(key for key, one in self.standing.items() if not one["told"] and key in found)
-        return Change(begun, over, owed)
+        pending = tuple(key for key, one in self.standing.items() if not one["told"] and key in found)
+        return Change(begun, over, pending)
 
     @contextmanager
     def committing(self, change: Change, now: float) -> Iterator[Judgement]:
@@ -95,7 +95,7 @@ class DataAlerts:
                 transaction.put_audit(
                     document_id, "opened", self._kind.opened, ITSELF, at=one.since, recorded_at=now, text=one.text
                 )
-            for key in (*change.begun, *change.owed):
+            for key in (*change.begun, *change.pending):
                 if not quiet.over([standing[key]["document"]]):
                     standing[key] = standing[key] | {"told": True}
                     self._send(standing[key]["document"], transaction, now, over=False)

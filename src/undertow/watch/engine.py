@@ -66,10 +66,6 @@ class Engine:
         """How they share it."""
         return self._shares.fleet
 
-    def pool_of(self, target: Target) -> TargetWatch | None:
-        """The pool that `target` is in."""
-        return next((watch for pool, watch in self.pools.items() if target in pool.members), None)
-
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
         if table.num_rows == 0:
