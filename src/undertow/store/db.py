@@ -48,7 +48,7 @@ def connect(path: str | Path | None, memory_limit: str | None = None) -> duckdb.
     try:
         return duckdb.connect(":memory:" if path is None else str(path), config=settings)
     except (duckdb.Error, RuntimeError) as error:
-        raise StoreError(refusal(str(path), str(error))) from None
+        raise StoreError(refusal(str(path), str(error).partition("\n")[0])) from None
 
 
 def _is_something_else(path: Path) -> bool:
