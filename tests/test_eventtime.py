@@ -58,6 +58,15 @@ def test_the_quick_way_is_the_rule(arrivals: list[tuple[int, int, bool]], sizes:
     assert in_pieces(sources, times, lateness_s, sizes) == one_by_one(sources, times, lateness_s)
 
 
+def test_event_time_is_a_number_that_messages_can_hold() -> None:
+    """The arrival that is looked at may be the newest of all; as numpy's float no alert could be written of it."""
+    sources, times = traffic(1.0, 1, n=200)
+    state = EventTime(LATENESS_S)
+    for place in range(200):
+        state, _ = state.after(sources[place : place + 1], times[place : place + 1])
+        assert (type(state.now), type(state.bound)) == (float, float)
+
+
 def running_maximum(_: Sources, times: Times) -> Times:
     """The negative control: the newest of any span."""
     return np.maximum.accumulate(times)

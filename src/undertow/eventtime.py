@@ -76,7 +76,7 @@ class EventTime:
             bound = max(bound, found + self.lateness_s)
             window = times[at + 1 - seen : at + 1]
             held = float(window.max(initial=-math.inf, where=window <= found))
-            now = max(now, held, times[at] if times[at] <= bound else -math.inf)
+            now = max(now, held, float(times[at]) if times[at] <= bound else -math.inf)
             running[at - known] = now
             at += 1
             look_at = at + seen // 4
