@@ -69,6 +69,8 @@ def test_a_mistake_is_told_by_file_key_and_cause(path: Path) -> None:
             '["a", "http:api"]',
             "kafka.topics[1]: 'http:api' is no name of a topic: those have at most 249",
         ),
+        ("KAFKA__TOPICS", '["..a", "."]', "kafka.topics[1]: '.' is no name of a topic"),
+        ("KAFKA__TOPICS", '[".."]', "kafka.topics[0]: '..' is no name of a topic"),
     ],
 )
 def test_a_mistake_in_the_environment_is_told_by_its_variable(write: Write, name: str, text: str, says: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from undertow import eventtime
 from undertow.eventtime import EventTime, Sources, Times, agreed
 
 T0 = 1_767_600_000.0
@@ -55,6 +56,15 @@ def test_the_quick_way_is_the_rule(arrivals: list[tuple[int, int, bool]], sizes:
     sources = np.array([source for source, *_ in arrivals], np.int64)
     times = np.array([T0 + 3.0 * place + at / 2 + 5000 * far for place, (_, at, far) in enumerate(arrivals)])
     assert in_pieces(sources, times, lateness_s, sizes) == one_by_one(sources, times, lateness_s)
+
+
+def test_event_time_is_a_number_that_messages_can_hold() -> None:
+    """The arrival that is looked at may be the newest of all; as numpy's float no alert could be written of it."""
+    sources, times = traffic(1.0, 1, n=200)
+    state = EventTime(LATENESS_S)
+    for place in range(200):
+        state, _ = state.after(sources[place : place + 1], times[place : place + 1])
+        assert (type(state.now), type(state.bound)) == (float, float)
 
 
 def running_maximum(_: Sources, times: Times) -> Times:
@@ -111,13 +121,29 @@ def unnamed_host(_: Sources, times: Times) -> tuple[Sources, Times]:
     return np.zeros(len(times), np.int64), times + np.where(ahead, 150.0, 0.0)
 
 
+def names_without_end(sources: Sources, times: Times) -> tuple[Sources, Times]:
+    """One span of twenty is a day ahead, and each of them is of a source of its own, as by an id in a name."""
+    wrong = np.random.default_rng(3).random(len(times)) < 0.05
+    names = np.where(wrong, 1000 + np.arange(len(times)), sources)
+    return names, times + np.where(wrong, 86_400.0, 0.0)
+
+
+def rare_names(sources: Sources, times: Times) -> tuple[Sources, Times]:
+    """Ten names that nobody heard before come in short order, of another century."""
+    sources[1000:1050:5], times[1000:1050:5] = np.arange(1000, 1010), 4e9
+    return sources, times
+
+
 def in_bursts(sources: Sources, times: Times) -> tuple[Sources, Times]:
     """Every source ships what it has every twenty seconds, and one of them is ahead."""
     order = np.lexsort((times, sources, times // 20))
     return one_host(sources[order], times[order])
 
 
-@pytest.mark.parametrize("fault", [far_future, first_of_all, one_host, busiest_host, unnamed_host, in_bursts])
+FAULTS = [far_future, first_of_all, one_host, busiest_host, unnamed_host, in_bursts, names_without_end, rare_names]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("per_s", [0.5, 5.0, 50.0])
 def test_a_wrong_clock_makes_nobody_late(
     fault: Callable[[Sources, Times], tuple[Sources, Times]], per_s: float
@@ -127,6 +153,26 @@ def test_a_wrong_clock_makes_nobody_late(
     few = 5 if fault is unnamed_host and per_s < 1 else 0  # of few arrivals many may be ahead by chance
     assert late(event_time, *arrivals) <= few
     assert late(running_maximum, *arrivals) > 100
+
+
+@pytest.mark.parametrize("fault", [names_without_end, rare_names])
+def test_names_without_end_are_no_majority(
+    fault: Callable[[Sources, Times], tuple[Sources, Times]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: were each name a source however seldom it comes, a few spans would make most others late."""
+    arrivals = fault(*traffic(5.0, 3))
+    assert late(event_time, *arrivals) == 0
+    monkeypatch.setattr(eventtime, "_often", lambda sources: set(sources.tolist()))
+    assert late(event_time, *arrivals) > 2000
+
+
+def test_names_without_end_go_on_by_themselves() -> None:
+    """Where every span comes to be of another name, and the old names fall silent, event time goes on all the same."""
+    sources, times = traffic(5.0, 3)
+    sources[2000:] = 1000 + np.arange(2000)
+    running = event_time(sources, times)
+    assert late(event_time, sources, times) == 0
+    assert np.maximum.accumulate(times)[-1] - running[-1] < LATENESS_S
 
 
 @pytest.mark.parametrize(("per_s", "sources"), [(1, 1), (1, 3), (10, 1), (10, 25), (1000, 25)])

@@ -22,6 +22,8 @@ STEPS = 8
 LEAST = 3
 """Arrivals without which nothing is agreed on: of fewer, no majority can be against a wrong one."""
 _AT_ONCE = 512
+_RARE = None
+"""Whose clock those arrivals show that come of sources of too few."""
 
 Times = NDArray[np.float64]
 Sources = NDArray[np.int64]
@@ -74,7 +76,7 @@ class EventTime:
             bound = max(bound, found + self.lateness_s)
             window = times[at + 1 - seen : at + 1]
             held = float(window.max(initial=-math.inf, where=window <= found))
-            now = max(now, held, times[at] if times[at] <= bound else -math.inf)
+            now = max(now, held, float(times[at]) if times[at] <= bound else -math.inf)
             running[at - known] = now
             at += 1
             look_at = at + seen // 4
@@ -104,15 +106,18 @@ def agreed(sources: Sources, times: Times, lateness_s: float) -> tuple[float, in
 
     It looks back until one source's own clock has gone on by `lateness_s`: who was not heard in that time is silent.
     A leap of a clock counts for an eighth of it, so that a wrong clock cannot make all others silent by one arrival.
+    Sources of fewer than LEAST arrivals count as one: names without end are no majority.
     """
-    clocks: dict[int, _Clock] = {}
+    clocks: dict[int | None, _Clock] = {}
+    often = _often(sources[-REMEMBERED:])
     unit = STEPS / lateness_s if lateness_s else math.inf
     seen = 0
     for source, time in _backwards(sources, times):
         seen += 1
-        clock = clocks.get(source)
+        owner = source if source in often else _RARE
+        clock = clocks.get(owner)
         if clock is None:
-            clocks[source] = _Clock(time)
+            clocks[owner] = _Clock(time)
             continue
         if len(clock.latest) < OF_A_SOURCE:
             clock.latest.append(time)
@@ -125,6 +130,12 @@ def agreed(sources: Sources, times: Times, lateness_s: float) -> tuple[float, in
     if seen < LEAST:
         return -math.inf, seen
     return median_low(shown(clock.latest) for clock in clocks.values()), seen
+
+
+def _often(sources: Sources) -> set[int]:
+    """The sources of at least LEAST arrivals."""
+    ordered = np.sort(sources)
+    return set(ordered[LEAST - 1 :][ordered[LEAST - 1 :] == ordered[: 1 - LEAST]].tolist())
 
 
 class _Clock:

@@ -25,7 +25,7 @@ from undertow.keys import Place, nearest, overlay, read
 
 DEFAULT_FILE = Path("undertow.toml")
 PREFIX = "UNDERTOW_"
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:

@@ -99,6 +99,28 @@ def test_a_clock_that_is_ahead_is_told_once_and_its_end(world: World, caplog: py
     assert world.told() == [("clock_ahead", "resolved", "m1")]
 
 
+def test_a_wrong_clock_behind_names_without_end_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans of tomorrow, each pair of another name, are one alert, and again however many names were wrong before.
+
+    The control: source by source none would be told.
+    """
+    world.run(120)
+    for number in range(25):
+        world.take([(f"id{number}", world.clock() + 86_400.0)] * 2)
+        world.run(10)
+    assert world.told() == [("clock_ahead", "open", "")]
+    assert "such as that of p/id" in clocks.found(world.store)[0].text
+    with monkeypatch.context() as patch:
+        patch.setattr(clocks, "_seldom", lambda *_: iter(()))
+        assert clocks.found(world.store) == []
+    world.run(400)
+    assert world.told() == [("clock_ahead", "resolved", "")]
+    for number in range(4):
+        world.take([(f"new{number}", world.clock() + 86_400.0)])
+        world.run(10)
+    assert world.told() == [("clock_ahead", "open", "")]
+
+
 def test_nothing_is_told_of_ordinary_traffic(world: World) -> None:
     """The control: clocks that are a little apart, and one span that is late."""
     world.off = {"m0": 0.0, "m1": 20.0, "m2": -30.0}

@@ -123,10 +123,14 @@ class Arrivals:
         return np.where(np.isfinite(self.before), self.before, self.event_time.now)
 
     def _by_source(self, which: Flags, sources: Sources, seconds: Times, name: str) -> Iterator[Document]:
-        """The sources of most of the chosen arrivals, how far off they are (median), and how many they are."""
-        found, counts = np.unique(sources[which], return_counts=True)
+        """The sources of most of the chosen arrivals, how far off they are (median), and how many they are.
+
+        Those of the RECENT come first, so that what is over hides nothing.
+        """
+        found, places, counts = np.unique(sources[which], return_inverse=True, return_counts=True)
         recent = np.arange(len(sources)) >= len(sources) - RECENT
-        for place in np.argsort(-counts, kind="stable")[:MOST]:
+        lately = np.bincount(places[recent[which]], minlength=len(found))
+        for place in np.lexsort((-counts, -lately))[:MOST]:
             own = which & (sources == found[place])
             host, *target = self.names[int(found[place])]
             yield {

@@ -6,7 +6,7 @@ state is a function of the store, so that `/readyz`, pages and the alert say the
 
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,8 @@ LEAST_ARRIVALS = 100
 SHARE, SHARE_OVER = 0.05, 0.01
 """Detectors find changes of a few per cent of the answers: so much must not be missing. It is over at a fifth of it."""
 LEAST_AHEAD = 3
-"""Spans of one source among the latest arrivals that are ahead."""
+"""Spans of one source among the latest arrivals that are ahead, or of those together that are seldom heard."""
+SELDOM = "sources that are seldom heard"
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ def _late(told: Mapping[str, Any], since: float, standing: Collection[str]) -> I
 
 
 def _ahead(told: Collection[Mapping[str, Any]], since: float, standing: Collection[str]) -> Iterator[Trouble]:
+    seldom = []
     for one in told:
         subject = name(one)
         if one["recent"] >= (1 if f"{CLOCK_AHEAD} {subject}" in standing else LEAST_AHEAD):
@@ -94,6 +96,21 @@ def _ahead(told: Collection[Mapping[str, Any]], since: float, standing: Collecti
                 "latest spans came before their time, and are judged when the others have come as far; set that clock"
             )
             yield Trouble(CLOCK_AHEAD, subject, since, text, one["target"])
+        elif one["recent"]:
+            seldom.append(one)
+    yield from _seldom(seldom, since, standing)
+
+
+def _seldom(told: Sequence[Mapping[str, Any]], since: float, standing: Collection[str]) -> Iterator[Trouble]:
+    """Sources of a few spans each are told together, or names without end would hide a wrong clock."""
+    count = sum(one["recent"] for one in told)
+    if count >= (1 if f"{CLOCK_AHEAD} {SELDOM}" in standing else LEAST_AHEAD):
+        text = (
+            f"clocks are ahead of the others, such as that of {name(told[0])} by {_long(told[0]['ahead_s'])}: of "
+            f"{len(told)} sources or more that are seldom heard, the spans are held, and judged when the others have "
+            "come as far; set those clocks"
+        )
+        yield Trouble(CLOCK_AHEAD, SELDOM, since, text)
 
 
 def name(source: Mapping[str, Any]) -> str:
