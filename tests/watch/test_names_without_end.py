@@ -1,7 +1,7 @@
 """Request ids in a name: what they cost, what is watched all the same, and who is told."""
 
 import random
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from undertow.batch import Batch, Decoded, Origin
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.span import Span, Target
-from undertow.watch import pooling, roster, shares, slices, target
+from undertow.watch import engine, pooling, roster, shares, slices, target
 from undertow.watch.roster import OTHER, Roster
 
 from .conftest import Monitor
@@ -224,35 +224,65 @@ def test_ids_take_no_share_of_the_budget(monitor: Make) -> None:
     assert fleets == [1, 2]
 
 
-def seconds(names: int) -> float:
-    """What storing and judging takes of the processor, of so many spans under so many names."""
-    rng, store = random.Random(1), Monitor(Config())
-    spans = calls(lambda _: {"model": f"m-{rng.randrange(names)}"}, 6000, 72)
-    began = time.process_time()
-    store.finish(spans)
-    store.watcher.targets()
-    took = time.process_time() - began
-    store.store.close()
-    return took
+@pytest.fixture(name="work")
+def _work(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, int]]:
+    """How often targets are fed, and how often all frames are cut, for spans under so many names.
 
-
-def test_many_names_cost_little_more_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten thousand names take at most three times what ten take for the same spans."""
+    Counted, not timed: the bench `detect.targets` has the seconds.
+    """
     monkeypatch.setattr(roster, "YOUNG", 200)
-    seconds(10)
-    assert seconds(10_000) <= 3 * min(seconds(10), seconds(10))
+    counted: Counter[str] = Counter()
+    feed, cut = target.TargetWatch.feed, engine.cut
+
+    def fed(self: Any, *given: Any) -> Any:
+        counted["fed"] += 1
+        return feed(self, *given)
+
+    def was_cut(frames: Any, at: float) -> Any:
+        counted["cut"] += 1
+        return cut(frames, at)
+
+    monkeypatch.setattr(target.TargetWatch, "feed", fed)
+    monkeypatch.setattr(engine, "cut", was_cut)
+
+    def run(names: int, config: Config = Config()) -> tuple[int, int]:  # noqa: B008  frozen
+        counted.clear()
+        rng, one = random.Random(1), Monitor(config)
+        one.finish(calls(lambda _: {"model": f"m-{rng.randrange(names)}"}, 6000, 72))
+        one.store.close()
+        return counted["fed"], counted["cut"]
+
+    return run
 
 
-def test_a_target_for_each_name_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: where every name is a target by itself, they take longer than that."""
+EVERY_NAME = Config(detect=DetectConfig(max_targets=100_000))
+
+
+def test_many_names_are_little_more_work_than_few(work: Callable[..., tuple[int, int]]) -> None:
+    """Ten thousand names feed targets at most three times as often as ten do with the same spans."""
+    assert work(10_000)[0] <= 3 * work(10)[0]
+
+
+def test_a_target_for_each_name_would_be_noticed(
+    work: Callable[..., tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: where every name is a target by itself, it is far more than that."""
     monkeypatch.setattr(roster, "YOUNG", 10**6)
-    monkeypatch.setattr(DetectConfig, "max_targets", 10**6, raising=False)
-    one = Monitor(Config(detect=DetectConfig(max_targets=100_000)))
-    few = min(seconds(10), seconds(10))
-    began = time.process_time()
-    one.finish(calls(ids, 6000, 72))
-    one.watcher.targets()
-    assert time.process_time() - began > 3 * few
+    assert work(10_000, EVERY_NAME)[0] > 9 * work(10)[0]
+
+
+def test_a_fleet_of_hundreds_is_cut_a_few_dozen_times(work: Callable[..., tuple[int, int]]) -> None:
+    """Two hundred targets cut the batches at most three times as often as ten, each cut goes through them all."""
+    assert work(200)[1] <= 3 * work(10)[1]
+
+
+def test_a_cut_for_each_target_would_be_noticed(
+    work: Callable[..., tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: where the budget is shared anew with each target, all frames are cut for each of them."""
+    few = work(10)[1]
+    monkeypatch.setattr(shares, "level", lambda total: total)
+    assert work(200)[1] > 6 * few
 
 
 def test_siblings_without_end_form_no_pool_of_their_own(monitor: Make) -> None:
