@@ -4,18 +4,18 @@ Mastra writes why a call failed on the agent's span alone; OpenAI's agents leave
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from undertow.span import Span
 from undertow_collectors.decode import outcome
+from undertow_collectors.decode.enclosing import above, parents_of
 from undertow_collectors.decode.records import Record
 
 UNKNOWN = "unknown"
 """The model of a failed call that names none, and the provider of one that does not follow from anything."""
 
 _VAGUE = ("other", "server_error")
-_MAX_DEPTH = 64
 
 
 class Reported(Protocol):
@@ -45,8 +45,10 @@ def complete(calls: Sequence[Reported], skipped: Iterable[Record], derived: Coun
     silent = [call for call in failed if _is_silent(call)]
     if silent:
         records = {(r.trace_id, r.span_id): r for r in (*skipped, *(call.record for call in calls))}
+        parents = parents_of(records.values())
         for call in silent:
-            _explain(call, records)
+            places = above(call.record.trace_id, call.record.span_id, parents)
+            _explain(call, (records[place] for place in places if place in records))
     for call in failed:
         if call.span.model == UNKNOWN:
             _name(call, calls, derived)
@@ -58,24 +60,15 @@ def _is_silent(call: Reported) -> bool:
     return not told and span.http_status is None and span.error_class in _VAGUE
 
 
-def _explain(call: Reported, records: Mapping[tuple[str, str], Record]) -> None:
-    for record in _around(call.record, records):
+def _explain(call: Reported, outer: Iterable[Record]) -> None:
+    """Take the failure from the nearest of the `outer` spans that tells of one."""
+    for record in outer:
         found = outcome.cause(record)
         if found is not None:
             status, kind = found
             call.span.http_status = status
             call.span.error_class = kind if kind != "other" else call.span.error_class
             return
-
-
-def _around(record: Record, records: Mapping[tuple[str, str], Record]) -> Iterator[Record]:
-    """The spans that enclose one, the nearest first."""
-    for _ in range(_MAX_DEPTH):
-        above = records.get((record.trace_id, record.parent_id))
-        if above is None:
-            return
-        yield above
-        record = above
 
 
 def _name(call: Reported, calls: Sequence[Reported], derived: Counter[str]) -> None:

@@ -33,6 +33,7 @@ _GENAI = ("gen_ai.", "llm.")
 """What attributes begin with that have to do with models; a limit may have dropped those that say what a call was."""
 
 _OF_A_MODEL = {"model", "response_model", "input_tokens", "output_tokens", "response_id", ".finish_reasons", ".total"}
+_USED = _OF_A_MODEL - {"model", "response_model"}
 _ANSWERED = {"response_id", "input_tokens", "output_tokens", ".usage"}
 
 
@@ -85,7 +86,7 @@ def _of_library(record: Record, values: dict[str, Any]) -> str | None:
 
 def is_used(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say what an answer used."""
-    return not values.keys().isdisjoint(_OF_A_MODEL - {"model", "response_model"})
+    return not values.keys().isdisjoint(_USED)
 
 
 def is_certain(values: Mapping[str, Any]) -> bool:
