@@ -7,11 +7,11 @@ state is a function of the store, so that `/readyz`, pages and the alert say the
 import logging
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from undertow.clock import Clock
+from undertow.clock import Clock, utc
 from undertow.config import Config
+from undertow.span import in_one_word
 from undertow.store import Store
 from undertow.watch.dataalert import LATE, DataAlerts, Trouble
 
@@ -81,7 +81,7 @@ def _late(told: Mapping[str, Any], since: float, standing: Collection[str]) -> I
         "arrivals",
         since,
         f"{late['spans']:,} of the last {late['of']:,} spans came too late to be judged, of {whose}: clocks had come "
-        f"to {_moment(at)}, and what ended more than detect.lateness_s before that is not judged; if they were ahead "
+        f"to {utc(at)}, and what ended more than detect.lateness_s before that is not judged; if they were ahead "
         "and are right again, this ends by itself at that time",
     )
 
@@ -117,7 +117,7 @@ def name(source: Mapping[str, Any]) -> str:
     """Whose clock it is: a host, or a target in one word."""
     if source["host"]:
         return f"host {source['host']}"
-    return "/".join(str(part) for part in source["target"].values() if part)
+    return in_one_word(source["target"])
 
 
 def _long(seconds: float) -> str:
@@ -127,10 +127,3 @@ def _long(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _moment(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"

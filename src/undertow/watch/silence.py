@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from undertow.clock import Clock
 from undertow.config import Config
+from undertow.span import in_one_word
 from undertow.store import Store
 from undertow.watch import staleness
 from undertow.watch.dataalert import STALE, DataAlerts, Trouble
@@ -106,6 +107,6 @@ class Silence:
             text = f"none of {len(quiet)} targets was heard for {(now - last) / 60:.0f} minutes"
             yield Trouble("all_targets_silent", "targets", last, text)
         for target, last, _ in quiet:
-            name = "/".join(str(part) for part in target.values() if part)
+            name = in_one_word(target)
             text = f"{name} was not heard for {(now - last) / 60:.0f} minutes; in its baseline it came far more often"
             yield Trouble("target_silent", name, last, text, target)
