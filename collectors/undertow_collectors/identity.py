@@ -18,8 +18,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from undertow.batch import Mark, Message
-from undertow_collectors.pump import Decode
+from undertow.batch import Decode, Mark, Message
 
 Reason = Literal["new", "same", "replaced", "recognised", "unverified"]
 Standing = Literal["stands", "differs", "unknown"]

@@ -8,12 +8,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from undertow.batch import Sink
+from undertow.batch import Decode, Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
 from undertow.errors import ConfigError, Refused
 from undertow_collectors.client import Connect, FencedError, RejoinError, UnavailableError
-from undertow_collectors.pump import Decode
 from undertow_collectors.session import FENCED, TROUBLES, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
 

@@ -8,11 +8,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from undertow.batch import Batch, Decoded, Message, Origin, Part
+from undertow.batch import Batch, Decode, Decoded, Message, Origin, Part
 from undertow_collectors.merge import Lane, Merge, Parcel, divide
-
-Decode = Callable[[Sequence[Message]], list[Part]]
-"""What messages of one partition became, in order, each in one part; `undertow_collectors.decode.runs.decode_run`."""
 
 FILL = 10_000
 CAP = 50_000

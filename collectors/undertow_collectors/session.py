@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection
 
-from undertow.batch import Batch, Decoded, Message, Origin, Reject, Sink
+from undertow.batch import Batch, Decode, Decoded, Message, Origin, Reject, Sink
 from undertow.clock import Clock
 from undertow_collectors.client import (
     Client,
@@ -20,7 +20,7 @@ from undertow_collectors.client import (
 )
 from undertow_collectors.held import Held
 from undertow_collectors.merge import Merge
-from undertow_collectors.pump import LINGER_S, Decode, Pump
+from undertow_collectors.pump import LINGER_S, Pump
 from undertow_collectors.rivals import Rivals, named
 from undertow_collectors.source import Board, PartitionStatus, State
 from undertow_collectors.topics import Topics

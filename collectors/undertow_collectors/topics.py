@@ -4,11 +4,10 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from undertow.batch import Batch, Mark, Message, Position, Sink
+from undertow.batch import Batch, Decode, Mark, Message, Position, Sink
 from undertow_collectors import identity
 from undertow_collectors.client import Client, Partition, ReplacedError
 from undertow_collectors.identity import Decision, Identity, Standing, decide
-from undertow_collectors.pump import Decode
 
 log = logging.getLogger(__name__)
 

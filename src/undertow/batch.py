@@ -1,7 +1,7 @@
 """What travels from a source to the store: messages, what they became, and how far the source has been read."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -117,6 +117,10 @@ class Part(NamedTuple):
     origin: Origin
     decoded: Decoded
     next_offset: int
+
+
+Decode = Callable[[Sequence[Message]], list[Part]]
+"""What messages of one partition became, in order, each in one part; `undertow_collectors.decode.runs.decode_run`."""
 
 
 class Mark(NamedTuple):

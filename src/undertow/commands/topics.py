@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from undertow.batch import Message
+from undertow.batch import Decode, Message
 from undertow.config import KafkaConfig
 from undertow_collectors.client import Client, Member, OutOfRangeError, Partition, UnreadableError, View
 from undertow_collectors.kafka import library
-from undertow_collectors.pump import Decode
 
 READ_S = 4.0
 """How long a batch of one topic is waited for."""

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.collectors.decode.both_ways import eager
 
-from undertow.batch import Batch, Decoded, Message, Origin, Reject
+from undertow.batch import Batch, Decode, Decoded, Message, Origin, Reject
 from undertow.span import Span
 from undertow.store import rows
 from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.merge import Lane, Merge, Parcel
-from undertow_collectors.pump import Decode, Pump, batches, singly
+from undertow_collectors.pump import Pump, batches, singly
 
 __all__ = ["eager"]
 pytestmark = pytest.mark.usefixtures("eager")
