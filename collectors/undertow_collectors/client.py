@@ -19,6 +19,8 @@ CODECS = {0: "uncompressed", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 READ_HINT = "the user may not read the topic; allow Read on it"
 LOGIN_HINT = "check kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
+PERMISSIONS_HINT = "allow the user Describe and Read on kafka.topics, and Read on kafka.group_id"
+GROUP_READ_HINT = "allow the user Read on kafka.group_id"
 GROUP_HINT = "others use kafka.group_id with another protocol or assignor; give each a group of its own"
 DAMAGED_HINT = (
     "it is tried again; if it stays so, delete the partition's records up to the end of that batch "
@@ -43,6 +45,17 @@ class DeniedError(UnavailableError):
     """A broker answers and refuses us: the login, the certificate or a permission."""
 
     state = "access_denied"
+
+
+class GroupDeniedError(DeniedError):
+    """The user may not be a member of the group; there may be topics, too, that it may not see."""
+
+
+class TopicDeniedError(DeniedError):
+    """The user may not see these topics."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(f"the user may not see {', '.join(sorted(topics))}; allow Describe and Read")
 
 
 class BrokerError(UnavailableError):

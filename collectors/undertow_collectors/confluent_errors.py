@@ -12,11 +12,14 @@ from undertow_collectors.client import (
     CODECS,
     DAMAGED_HINT,
     GROUP_HINT,
+    GROUP_READ_HINT,
     LOGIN_HINT,
+    PERMISSIONS_HINT,
     READ_HINT,
     BrokerError,
     DeniedError,
     FencedError,
+    GroupDeniedError,
     GroupError,
     OutOfRangeError,
     Partition,
@@ -28,7 +31,6 @@ from undertow_collectors.client import (
 LOGIN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM)
 PERMISSION = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
 UNREADABLE = (KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError._NOT_IMPLEMENTED, KafkaError._PARTIAL)
@@ -82,8 +84,10 @@ def named(error: Any, hide: Veil) -> UnavailableError:
         return DeniedError(f"{text}; {LOGIN_HINT}")
     if code == KafkaError._SSL or "SSL handshake failed" in text:
         return DeniedError(f"{text}; {tls_hint(text)}")
+    if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+        return GroupDeniedError(f"{text}; {GROUP_READ_HINT}")
     if code in PERMISSION:
-        return DeniedError(f"{text}; allow the user Describe and Read on kafka.topics, and Read on kafka.group_id")
+        return DeniedError(f"{text}; {PERMISSIONS_HINT}")
     if code == KafkaError.INCONSISTENT_GROUP_PROTOCOL:
         return GroupError(GROUP_HINT)
     return (UnavailableError if code in AWAY or error.retriable() else BrokerError)(hide(str(error)))

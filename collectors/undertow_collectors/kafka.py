@@ -12,7 +12,7 @@ from undertow.batch import Decode, Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
 from undertow.errors import ConfigError, Refused
-from undertow_collectors.client import Connect, FencedError, RejoinError, UnavailableError
+from undertow_collectors.client import Connect, FencedError, RejoinError, TopicDeniedError, UnavailableError
 from undertow_collectors.session import FENCED, TROUBLES, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
 
@@ -88,7 +88,8 @@ class KafkaSource:
             while not stop.is_set():
                 session.turn()
         except UnavailableError as error:
-            self._board.set(error.state, f"{self._config.bootstrap_servers}: {error}")
+            where = "" if isinstance(error, TopicDeniedError) else f"{self._config.bootstrap_servers}: "
+            self._board.set(error.state, f"{where}{error}")
             self._board.clear(*(state for state in TROUBLES if state != error.state))
             stop.wait(RETRY_S)
         except RejoinError as error:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
+    GroupAuthorizationFailedError,
     IllegalSaslStateError,
     InconsistentGroupProtocolError,
     KafkaError,
@@ -20,12 +21,16 @@ from kafka.errors import (
 from undertow.veil import Veil
 from undertow_collectors.client import (
     GROUP_HINT,
+    GROUP_READ_HINT,
     LOGIN_HINT,
+    PERMISSIONS_HINT,
     BrokerError,
     DeniedError,
     FencedError,
+    GroupDeniedError,
     GroupError,
     OutOfRangeError,
+    TopicDeniedError,
     UnavailableError,
     UnreadableError,
     tls_hint,
@@ -59,10 +64,11 @@ def _named(error: Exception, cause: Exception | None, hide: Veil) -> Unavailable
     told = cause or error
     text = hide(_text(told))
     if isinstance(told, TopicAuthorizationFailedError):
-        topics = ", ".join(sorted(told.args[0])) if told.args else "a topic"
-        return DeniedError(f"the user may not read {topics}; allow Describe and Read on it")
+        return TopicDeniedError(told.args[0] if told.args else ["a topic"])
+    if isinstance(told, GroupAuthorizationFailedError):
+        return GroupDeniedError(f"{text}; {GROUP_READ_HINT}")
     if isinstance(told, AuthorizationError):
-        return DeniedError(f"{text}; allow the user Read on kafka.group_id")
+        return DeniedError(f"{text}; {PERMISSIONS_HINT}")
     if isinstance(told, LOGIN):
         return DeniedError(f"{text}; {LOGIN_HINT}")
     if "Handshake failed" in text:

@@ -9,11 +9,13 @@ from undertow.clock import Clock
 from undertow_collectors.client import (
     Client,
     FencedError,
+    GroupDeniedError,
     GroupError,
     OutOfRangeError,
     Partition,
     RejoinError,
     ReplacedError,
+    TopicDeniedError,
     UnavailableError,
     UnreadableError,
     View,
@@ -201,9 +203,8 @@ class Session:
         except UnreadableError as error:
             self._hold(error)
             return
-        except GroupError as error:
-            others = self._client.look(()).others
-            raise GroupError(f"{error}{f' ({named(others)})' if others else ''}") from None
+        except (GroupError, GroupDeniedError) as error:
+            raise self._explained(error) from None
         polled: defaultdict[Partition, list[Message]] = defaultdict(list)
         for message in messages:
             polled[message.origin[:2]].append(message)
@@ -213,6 +214,15 @@ class Session:
                 self._pump.put(partition, *part)
         self._held.forget(polled)
         self._mark_ends()
+
+    def _explained(self, error: GroupError | GroupDeniedError) -> UnavailableError:
+        """What to tell of `error`, beside which there may be topics that we may not see."""
+        view = self._client.look(())
+        if view.denied:
+            return TopicDeniedError(view.denied)
+        if isinstance(error, GroupError) and view.others:
+            return GroupError(f"{error} ({named(view.others)})")
+        return error
 
     def _mark_ends(self) -> None:
         for partition in self._placed - self._held.still():
@@ -270,7 +280,7 @@ class Session:
     def _name(self, view: View, now: float) -> None:
         """Topics that cannot be read, and others who take messages that this database will never see."""
         if view.denied:
-            self._board.set("access_denied", f"the user may not see {', '.join(view.denied)}; allow Describe and Read")
+            self._board.set("access_denied", str(TopicDeniedError(view.denied)))
         elif self._joined:
             self._held.tell(self._board)
         if view.missing:

@@ -137,15 +137,20 @@ def _states(caplog: Any) -> list[str]:
 
 @CLIENTS
 def test_permissions(
-    client: str, secured: Any, read: Any, ledger: Any, native: Any, eventually: Any, caplog: Any
+    client: str, secured: Any, read: Any, ledger: Any, native: Any, eventually: Any, caplog: Any, monkeypatch: Any
 ) -> None:
     """Topic seen, group used, topic read: each missing permission is named in turn, and nothing needs a restart."""
+    tries = _tries(monkeypatch)
     caplog.set_level(logging.INFO, "undertow_collectors.source")
     topic = secured.topic(2)
     secured.produce(topic, [native(n) for n in range(5)])
     login = LOGIN | {"sasl_password": Secret(PASSWORD), "bootstrap_servers": secured.login}
     reading = read(secured, ledger, topic, client=client, **login)
     eventually(lambda: reading.state == "access_denied" and "allow Describe and Read" in reading.detail, "the topic")
+    caplog.clear()
+    before = len(tries)
+    eventually(lambda: len(tries) >= before + 3, "more tries")
+    assert _states(caplog) == []
     secured.allow(ResourceType.TOPIC, topic, ACLOperation.DESCRIBE)
     eventually(lambda: reading.state == "access_denied" and "kafka.group_id" in reading.detail, "the group")
     secured.allow(ResourceType.GROUP, topic, ACLOperation.READ)

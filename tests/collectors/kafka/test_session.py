@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from undertow.errors import StoreError
 from undertow.span import Span
 from undertow_collectors.client import (
     FencedError,
+    GroupDeniedError,
     Member,
     OutOfRangeError,
     Partition,
@@ -100,7 +102,7 @@ class Topic:
         if self.away:
             raise UnavailableError(self.away)
         ends = {p: len(self.logs[p]) for p in partitions}
-        return View(ends, self.view.missing, self.view.others)
+        return replace(self.view, ends=ends)
 
     def leave(self) -> None:
         self.rebalance = None
@@ -389,6 +391,41 @@ def test_no_broker_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == ["connecting"] + ["broker_unavailable"] * 3
     assert sink.places == [("t", 0, 0)]
     assert reader.status().state == "stopped"
+
+
+def test_missing_permissions_are_told_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither topic nor group may be used: each try tells the same of the topic, and then of the group."""
+    monkeypatch.setattr("undertow_collectors.kafka.RETRY_S", 0.0)
+    stop, tries = threading.Event(), iter(range(40))
+
+    class Closed(Topic):
+        def join(self, rebalance: Rebalance) -> None:
+            self.rebalance = rebalance
+
+    def refuse() -> None:
+        if next(polls, None) is None:
+            raise GroupDeniedError("refused; allow Read on the group")
+
+    def connect(*_: object) -> Topic:
+        nonlocal polls
+        number, topic = next(tries), Closed(p0=[1])
+        polls = iter(range(number % 3))  # a look comes between, or does not
+        topic.during_poll = refuse
+        topic.view = View(denied=("t",) if number < 20 else ())
+        if number == 39:
+            stop.set()
+        return topic
+
+    polls = iter(range(0))
+    reader = source(connect)
+    reader.run(List(), stop)
+    told = [r.getMessage() for r in caplog.records if r.name == "undertow_collectors.source"]
+    assert told == [
+        "source is access_denied: the user may not see t; allow Describe and Read",
+        "source is access_denied: localhost:9092: refused; allow Read on the group",
+    ]
 
 
 def test_a_copy_of_the_database_is_not_fought(monkeypatch: pytest.MonkeyPatch) -> None:
