@@ -11,7 +11,7 @@ import os
 import sys
 from importlib import import_module
 
-FAMILIES = ("ingest", "decode", "store", "query", "detect", "paint")
+FAMILIES = ("ingest", "decode", "store", "query", "detect", "targets", "paint")
 
 
 def main(families: list[str]) -> int:

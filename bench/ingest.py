@@ -25,13 +25,12 @@ from tests.programs import MissingError
 
 from bench.decode import PER_MESSAGE, native_message, otlp_message
 from bench.figures import trial
-from undertow.batch import Batch, Committed, Decoded, Message, Part
+from undertow.batch import Batch, Committed, Decode, Decoded, Message, Part, Position
 from undertow.config import KafkaConfig
 from undertow.demo.broker import Broker
 from undertow.store import Store
 from undertow_collectors.decode.runs import decode_run
 from undertow_collectors.kafka import KafkaSource
-from undertow_collectors.pump import Decode
 
 PARTITIONS = 4
 Client = Literal["kafka-python", "confluent-kafka"]
@@ -100,9 +99,9 @@ class Counting:
             self.changed.notify_all()
         return committed
 
-    def offsets(self, topic: str) -> dict[int, int]:  # noqa: ARG002
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:  # noqa: ARG002
         """Every run reads all there is."""
-        return dict.fromkeys(range(PARTITIONS), 0)
+        return {}
 
 
 def drain(config: KafkaConfig, sink: Counting, spans: int, decoded: Decode) -> float:

@@ -24,7 +24,7 @@ from tests.dashboards.real import answers, dashboard, until
 from bench.figures import figure, trial
 from bench.monitors import holding
 from undertow.demo.child import free_port
-from undertow_dashboards.__main__ import streamlit_arguments
+from undertow_dashboards.__main__ import settings
 
 REPEATS = 3
 """Visits of a page that count; the one before them warms up."""
@@ -75,8 +75,8 @@ def empty(place: Path) -> Iterator[str]:
     """Streamlit with the dashboard's settings and pages that ask nobody anything; its address."""
     port, app = free_port(0), place / "empty.py"
     app.write_text(EMPTY)
-    verb, _, *settings = streamlit_arguments("127.0.0.1", port)
-    line = [sys.executable, "-m", "streamlit", verb, str(app), *settings]
+    options = [f"--{name}={value}" for name, value in settings("127.0.0.1", port).items() if value != []]
+    line = [sys.executable, "-m", "streamlit", "run", str(app), *options]
     with app.with_suffix(".log").open("wb") as log, subprocess.Popen(line, stdout=log, stderr=log) as process:
         url = f"http://127.0.0.1:{port}"
         try:

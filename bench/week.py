@@ -13,6 +13,7 @@ import pyarrow as pa
 from undertow.span import Target
 from undertow.store import Store, rolling, rollups, rows
 from undertow.store.cells import TARGET
+from undertow.store.lateness import Arrivals
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
@@ -74,7 +75,6 @@ def fill(store: Store, spans: int, start: float, of: Sequence[Target], days: int
 def _insert(store: Store, arrivals: pa.Table) -> None:
     ended_at = arrivals["ended_at"].to_numpy()
     first, last = float(ended_at.min()), float(ended_at.max())
-    newest = max(last, store._memory.newest)
     with store._written() as con:
         con.register("arrivals", arrivals)
         con.execute("INSERT INTO spans BY NAME SELECT * FROM arrivals")
@@ -82,6 +82,7 @@ def _insert(store: Store, arrivals: pa.Table) -> None:
         touched = store._memory.rolls.touched(np.asarray(ended_at))
         rolling.touch(con, touched, store._memory.rolls)
         con.unregister("arrivals")
-        con.execute("INSERT OR REPLACE INTO progress VALUES ('newest', ?)", [newest])
+        arrivals = Arrivals.read(con, store._lateness_s)
+        arrivals.keep(con)
     store._memory.rolls.remember(touched)
-    store._memory.newest = newest
+    store._memory.arrivals = arrivals

@@ -14,16 +14,21 @@ POM = Path(__file__).parents[1] / "docker" / "kafka" / "pom.xml"
 
 
 class Server:
-    """One broker on a free port of the loopback address, with its data in `directory`."""
+    """One broker on a free port of the loopback address, with its data in `directory`.
 
-    def __init__(self, jars: Path, directory: Path) -> None:
-        broker, controller = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{broker}"
-        self._directory = directory
+    `properties` are lines of server.properties beside those that every broker here has; in them {password}, {tls} and
+    {controller} are ports, where `login` and `encrypted` take a password and TLS.
+    """
+
+    def __init__(self, jars: Path, directory: Path, properties: str = "") -> None:
+        broker, controller, password, tls = free_ports(4)
+        self.bootstrap, self.login, self.encrypted = (f"127.0.0.1:{port}" for port in (broker, password, tls))
+        self.directory = directory
         self._java = ["java", "-Xmx512m", f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}"]
         self._java += ["-cp", f"{jars}/*"]
         self._properties = directory / "server.properties"
-        self._properties.write_text(SERVER.format(broker=broker, controller=controller, data=directory / "data"))
+        ports = {"broker": broker, "controller": controller, "password": password, "tls": tls}
+        self._properties.write_text((SERVER + properties).format(**ports, data=directory / "data"))
         (directory / "log4j2.properties").write_text(LOG4J.format(file=directory / "kafka.log"))
         format_data = ["kafka.tools.StorageTool", "format", "-t", "dW5kZXJ0b3d1bmRlcnRvdw", "-c", str(self._properties)]
         subprocess.run([*self._java, *format_data], check=True, capture_output=True)
@@ -39,7 +44,7 @@ class Server:
         self._program.stop(signal.SIGKILL)
 
     def _answers(self) -> bool:
-        log = self._directory / "kafka.log"
+        log = self.directory / "kafka.log"
         if not log.exists() or "Kafka Server started" not in log.read_text().rpartition("starting")[2]:
             return False
         with socket.socket() as probe:

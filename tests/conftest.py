@@ -24,13 +24,13 @@ from tests.apache_kafka import Server, jars
 from tests.collector_process import Collector, overrides
 from tests.programs import MissingError
 
-from undertow.batch import Batch, Committed, Origin, Reject, Sink
+from undertow.batch import Batch, Committed, Mark, Origin, Position, Reject, Sink
 from undertow.config import KafkaConfig
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.11 has some to say of kafka-python's imports
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import MemberToRemove, NewTopic
+    from kafka.admin import MemberToRemove, NewPartitions, NewTopic
 
     from undertow_collectors.kafka import KafkaSource
 
@@ -75,6 +75,9 @@ class Ledger:
         self.places: list[Origin] = []
         self.rejects: list[Reject] = []
         self.next: dict[tuple[str, int], int] = {}
+        self.identities: dict[str, str] = {}
+        self.marks: dict[tuple[str, int], Mark] = {}
+        self.replaced: dict[str, dict[str, dict[int, Position]]] = {}
 
     def ingest(self, batch: Batch) -> Committed:
         """Keep everything."""
@@ -82,12 +85,27 @@ class Ledger:
             offsets = decoded.columns["offset"].to_pylist() if decoded.columns else [origin.offset] * len(decoded.spans)
             self.places += [origin._replace(offset=offset) for offset in offsets]
             self.rejects += decoded.rejects
+        for topic, identity in batch.identities.items():
+            self._turn(topic, identity, kept=topic in batch.formerly)
         self.next |= batch.next_offsets
+        self.marks |= batch.marks
         return Committed(stored=batch.spans)
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
         return {partition: at for (t, partition), at in self.next.items() if t == topic}
+
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """The same of each topic that had the name."""
+        current = {n: Position(at, self.marks.get((topic, n))) for n, at in self.offsets(topic).items()}
+        return self.replaced.get(topic, {}) | ({self.identities.get(topic, ""): current} if current else {})
+
+    def _turn(self, topic: str, identity: str, *, kept: bool) -> None:
+        if identity != self.identities.get(topic, "") and not kept:
+            self.replaced[topic] = self.positions(topic)
+            self.next = {place: at for place, at in self.next.items() if place[0] != topic}
+            self.marks = {place: mark for place, mark in self.marks.items() if place[0] != topic}
+        self.identities[topic] = identity
 
 
 @pytest.fixture(name="ledger")
@@ -149,8 +167,9 @@ def _read() -> Iterator[Callable[..., Reading]]:
     running: list[Reading] = []
 
     def read(broker: Broker, sink: Sink, *topics: str, instance: str | None = None, **options: Any) -> Reading:
-        options = {"format": "native", "group_id": topics[0], "api_version": broker.api_version} | options
-        config = KafkaConfig(bootstrap_servers=broker.bootstrap, topics=list(topics), **options)
+        given = {"format": "native", "group_id": topics[0], "bootstrap_servers": broker.bootstrap}
+        options = given | {"api_version": broker.api_version} | options
+        config = KafkaConfig(topics=list(topics), **options)
         running.append(Reading(config, sink, instance or f"undertow-{uuid.uuid4().hex[:8]}"))
         return running[-1]
 
@@ -168,27 +187,27 @@ class Broker:
         version = tuple(map(int, api_version.split("."))) if api_version else None
         self.options: dict[str, Any] = {"bootstrap_servers": bootstrap, "api_version": version}
 
-    def topic(self, partitions: int = 1, name: str | None = None) -> str:
-        """Create a topic, by default under a new name."""
+    def topic(self, partitions: int = 1, name: str | None = None, **settings: str) -> str:
+        """Create a topic, by default under a new name; `settings` are the broker's, with _ for each dot."""
         name = name or f"t-{uuid.uuid4().hex[:8]}"
-        self._create(name, partitions)
+        self._create(name, partitions, {key.replace("_", "."): value for key, value in settings.items()})
         return name
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
         with KafkaAdminClient(**self.options) as admin:
-            admin.create_topics([NewTopic(name, partitions, 1)])
+            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
             admin.wait_for_topics([name])
 
     @contextmanager
     def producer(self, **options: Any) -> Iterator[KafkaProducer]:
         """A producer, closed at the end."""
-        producer = KafkaProducer(**self.options, linger_ms=5, **options)
+        producer = KafkaProducer(**self.options | {"linger_ms": 5} | options)
         yield producer
         producer.close()
 
-    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
-        """Append `values` to one partition, acknowledged."""
-        with self.producer() as producer:
+    def produce(self, topic: str, values: Sequence[bytes], partition: int = 0, **options: Any) -> None:
+        """Append `values` to one partition, acknowledged; `options` are the producer's."""
+        with self.producer(**options) as producer:
             futures = [producer.send(topic, value, partition=partition) for value in values]
             producer.flush()
             for future in futures:
@@ -213,6 +232,7 @@ class MockBroker(Broker):
         self._handle = ctypes.c_void_p(self._lib.rd_kafka_new(0, self._silent(), None, 0))
         self._cluster = ctypes.c_void_p(self._lib.rd_kafka_mock_cluster_new(self._handle, 1))
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 100)
+        self._lib.rd_kafka_mock_set_controller_id(self._cluster, 1)  # librdkafka asks it which id a topic has
         super().__init__(self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode(), "2.0")
 
     def _silent(self) -> ctypes.c_void_p:
@@ -221,8 +241,12 @@ class MockBroker(Broker):
         self._lib.rd_kafka_conf_set(conf, b"log_level", b"0", None, 0)
         return conf
 
-    def _create(self, name: str, partitions: int) -> None:
+    def _create(self, name: str, partitions: int, _configs: dict[str, str]) -> None:
         self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
+
+    def delete(self, name: str) -> None:
+        """Delete a topic and its messages."""
+        self._lib.rd_kafka_mock_topic_delete(self._cluster, name.encode())
 
     def down(self) -> None:
         """Refuse connections from now on."""
@@ -258,11 +282,23 @@ class ApacheKafka(Broker):
     def __init__(self, server: Server) -> None:
         super().__init__(server.bootstrap, None)
         self.start, self.stop = server.start, server.stop
+        self.data = server.directory / "data"
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: drop everything before an offset."""
         with KafkaAdminClient(**self.options) as admin:
             admin.delete_records({TopicPartition(topic, partition): before})
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.create_partitions({topic: NewPartitions(partitions)})
+
+    def delete(self, name: str) -> None:
+        """Delete a topic and its messages, and wait until it is gone."""
+        with KafkaAdminClient(**self.options) as admin:
+            admin.delete_topics([name])
+            wait_until(lambda: admin.describe_topics([name])[0]["error_code"], f"{name} is gone")
 
     def has_topic(self, name: str) -> bool:
         """Whether the topic exists."""

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.programs import MissingError, Program, free_ports
@@ -23,11 +24,11 @@ http {{
 class Nginx:
     """Answers on `ports` for the `dashboard` and the `api`; `behind` says where those are, as HOST:PORT."""
 
-    def __init__(self, folder: Path, behind: dict[str, str], text: str = "") -> None:
+    def __init__(self, folder: Path, behind: dict[str, str], text: str = "", ports: Sequence[int] = ()) -> None:
         program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
         if program is None:
             raise MissingError("there is no nginx: apt-get install nginx-light")
-        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self.ports = dict(zip(PORTS, ports or free_ports(len(PORTS)), strict=True))
         self.error_log = folder / "error.log"
         (folder / "undertow.conf").write_text(self._placed(text or CONFIGURATION.read_text(), behind))
         (folder / "nginx.conf").write_text(MAIN.format(folder=folder))

@@ -50,9 +50,9 @@ class Served:
             time.sleep(0.02)
         raise AssertionError(f"still not so after {deadline_s} s: {self.log.read_text()}")
 
-    def ended(self) -> int:
-        """The exit code, within ten seconds."""
-        return self.process.wait(10.0)
+    def ended(self, timeout_s: float = 10.0) -> int:
+        """The exit code, within ten seconds or as many as are given."""
+        return self.process.wait(timeout_s)
 
     def kill(self) -> None:
         """Kill it, if it lives, and let go of its output; as often as one likes."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from undertow.config import ApiConfig, Config, Format, KafkaConfig, Secret, SignalConfig, formats
 from undertow.errors import ConfigError
 from undertow.fieldmaps import FieldRule
-from undertow.loading import load
+from undertow.loading import load, load_dashboard
 from undertow_collectors.decode.registry import FORMATS
 
 MISTAKES = sorted((Path(__file__).parent / "config").glob("*.toml"))
@@ -64,6 +64,13 @@ def test_a_mistake_is_told_by_file_key_and_cause(path: Path) -> None:
         ("ALERTS__WEBHOOK__3__URL", "http://x", "alerts.webhook: expected an index from 0 to 0, got '3'"),
         ("ALERTS__WEBHOOK__0", "http://x", "alerts.webhook: names a whole table; name one of its keys"),
         ("KAFKA__TOPICS", '["a", 1]', "kafka.topics[1]: expected a text, got a whole number"),
+        (
+            "KAFKA__TOPICS",
+            '["a", "http:api"]',
+            "kafka.topics[1]: 'http:api' is no name of a topic: those have at most 249",
+        ),
+        ("KAFKA__TOPICS", '["..a", "."]', "kafka.topics[1]: '.' is no name of a topic"),
+        ("KAFKA__TOPICS", '[".."]', "kafka.topics[0]: '..' is no name of a topic"),
     ],
 )
 def test_a_mistake_in_the_environment_is_told_by_its_variable(write: Write, name: str, text: str, says: str) -> None:
@@ -235,3 +242,19 @@ def test_nonsense_is_a_named_mistake(value: object, name: str) -> None:
     for key in ("ALERTS", "KAFKA", "DETECT__SIGNALS", "ALERTS__WEBHOOK", "KAFKA__TOPICS", f"A__{name}", name):
         with contextlib.suppress(ConfigError):
             load(EMPTY, {f"UNDERTOW_{key}": text, "UNDERTOW_KAFKA__TOPICS__0": text})
+
+
+def test_the_dashboard_reads_its_own_section_and_no_secret(write: Write) -> None:
+    """It may run where the secrets of the monitor cannot be read; the link of the alerts is one of its addresses."""
+    path = write(
+        '[alerts]\ndashboard_url = "https://a.example/x"\n'
+        '[[alerts.webhook]]\nurl = "https://b.example"\nsecret_file = "/nowhere/secret"\n'
+        '[dashboard]\naddresses = ["http://c.example:8501"]\noperators = ["ada"]\n'
+    )
+    with pytest.raises(ConfigError, match="secret_file"):
+        load(path, {})
+    found = load_dashboard(path, {"UNDERTOW_DASHBOARD__READ_ONLY": "true", "UNDERTOW_DASHBOARD_LOGIN": "oidc"})
+    assert found.addresses == ["http://c.example:8501", "https://a.example/x"]
+    assert (found.read_only, found.operators) == (True, ["ada"])
+    with pytest.raises(ConfigError, match="unknown key"):
+        load_dashboard(path, {"UNDERTOW_DASHBOARD__ORIGINS": "x"})

@@ -140,10 +140,13 @@ def test_every_logger_of_the_process_is_rated(name: str, form: Any, capsys: pyte
 
 
 @pytest.fixture(name="restored")
-def _restored() -> Iterator[None]:
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers = []
+    for name in ("uvicorn", "uvicorn.error"):  # other tests of the process may have started one with its own handlers
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     yield
     for handler in root.handlers:
         handler.stream = io.StringIO()  # type: ignore[attr-defined]  # that of the test has ended

@@ -1,11 +1,19 @@
 """confluent-kafka (librdkafka) as a client of the source: the extra for more than kafka-python can read."""
 
 import logging
+import time
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupType,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from undertow.batch import Message, Origin
@@ -15,17 +23,24 @@ from undertow_collectors.client import (
     REQUEST_S,
     FencedError,
     Member,
-    OutOfRangeError,
     Partition,
     Rebalance,
     UnavailableError,
+    UnreadableError,
     View,
     seconds,
 )
+from undertow_collectors.confluent_errors import Causes, of_group, of_partition, translated
+from undertow_collectors.confluent_options import CONSUMER, connection
+from undertow_collectors.confluent_topics import Single, TopicIds
+from undertow_collectors.identity import Identity
 
 log = logging.getLogger(__name__)
 
+DENIED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 MOST = 2_000  # messages of one poll
+LEAVE_S = 2.0
+DYNAMIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 2_000}  # a killed member is waited for that long
 
 
 class _Logger:
@@ -48,59 +63,93 @@ class ConfluentClient:
         self._instance_id = instance_id
         self._veil = veil(config.hidden())
         logger = _Logger(self._veil)
-        self._connection = connection(config) | {"client.id": instance_id}
+        self._causes = Causes(self._veil)
+        self._connection = connection(config) | {"client.id": instance_id, "error_cb": self._causes}
         self._reading: set[Partition] = set()
         self._at_end: set[Partition] = set()
-        self._trouble: Exception | None = None
+        self._paused: set[Partition] = set()
+        self._next: dict[Partition, int] = {}
+        self._stopped: set[Partition] = set()  # by an error, until they are sought
+        self._troubles: deque[Exception] = deque()
         self._sees_members = True
+        self._is_member = False
         member = DYNAMIC if config.api_version else {"group.instance.id": instance_id}
         options = self._connection | member | CONSUMER | {"group.id": config.group_id, "on_commit": self._committed}
-        with _translated(self._veil):
+        with translated(self._causes):
             self._admin = AdminClient(self._connection, logger=logger)
             self._consumer = Consumer(options, logger=logger)
+        self._ids = TopicIds(self._admin, self._causes)
+        single = self._connection | CONSUMER | {"group.id": config.group_id}
+        self._single = Single(partial(Consumer, single, logger=logger), self._causes)
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
 
         def assigned(consumer: Any, partitions: list[Any]) -> None:
             consumer.assign([])  # they stand still until `seek`
+            self._is_member = True
             rebalance.assigned([_plain(tp) for tp in partitions])
 
         def revoked(_consumer: Any, partitions: list[Any]) -> None:
             rebalance.revoked([_plain(tp) for tp in partitions])
-            self._reading.clear()
-            self._at_end.clear()
+            for held in (self._reading, self._at_end, self._paused, self._stopped):
+                held.clear()
+            self._is_member = False
 
-        with _translated(self._veil):
-            self._consumer.subscribe(self._topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        callbacks = {"on_assign": assigned, "on_revoke": revoked, "on_lost": revoked}
+        self._subscribe = partial(self._consumer.subscribe, self._topics, **callbacks)
+        with translated(self._causes):
+            self._subscribe()
+
+    def rejoin(self) -> None:
+        """Ask the broker to hand out the partitions anew."""
+        with translated(self._causes):
+            self._consumer.unsubscribe()
+            self._subscribe()
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these, and join no group."""
+        self.seek(positions)
 
     def poll(self, timeout_s: float) -> list[Message]:
         """What has arrived; what went wrong behind it is raised by the next call."""
-        if self._trouble:
-            trouble, self._trouble = self._trouble, None
-            raise trouble
-        with _translated(self._veil):
+        if self._troubles:
+            raise self._troubles.popleft()
+        with translated(self._causes):
             polled = self._consumer.consume(MOST, timeout_s)
-        return [self._message(m) for m in polled if not self._is_event(m)]
+        return [message for m in polled if (message := self._message(m))]
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Begin to read these, or read them on from elsewhere."""
-        named = [TopicPartition(*partition, offset) for partition, offset in positions.items()]
         self._at_end -= positions.keys()
-        with _translated(self._veil):
+        self._stopped -= positions.keys()
+        self._next |= positions
+        with translated(self._causes):
             if self._reading >= positions.keys():
-                for tp in named:
-                    self._consumer.seek(tp)
+                self._move(positions)
             else:
-                self._consumer.assign(named)
+                self._consumer.assign(_placed(positions))
         self._reading |= positions.keys()
+
+    def _move(self, positions: Mapping[Partition, int]) -> None:
+        try:
+            for tp in _placed(positions):
+                self._consumer.seek(tp)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:
+                raise
+            # After some damaged messages librdkafka reads on at an offset that it made up, and then no more at all.
+            self._consumer.assign(_placed({p: self._next[p] for p in self._reading}))
+            self._consumer.pause(_named(self._paused))
 
     def pause(self, partitions: Collection[Partition]) -> None:
         """Bring nothing of these until they are resumed."""
+        self._paused |= set(partitions)
         self._consumer.pause(_named(partitions))
 
     def resume(self, partitions: Collection[Partition]) -> None:
         """Bring messages of these again."""
+        self._paused -= set(partitions)
         self._consumer.resume(_named(partitions))
 
     def at_end(self, partition: Partition) -> bool:
@@ -119,54 +168,94 @@ class ConfluentClient:
         except KafkaException as error:
             self._committed(error.args[0], named)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id, and none answers without a controller."""
+        return self._ids.identify(topics, REQUEST_S)
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, which joins no group."""
+        found = self._single.record_at(TopicPartition(*partition, offset), REQUEST_S)
+        return _message(found) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members."""
         ends = {p: end for p, (_, end) in self.ranges(partitions).items()}
-        return View(ends, tuple(self._missing()), tuple(self._others()))
+        topics = self._described()
+        codes = {topic: one.error.code() if one.error else 0 for topic, one in topics.items()}
+        return View(
+            ends,
+            missing=tuple(topic for topic, code in codes.items() if code and code != DENIED),
+            others=tuple(self._others()),
+            denied=tuple(topic for topic, code in codes.items() if code == DENIED),
+            partitions=frozenset(
+                (topic, n) for topic, code in codes.items() if not code for n in topics[topic].partitions
+            ),
+        )
+
+    def leave(self) -> None:
+        """By giving up the subscription, which a static member, too, tells the group."""
+        try:
+            self._consumer.unsubscribe()
+            until = time.monotonic() + LEAVE_S
+            while self._is_member and time.monotonic() < until:
+                self._consumer.consume(1, 0.1)
+        except KafkaException as error:
+            log.info("cannot leave the group: %s", self._veil(str(error)))
 
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close()
+        self._single.close()
 
-    def _message(self, m: Any) -> Message:
-        self._at_end.discard((m.topic(), m.partition()))
-        return Message(Origin(m.topic(), m.partition(), m.offset()), m.value() or b"", seconds(m.timestamp()[1]))
+    def _message(self, m: Any) -> Message | None:
+        """`m` as a message, None where it is news, or was brought before."""
+        topic, partition, offset = m.topic(), m.partition(), m.offset()
+        if (error := m.error()) is not None:
+            self._note(error, (topic, partition), offset)
+            return None
+        if (topic, partition) in self._stopped or offset < self._next.get((topic, partition), 0):
+            return None  # librdkafka brings what precedes a damaged batch again and again
+        self._next[topic, partition] = offset + 1
+        self._at_end.discard((topic, partition))
+        return _message(m)
 
-    def _is_event(self, m: Any) -> bool:
-        """Whether `m` is no message but news."""
-        error = m.error()
-        if error is None:
-            return False
-        partition = (m.topic(), m.partition())
+    def _note(self, error: Any, partition: Partition, offset: int) -> None:
+        """Keep what an event of a partition, or of none, means for the next call."""
         if error.code() == KafkaError._PARTITION_EOF:
             self._at_end.add(partition)
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._trouble = OutOfRangeError({partition: m.offset()})
-        elif error.code() == KafkaError.FENCED_INSTANCE_ID:
-            self._trouble = FencedError()
-        elif error.fatal():
-            self._trouble = UnavailableError(self._veil(str(error)))
+            return
+        if partition in self._stopped:
+            return
+        if partition in self._reading:
+            trouble = of_partition(error, partition, offset, self._next[partition], self._veil)
+        else:
+            trouble = of_group(error, self._veil)
+        if isinstance(trouble, UnreadableError):
+            self._stopped.add(partition)
+        if trouble:
+            self._troubles.append(trouble)
         else:
             log.debug("librdkafka says: %s", self._veil(str(error)))
-        return True
 
     def _committed(self, error: Any, _partitions: object) -> None:
         if error is not None and error.code() == KafkaError.FENCED_INSTANCE_ID:
-            self._trouble = FencedError()
+            self._troubles.append(FencedError())
 
     def _range(self, partition: Partition) -> tuple[int, int]:
-        with _translated(self._veil):
+        with translated(self._causes):
             found = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=REQUEST_S)
         if found is None:
             raise UnavailableError(f"no answer within {REQUEST_S:.0f} s")
+        self._causes.last = None
         first, end = found
         return first, end
 
-    def _missing(self) -> Iterator[str]:
-        with _translated(self._veil):
-            for topic in self._topics:  # one by one, for a cluster may have thousands
-                if self._consumer.list_topics(topic, REQUEST_S).topics[topic].error is not None:
-                    yield topic
+    def _described(self) -> dict[str, Any]:
+        """What the cluster says of each of our topics; one by one, for it may have thousands."""
+        with translated(self._causes):
+            found = {topic: self._consumer.list_topics(topic, REQUEST_S).topics[topic] for topic in self._topics}
+        self._causes.last = None
+        return found
 
     def _others(self) -> Iterator[Member]:
         """The other members; nobody where we may not ask, or where the broker (librdkafka's mock) cannot tell."""
@@ -174,63 +263,32 @@ class ConfluentClient:
             return
         asked = self._admin.describe_consumer_groups([self._group_id], request_timeout=REQUEST_S)
         try:
-            members = asked[self._group_id].result(REQUEST_S).members
+            group = asked[self._group_id].result(REQUEST_S)
         except (KafkaException, TimeoutError) as error:
             log.info("cannot see whether others are in the group: %s", self._veil(repr(error)))
-            self._sees_members = False
+            self._sees_members = isinstance(error, KafkaException) and error.args[0].retriable()
             return
         ours = self._consumer.memberid()
-        for member in members:
+        kind = group.type.name.lower() if group.type == ConsumerGroupType.CONSUMER else ""
+        for member in group.members:
             if member.member_id == ours:
                 continue
             if member.group_instance_id == self._instance_id and self._reading:
-                self._trouble = FencedError()
+                self._troubles.append(FencedError())
             held = member.assignment.topic_partitions if member.assignment else ()
-            yield Member(member.client_id, member.host, member.group_instance_id, tuple(map(_plain, held)))
+            yield Member(member.client_id, member.host, member.group_instance_id, tuple(map(_plain, held)), kind)
 
 
-DYNAMIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 2_000}  # a killed member is waited for that long
-CONSUMER = {
-    "allow.auto.create.topics": False,
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "error",  # else a lost range would be skipped silently
-    "isolation.level": "read_committed",
-    "fetch.wait.max.ms": 100,
-    "topic.metadata.refresh.interval.ms": 5_000,
-    "queued.max.messages.kbytes": 32_768,
-}
-
-
-def connection(config: KafkaConfig) -> dict[str, Any]:
-    """The options of librdkafka that reach and convince a broker."""
-    options: dict[str, Any] = {
-        "bootstrap.servers": config.bootstrap_servers,
-        "security.protocol": config.security_protocol,
-        "ssl.ca.location": config.ssl_cafile,
-        "ssl.certificate.location": config.ssl_certfile,
-        "ssl.key.location": config.ssl_keyfile,
-        "ssl.key.password": config.ssl_password.reveal() if config.ssl_password else None,
-        "ssl.endpoint.identification.algorithm": "https" if config.ssl_check_hostname else "none",
-        "sasl.mechanism": config.sasl_mechanism,
-        "sasl.username": config.sasl_username,
-        "sasl.password": config.sasl_password.reveal() if config.sasl_password else None,
-    }
-    return {name: value for name, value in options.items() if value is not None}
-
-
-@contextmanager
-def _translated(hide: Veil) -> Iterator[None]:
-    """Errors of librdkafka in the words of client.py, without a password that a broker repeats."""
-    try:
-        yield
-    except KafkaException as error:
-        raise UnavailableError(hide(str(error))) from None
+def _message(m: Any) -> Message:
+    return Message(Origin(m.topic(), m.partition(), m.offset()), m.value() or b"", seconds(m.timestamp()[1]))
 
 
 def _plain(tp: Any) -> Partition:
     return tp.topic, tp.partition
+
+
+def _placed(positions: Mapping[Partition, int]) -> list[Any]:
+    return [TopicPartition(*partition, offset) for partition, offset in positions.items()]
 
 
 def _named(partitions: Iterable[Partition]) -> list[Any]:

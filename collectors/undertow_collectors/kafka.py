@@ -4,17 +4,19 @@ Offsets go to Kafka too, but only for lag tools; nothing here ever reads them.
 """
 
 import gc
+import logging
 import threading
 from collections.abc import Callable
 
-from undertow.batch import Sink
+from undertow.batch import Decode, Sink
 from undertow.clock import Clock, system_clock
 from undertow.config import KafkaConfig
 from undertow.errors import ConfigError, Refused
-from undertow_collectors.client import Connect, FencedError, UnavailableError
-from undertow_collectors.pump import Decode
-from undertow_collectors.session import FENCED, Session
+from undertow_collectors.client import Connect, FencedError, RejoinError, TopicDeniedError, UnavailableError
+from undertow_collectors.session import FENCED, TROUBLES, Session
 from undertow_collectors.source import Board, PartitionStatus, SourceStatus
+
+log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 COLLECT = (100_000, 20, 50)
@@ -86,8 +88,15 @@ class KafkaSource:
             while not stop.is_set():
                 session.turn()
         except UnavailableError as error:
-            self._board.set("broker_unavailable", f"{self._config.bootstrap_servers}: {error}")
+            where = "" if isinstance(error, TopicDeniedError) else f"{self._config.bootstrap_servers}: "
+            self._board.set(error.state, f"{where}{error}")
+            self._board.clear(*(state for state in TROUBLES if state != error.state))
             stop.wait(RETRY_S)
+        except RejoinError as error:
+            log.warning("%s; joining the group anew", error)
+            if session:
+                session.leave()
+            stop.wait(RETRY_S)  # brokers may disagree for a moment
         except FencedError:
             self._board.set("group_conflict", FENCED)
             stop.wait(RETRY_S)

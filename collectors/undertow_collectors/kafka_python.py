@@ -2,49 +2,47 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError, OffsetOutOfRangeError
-from kafka.net.compat import KafkaNetClient
+from kafka.admin import MemberToRemove
+from kafka.errors import FencedInstanceIdError, KafkaError, TopicAuthorizationFailedError
+from kafka.errors import UnknownTopicOrPartitionError as Unknown
 
 from undertow.batch import Message, Origin
 from undertow.config import KafkaConfig
-from undertow.veil import Veil, veil
+from undertow.veil import veil
 from undertow_collectors.client import (
+    READ_HINT,
     REQUEST_S,
     FencedError,
     Member,
-    OutOfRangeError,
     Partition,
     Rebalance,
-    UnavailableError,
+    UnreadableError,
     View,
     seconds,
 )
+from undertow_collectors.identity import Identity, spelled
+from undertow_collectors.kafka_python_errors import translated
+from undertow_collectors.kafka_python_groups import Group
+from undertow_collectors.kafka_python_network import network
+from undertow_collectors.kafka_python_records import Records
+from undertow_collectors.single import record_at
 
 log = logging.getLogger(__name__)
 
 REQUEST_MS = int(REQUEST_S * 1000)
+MISSING, DENIED = Unknown.errno, TopicAuthorizationFailedError.errno
 METADATA_MS = 5_000  # how soon a new topic or partition is seen
+READING = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",  # else a lost range would be skipped silently
+    "isolation_level": "read_committed",
+    "fetch_max_wait_ms": 100,
+}
 DYNAMIC = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 2_000}  # a killed member is waited for that long
-
-
-class _NetClient(KafkaNetClient):  # type: ignore[misc]  # no types in kafka-python
-    """3.0.12 does not hand the setting down, so that asking for a topic would create it."""
-
-    def __init__(self, *args: Any, **configs: Any) -> None:
-        super().__init__(*args, **configs)
-        self.cluster.config["allow_auto_create_topics"] = False
-        bootstrap = self._manager.bootstrap_async  # without a limit, where the library itself begins one
-        self._manager.bootstrap_async = lambda timeout_ms=None, refresh=True: bootstrap(
-            REQUEST_MS if timeout_ms is None else timeout_ms, refresh
-        )
-
-    def reach(self) -> None:
-        """Fetch metadata anew within REQUEST_MS."""
-        self._manager.bootstrap(REQUEST_MS)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # no types in kafka-python
@@ -74,41 +72,50 @@ class KafkaPythonClient:
         self._veil = veil(config.hidden())
         self._connection = connection(config) | {"client_id": instance_id}
         self._admin_client: Any = None
+        self._single: Any = None
         self._was_fenced = False
-        self._sees_members = True
-        with _translated(self._veil), _network() as self._network:
+        self._group = Group(config.group_id, self._veil)
+        with self._translated(), network(REQUEST_MS) as self._network:
             self._consumer = KafkaConsumer(
                 **self._connection,
                 **(DYNAMIC if config.api_version else {"group_instance_id": instance_id}),
                 kafka_client=self._network,
                 group_id=config.group_id,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # else a lost range would be skipped silently
-                isolation_level="read_committed",
-                fetch_max_wait_ms=100,
+                **READING,
                 max_partition_fetch_bytes=1 << 20,
                 metadata_max_age_ms=METADATA_MS,
             )
             self._network.reach()
+        self._consumer._fetcher.PartitionRecords = Records
 
     def join(self, rebalance: Rebalance) -> None:
         """Subscribe; joining happens inside `poll`."""
-        with _translated(self._veil):
+        with self._translated():
             self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
             self._network.reach()  # or it joins, learns of the topics and joins again
+
+    def rejoin(self) -> None:
+        """Ask the broker to hand out the partitions anew."""
+        self._consumer._coordinator.request_rejoin()
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these, and join no group."""
+        with self._translated():
+            self._consumer.assign(_named(positions))
+            self.seek(positions)
 
     def poll(self, timeout_s: float) -> list[Message]:
         """What has arrived, at most `max_poll_records` of the library."""
         if self._was_fenced:
             raise FencedError
         self._unpark()
-        with _translated(self._veil):
-            polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
-        return [
-            Message(Origin(tp.topic, tp.partition, record.offset), record.value or b"", seconds(record.timestamp))
-            for tp, records in polled.items()
-            for record in records
-        ]
+        with self._translated():
+            try:
+                polled = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+            except TopicAuthorizationFailedError as error:
+                self._refused(error)
+                raise
+        return [_message(record) for records in polled.values() for record in records]
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Read on from these offsets, also where a partition stood still."""
@@ -127,13 +134,14 @@ class KafkaPythonClient:
     def at_end(self, partition: Partition) -> bool:
         """By the high water mark of the last fetch."""
         tp = TopicPartition(*partition)
-        position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
+        with self._translated():  # a position that is not in the log any more is told here, too
+            position, end = self._consumer.position(tp, timeout_ms=0), self._consumer.highwater(tp)
         return position is not None and end is not None and position >= end
 
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         """The first offset that exists, and one past the last that is committed."""
         named = _named(partitions)
-        with _translated(self._veil):
+        with self._translated():
             first = self._consumer.beginning_offsets(named, timeout_ms=REQUEST_MS)
             end = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS)
         return {_plain(tp): (first[tp], end[tp]) for tp in named}
@@ -146,20 +154,53 @@ class KafkaPythonClient:
         }
         self._consumer.commit_async(wanted, callback=self._committed)
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        """By what describes them; brokers below 2.8 give no topic id."""
+        with self._translated():
+            found = {t["name"]: t.get("topic_id") for t in self._admin().describe_topics(list(topics)) if _exists(t)}
+        cluster = self._network.client.cluster.cluster_id or ""
+        return {topic: Identity(cluster, spelled(topic_id)) for topic, topic_id in found.items()}
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        """By a consumer of its own, without a group."""
+        if self._single is None:
+            with self._translated(), network(REQUEST_MS) as made:
+                self._single = KafkaConsumer(**self._connection, **READING, kafka_client=made, group_id=None)
+        with self._translated():
+            found = record_at(self._single, TopicPartition(*partition), offset, REQUEST_MS / 1000)
+        return _message(found) if found else None
+
     def look(self, partitions: Collection[Partition]) -> View:
         """Ends, missing topics and other members, in three questions."""
         named = _named(partitions)
-        with _translated(self._veil):
+        with self._translated():
             ends = self._consumer.end_offsets(named, timeout_ms=REQUEST_MS) if named else {}
-            known = {t["name"] for t in self._admin().describe_topics(self._topics) if not t["error_code"]}
-        missing = tuple(topic for topic in self._topics if topic not in known)
-        return View({_plain(tp): end for tp, end in ends.items()}, missing, tuple(self._others()))
+            topics = {t["name"]: t for t in self._admin().describe_topics(self._topics)}
+        codes = {topic: topics[topic]["error_code"] if topic in topics else MISSING for topic in self._topics}
+        return View(
+            {_plain(tp): end for tp, end in ends.items()},
+            missing=tuple(topic for topic, code in codes.items() if code and code != DENIED),
+            others=tuple(self._others()),
+            denied=tuple(topic for topic, code in codes.items() if code == DENIED),
+            partitions=frozenset(
+                (t, p["partition_index"]) for t in codes if not codes[t] for p in topics[t]["partitions"]
+            ),
+        )
+
+    def leave(self) -> None:
+        """By the admin's request, for the library's own consumers leave only where they are no static members."""
+        try:
+            self._admin().remove_group_members(self._group_id, [MemberToRemove(group_instance_id=self._instance_id)])
+        except KafkaError as error:
+            log.info("cannot leave the group: %s", self._veil(repr(error)))
 
     def close(self) -> None:
         """Leave; a static member stays known to the group until its session ends."""
         self._consumer.close(autocommit=False, timeout_ms=2_000)
         if self._admin_client is not None:
             self._admin_client.close()
+        if self._single is not None:
+            self._single.close(autocommit=False, timeout_ms=2_000)
 
     def _unpark(self) -> None:
         """Let go of a drained fetch: 3.0.12 takes it for unfinished and never goes back to what a pause set aside."""
@@ -175,31 +216,32 @@ class KafkaPythonClient:
 
     def _admin(self) -> Any:
         if self._admin_client is None:
-            with _network() as network:
+            with network(REQUEST_MS) as made:
                 self._admin_client = KafkaAdminClient(
-                    **self._connection, kafka_client=network, request_timeout_ms=REQUEST_MS
+                    **self._connection, kafka_client=made, request_timeout_ms=REQUEST_MS
                 )
         return self._admin_client
 
     def _others(self) -> Iterator[Member]:
-        """The other members; nobody where we may not ask, or where the broker (librdkafka's mock) cannot tell."""
-        if not self._sees_members:
-            return
-        try:
-            group = self._admin().describe_groups([self._group_id])[self._group_id]
-        except KafkaError as error:
-            log.info("cannot see whether others are in the group: %s", self._veil(repr(error)))
-            self._sees_members = False
-            return
+        """The other members, as far as the broker tells."""
         ours = self._consumer.group_metadata().member_id
-        for member in group["members"]:
-            if member["member_id"] == ours:
+        for member_id, member in self._group.members(self._admin()).items():
+            if member_id == ours:
                 continue
-            if member.get("group_instance_id") == self._instance_id and self._consumer.assignment():
+            if member.instance_id == self._instance_id and self._consumer.assignment():
                 self._was_fenced = True
-            held = (member["member_assignment"] or {}).get("assigned_partitions", ())
-            partitions = tuple((a["topic"], p) for a in held for p in a["partitions"])
-            yield Member(member["client_id"], member["client_host"], member.get("group_instance_id"), partitions)
+            yield member
+
+    def _refused(self, error: TopicAuthorizationFailedError) -> None:
+        """Raise UnreadableError for what can be held back of topics we may not read; others are read on."""
+        topics = set().union(*error.args[:1])
+        reading = [tp for tp in self._consumer.assignment() - self._consumer.paused() if tp.topic in topics]
+        if reading:
+            positions = {_plain(tp): self._consumer.position(tp, timeout_ms=0) or 0 for tp in reading}
+            raise UnreadableError(positions, READ_HINT, "access_denied")
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self._veil, lambda: self._network.cause)
 
 
 def connection(config: KafkaConfig) -> dict[str, Any]:
@@ -222,44 +264,13 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-class _Network:
-    """Makes the network client of a consumer or admin, and keeps hold of it."""
-
-    client: _NetClient
-
-    def __call__(self, **configs: Any) -> _NetClient:
-        self.client = _NetClient(**configs)
-        return self.client
-
-    def reach(self) -> None:
-        """Fetch metadata anew within REQUEST_MS."""
-        self.client.reach()
+def _exists(described: Mapping[str, Any]) -> bool:
+    return not described["error_code"]
 
 
-@contextmanager
-def _network() -> Iterator[_Network]:
-    """A network that is closed on failure: the library leaves its own running where a constructor fails."""
-    network = _Network()
-    try:
-        yield network
-    except BaseException:
-        if hasattr(network, "client"):
-            network.client.close()
-        raise
-
-
-@contextmanager
-def _translated(hide: Veil) -> Iterator[None]:
-    """Errors of kafka-python in the words of client.py, without a password that a broker repeats."""
-    try:
-        yield
-    except OffsetOutOfRangeError as error:
-        raise OutOfRangeError({_plain(tp): offset for tp, offset in error.args[0].items()}) from None
-    except FencedInstanceIdError:
-        raise FencedError from None
-    except (KafkaError, OSError) as error:
-        name = type(error).__name__
-        raise UnavailableError(hide(f"{name}: {str(error).removeprefix(f'{name}: ')}")) from None
+def _message(record: Any) -> Message:
+    origin = Origin(record.topic, record.partition, record.offset)
+    return Message(origin, record.value or b"", seconds(record.timestamp))
 
 
 def _plain(tp: Any) -> Partition:

@@ -8,7 +8,7 @@ divides them.
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from undertow.batch import Decoded, Origin, run_of
 from undertow.columns import numbers
+from undertow.eventtime import EventTime
+
+PENDING = 1000
+"""Spans of a lane after which it is asked how far they agree, so that not all have to be kept."""
 
 Lane = Hashable
 Times = NDArray[np.float64]
@@ -89,34 +93,67 @@ def divide(parcels: Iterable[Parcel], time: float, side: str = "right") -> tuple
 
 
 class _Queue:
-    """The buffer of one lane."""
+    """The buffer of one lane, and how far the lane has come."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, lateness_s: float) -> None:
         self.parcels: deque[Parcel] = deque()
         self.newest = -math.inf
         self.at_end = False
         self.empty_since = now
+        self._agreed = EventTime(lateness_s)
+        self._pending: list[Times] = []
 
     def holds_back(self, now: float, patience_s: float) -> bool:
         """Whether the other lanes must wait for what this one brings next."""
         return not self.at_end and (bool(self.parcels) or now - self.empty_since < patience_s)
+
+    def come(self, ended_at: Times) -> Times:
+        """How far the lane has come after each of more spans, shape (n,): the newest of them.
+
+        Where what follows contradicts that, by more than the lateness, it is as far as its spans agree.
+        """
+        running = np.maximum.accumulate(np.concatenate(([self.newest], ended_at)))[1:]
+        self._pending.append(ended_at)
+        if np.any(ended_at < running - self._agreed.lateness_s):
+            agreed = self._agree()
+            if running[-1] > self._agreed.bound:
+                running = agreed[-len(ended_at) :]
+                self._take_back(self._agreed.now)
+        elif sum(map(len, self._pending)) >= PENDING:
+            self._agree()
+        self.newest = float(running[-1])
+        return running
+
+    def _agree(self) -> Times:
+        """Bring event time up to date; how far it had come after each span that was pending."""
+        times = np.concatenate(self._pending)
+        self._agreed, running = self._agreed.after(np.zeros(len(times), np.int64), times)
+        self._pending = []
+        return running
+
+    def _take_back(self, now: float) -> None:
+        """What waits and claims to be later than the lane has come goes as far as that."""
+        for place, parcel in enumerate(self.parcels):
+            if parcel.event_time > now:
+                times = None if parcel.times is None else np.minimum(parcel.times, now)
+                self.parcels[place] = parcel._replace(event_time=now, times=times)
 
 
 class Merge:
     """Lanes merged by the newest ended_at seen in each: a prefix of every lane, never out of a lane's own order.
 
     A lane at its end holds nobody back; one that should have more but has brought nothing for `patience_s` seconds
-    does not either. An ended_at past `ceiling()`, from a clock that runs ahead, moves nothing.
+    does not either. An ended_at from a clock that runs ahead moves a lane until its next spans contradict it.
     """
 
-    def __init__(self, patience_s: float = 30.0, ceiling: Callable[[], float] = lambda: math.inf) -> None:
+    def __init__(self, patience_s: float = 30.0, lateness_s: float = 60.0) -> None:
         self._queues: dict[Lane, _Queue] = {}
         self._patience_s = patience_s
-        self._ceiling = ceiling
+        self._lateness_s = lateness_s
 
     def open(self, lane: Lane, now: float) -> None:
         """Begin `lane`, empty; the others wait for its first message."""
-        self._queues[lane] = _Queue(now)
+        self._queues[lane] = _Queue(now, self._lateness_s)
 
     def close(self, lane: Lane) -> None:
         """Forget `lane` and what it holds."""
@@ -129,15 +166,12 @@ class Merge:
     def put(self, lane: Lane, origin: Origin, decoded: Decoded, next_offset: int) -> Parcel:
         """Append one message, or a run of them, to an open lane."""
         queue = self._queues[lane]
-        ceiling = self._ceiling()
         times = None
         if decoded.columns is not None:
-            ended_at, offsets = numbers(decoded.columns["ended_at"]), numbers(decoded.columns["offset"])
-            times = _times(np.where(ended_at <= ceiling, ended_at, -math.inf), offsets, queue.newest)
-            queue.newest = float(times[-1])
-        for span in decoded.spans:
-            if queue.newest < span.ended_at <= ceiling:
-                queue.newest = span.ended_at
+            running = queue.come(numbers(decoded.columns["ended_at"]))
+            times = _by_message(running, numbers(decoded.columns["offset"]))
+        elif decoded.spans:
+            queue.come(np.array([span.ended_at for span in decoded.spans]))
         weight = max(1, decoded.count + len(decoded.rejects))
         parcel = Parcel(queue.newest, lane, origin, decoded, next_offset, weight, times)
         queue.parcels.append(parcel)
@@ -166,8 +200,7 @@ class Merge:
         return min(lanes, key=lambda lane: self._queues[lane].newest)
 
 
-def _times(ended_at: Times, offsets: NDArray[np.int64], newest: float) -> Times:
-    """The newest ended_at up to the end of each span's message, shape (n,), where before it was `newest`."""
-    running = np.maximum(np.maximum.accumulate(ended_at), newest)
+def _by_message(running: Times, offsets: NDArray[np.int64]) -> Times:
+    """How far the lane has come at the end of each span's message, shape (n,), from how far it has after each span."""
     last = np.append(np.flatnonzero(np.diff(offsets)), len(offsets) - 1)
     return np.repeat(running[last], np.diff(last, prepend=-1))

@@ -8,11 +8,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from undertow.batch import Batch, Decoded, Message, Origin, Part
+from undertow.batch import Batch, Decode, Decoded, Message, Origin, Part
 from undertow_collectors.merge import Lane, Merge, Parcel, divide
-
-Decode = Callable[[Sequence[Message]], list[Part]]
-"""What messages of one partition became, in order, each in one part; `undertow_collectors.decode.runs.decode_run`."""
 
 FILL = 10_000
 CAP = 50_000
@@ -107,12 +104,14 @@ def singly(decode: Callable[[Message], Decoded]) -> Decode:
     return lambda messages: [Part(m.origin, decode(m), m.origin.offset + 1) for m in messages]
 
 
-def batches(inputs: Iterable[Iterator[Message]], decode: Decode, chunk: int = 1_000) -> Iterator[Batch]:
+def batches(
+    inputs: Iterable[Iterator[Message]], decode: Decode, chunk: int = 1_000, lateness_s: float = 60.0
+) -> Iterator[Batch]:
     """Every message of `inputs` (files, say), merged by event time and cut into batches; each input is a lane.
 
     It reads on where it is furthest behind, so that it holds little more than `chunk` messages of each input.
     """
-    merge = Merge()
+    merge = Merge(lateness_s=lateness_s)
     pump = Pump(merge)
     reading: dict[Lane, Iterator[Message]] = dict(enumerate(inputs))
     for lane in reading:

@@ -1,6 +1,7 @@
 """What a source of messages is, and how it says what state it is in."""
 
 import logging
+import math
 import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
@@ -13,8 +14,12 @@ State = Literal[
     "stopped",
     "store_refused",
     "broker_unavailable",
+    "access_denied",
+    "broker_error",
     "group_conflict",
     "offset_out_of_range",
+    "unreadable_batch",
+    "topic_replaced",
     "topic_missing",
     "connecting",
     "rebalancing",
@@ -68,19 +73,26 @@ class Board:
 
     def __init__(self) -> None:
         self._conditions: dict[State, str] = {}
+        self._until: dict[State, float] = {}
         self._told: tuple[State, str] = ("running", "")
 
-    def set(self, state: State, detail: str = "") -> None:
-        """`state` holds from now on."""
+    def set(self, state: State, detail: str = "", until: float = -math.inf) -> None:
+        """`state` holds from now on, and is told until then (Unix seconds) at least."""
+        self._until[state] = until
         self._change({**self._conditions, state: detail})
 
-    def clear(self, *states: State) -> None:
-        """None of `states` holds any more."""
-        self._change({s: detail for s, detail in self._conditions.items() if s not in states})
+    def clear(self, *states: State, now: float = math.inf) -> None:
+        """None of `states` holds any more, but for those that are told for longer than `now`."""
+        over = {s for s in states if self._until.get(s, -math.inf) <= now}
+        self._change({s: detail for s, detail in self._conditions.items() if s not in over})
 
     def told(self) -> tuple[State, str]:
         """The state to report and its detail."""
         return self._told
+
+    def holds(self, *states: State) -> bool:
+        """Whether any of `states` does, told or not."""
+        return any(state in self._conditions for state in states)
 
     def _change(self, conditions: dict[State, str]) -> None:
         self._conditions = conditions

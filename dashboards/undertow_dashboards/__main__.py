@@ -8,26 +8,29 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from undertow.errors import TryAgain, UndertowError, UsageError
-from undertow_dashboards import login
+from undertow_dashboards import login, places
 from undertow_dashboards.client import DEFAULT_URL
-from undertow_dashboards.login import Login
+from undertow_dashboards.login import Login, Roles
+from undertow_dashboards.places import Place
 
 URL_VARIABLE = "UNDERTOW_API_URL"
 TOKEN_VARIABLE = "UNDERTOW_API_TOKEN"  # noqa: S105  the name of a variable, not a token
 
-SETTINGS = {
-    "server.headless": "true",
+SETTINGS: dict[str, Any] = {
+    "server.headless": True,
     "server.fileWatcherType": "none",
-    "server.enableXsrfProtection": "true",
-    "browser.gatherUsageStats": "false",
-    "runner.magicEnabled": "false",  # a string that stands alone in a page is no part of it
+    "server.enableCORS": True,
+    "server.enableXsrfProtection": True,
+    "server.xsrfCookieSameSite": "strict",
+    "browser.gatherUsageStats": False,
+    "runner.magicEnabled": False,  # a string that stands alone in a page is no part of it
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
-    "logger.hideWelcomeMessage": "true",
+    "logger.hideWelcomeMessage": True,
     "theme.primaryColor": "#0072B2",
     "theme.dark.primaryColor": "#56B4E9",
     "theme.light.textColor": "#0B1520",  # captions are six tenths of it, and still 4.5 to 1 on white
@@ -36,8 +39,8 @@ SETTINGS = {
     "theme.codeFontSize": "0.9rem",
     "theme.baseRadius": "0.5rem",
     "theme.paddingTop": "1.5rem",
-    "theme.headingFontWeights": "[600, 600, 600]",
-    "theme.headingFontSizes": '["1.9rem", "1.35rem", "1.15rem"]',
+    "theme.headingFontWeights": [600, 600, 600],
+    "theme.headingFontSizes": ["1.9rem", "1.35rem", "1.15rem"],
     "theme.metricValueFontSize": "1.6rem",
 }
 
@@ -47,12 +50,16 @@ def command(api_url: str = DEFAULT_URL, host: str = "127.0.0.1", port: int = 850
     return [sys.executable, "-m", "undertow_dashboards", "--api", api_url, "--host", host, "--port", str(port)]
 
 
-def streamlit_arguments(host: str, port: int, oidc: str = "") -> list[str]:
-    """What `streamlit` is started with."""
-    settings = {**SETTINGS, "server.address": host, "server.port": str(port), "browser.serverAddress": host}
-    settings |= {"secrets.files": oidc} if oidc else {}
-    app = Path(__file__).with_name("app.py")
-    return ["run", str(app), *(f"--{name}={value}" for name, value in settings.items())]
+def settings(host: str, port: int, where: Sequence[Place] = (), oidc: str = "") -> dict[str, Any]:
+    """Streamlit's options for a dashboard that is opened at the addresses `where`."""
+    own = {
+        "server.address": host,
+        "server.port": port,
+        "browser.serverAddress": host,
+        "server.allowedHosts": sorted({place.host.strip("[]") for place in where}),
+        "server.corsAllowedOrigins": sorted({place.origin for place in where}),
+    }
+    return SETTINGS | own | ({"secrets.files": [oidc]} if oidc else {})
 
 
 def check_url(api_url: str) -> None:
@@ -94,6 +101,21 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--user-header", metavar="NAME", default="", help="a proxy on this machine logs people in")
     parser.add_argument("--without-login", action="store_true", help="let in whoever can connect, on any --host")
+    parser.add_argument(
+        "--address",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="where people open it, such as https://undertow.example.com; loopback names on --port always work",
+    )
+    parser.add_argument("--read-only", action="store_true", help="show no forms for decisions, and send none")
+    parser.add_argument(
+        "--operator",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="who may decide, as the login names people; everybody without this option",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,27 +132,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the dashboard with these `options` until it is interrupted; the exit code."""
-    how = Login(args.oidc, args.user_header, args.without_login)
     try:
-        check_url(args.api)
-        login.check(how, args.host)
-        check_port(args.host, args.port)
+        where = prepare(args)
     except UndertowError as error:
         print(f"undertow dashboard: {error}", file=sys.stderr)  # noqa: T201  the command's own output
         return error.exit_code
-    os.environ[URL_VARIABLE], os.environ[login.LOGIN_VARIABLE] = args.api, how.told
-    return _streamlit(args.api, streamlit_arguments(args.host, args.port, args.oidc), f"{args.host}:{args.port}")
+    print(f"dashboard: http://{args.host}:{args.port}  (monitor: {args.api})", file=sys.stderr, flush=True)  # noqa: T201
+    from undertow_dashboards import server
+
+    return server.run(where, settings(args.host, args.port, where, args.oidc))
 
 
-def _streamlit(api_url: str, arguments: Sequence[str], place: str) -> int:
-    from streamlit.web.cli import main as streamlit
-
-    print(f"dashboard: http://{place}  (monitor: {api_url})", file=sys.stderr, flush=True)  # noqa: T201
-    try:
-        streamlit(args=list(arguments), standalone_mode=False)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    return 0
+def prepare(args: argparse.Namespace) -> tuple[Place, ...]:
+    """Check the options, tell the pages by the environment, and return the addresses that are answered."""
+    how = Login(args.oidc, args.user_header, args.without_login)
+    roles = Roles(read_only=args.read_only, operators=tuple(args.operator))
+    check_url(args.api)
+    redirect = login.check(how, args.host)
+    login.check_roles(roles, how)
+    others = [places.parse(address) for address in args.address]
+    others += [places.parse(redirect, "auth.redirect_uri")] if redirect else []
+    where = places.served(args.host, args.port, others)
+    check_port(args.host, args.port)
+    os.environ |= {URL_VARIABLE: args.api, login.LOGIN_VARIABLE: how.told, login.ROLES_VARIABLE: roles.told}
+    return where
 
 
 if __name__ == "__main__":

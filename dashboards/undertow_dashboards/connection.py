@@ -18,6 +18,9 @@ T = TypeVar("T")
 Kind = Literal["away", "refused", "problem", "unreadable"]
 DEFAULT_URL = "http://127.0.0.1:8321"
 MAX_BYTES = 16 * 2**20
+SCOPES = "undertow-scopes"
+OPEN = ("/healthz", "/readyz")
+"""Answered without a token, so that they say nothing of it."""
 
 
 class ApiError(UndertowError):
@@ -47,6 +50,8 @@ class Connection:
         self._shown = origin(base_url)
         self._veil = veil((token, base_url))
         self._timeout_s = timeout_s
+        self.scopes: frozenset[str] | None = None
+        """What the token may, as the last answer said; None where it did not say."""
         headers = {b"Authorization": f"Bearer {token}".encode()} if token else None
         self._http = httpx.Client(headers=headers, timeout=timeout_s, transport=transport, trust_env=False)
 
@@ -89,6 +94,9 @@ class Connection:
                     body += chunk
                     if monotonic() > deadline or len(body) > MAX_BYTES:
                         raise ApiError("away", f"{self._shown}{path} takes too long or sends too much.")
+                if response.is_success and path not in OPEN:
+                    said = response.headers.get(SCOPES)
+                    self.scopes = None if said is None else frozenset(said.split())
                 return response.status_code, bytes(body)
         except httpx.InvalidURL:
             raise ApiError("away", f"{self._shown} is not an address.") from None

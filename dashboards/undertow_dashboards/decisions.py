@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from undertow_dashboards import live, who, words
+from undertow_dashboards import live, roles, who, words
 from undertow_dashboards.client import ApiError, Client, Decision, Verdict
 from undertow_dashboards.shapes import Feed, Incident, Target
 
@@ -34,6 +34,8 @@ def about(incident: Incident, siblings: Sequence[Incident] = ()) -> None:
 
     `siblings` are the open ones of the same event, for which the same can be decided at once.
     """
+    if not roles.may_decide():
+        return
     if not incident.is_open:
         _judge(incident)
         return
@@ -128,6 +130,8 @@ def _silence(incident: Incident) -> None:
 
 def override(where: Target, feed: Feed | None) -> None:
     """Set a target's weight until a time, whatever the policy says; `feed` is what is served now."""
+    if not roles.may_decide():
+        return
     place = words.target(where)
     with st.form(f"override {place}", border=False):
         if feed is not None and feed.mode == "advisory":
@@ -162,6 +166,8 @@ def send(told: str, by: str, reason: str | None, tell: Callable[[Client], None],
 
     A second click is heard after the monitor took the first: what is the `same`, by and for the same, is told once.
     """
+    if not roles.may_decide():  # a form may have been drawn before the answer changed
+        return
     if not by or reason == "":
         lacking = "your name" if not by else "a reason"
         st.warning(f"Write {lacking} first: a decision without it helps nobody later.")

@@ -10,7 +10,7 @@ import streamlit as st
 from undertow.clock import system_clock
 from undertow_dashboards import sentences, who, words
 from undertow_dashboards.client import DEFAULT_URL, ApiError, Client, connect
-from undertow_dashboards.shapes import Feed, Incident, Target, Unheard
+from undertow_dashboards.shapes import Feed, Incident, Target, Trouble, Unheard
 
 T = TypeVar("T")
 REFRESH_S = 5.0
@@ -103,6 +103,17 @@ def unheard(found: Sequence[Unheard]) -> None:
     for one in found:
         if told := sentences.unheard(one, now()):
             st.warning(told, icon=":material/hourglass_disabled:")
+
+
+def troubles(found: Sequence[Trouble]) -> None:
+    """Say which spans come too late to be judged, and whose clock is ahead."""
+    for one in found:
+        late = one.why == "late_spans"
+        st.warning(
+            "Many spans come too late and are not judged." if late else "A clock is ahead: its spans are judged later.",
+            icon=":material/schedule:",
+        )
+        st.text(words.sentence(one.text, 500))
 
 
 def target_link(where: Target, label: str, incident: Incident | None = None, icon: str | None = None) -> None:

@@ -51,11 +51,25 @@ def person() -> str:
     """Who logged in; empty where nobody has to."""
     how = os.environ.get(LOGIN_VARIABLE, "")
     if how == OIDC:
-        known = (user().get(key) for key in ("email", "preferred_username", "name", "sub"))
+        claims = user()
+        known = (_email(claims), *(claims.get(key) for key in ("preferred_username", "name", "sub")))
         return words.clean(next((one for one in known if one), ""), MAX_NAME)
     if how.startswith(HEADER):
         return words.clean(headers().get(how[len(HEADER) :]) or "", MAX_NAME)
     return ""
+
+
+def identities() -> set[str]:
+    """The names that nobody can give himself: the e-mail address and subject of the provider, or the proxy's word."""
+    if os.environ.get(LOGIN_VARIABLE, "") != OIDC:
+        return {person()} - {""}
+    claims = user()
+    return {str(one) for one in (_email(claims), claims.get("sub")) if one}
+
+
+def _email(claims: Mapping[str, Any]) -> str:
+    """The e-mail address, unless the provider says that it did not verify it."""
+    return "" if claims.get("email_verified") is False else str(claims.get("email") or "")
 
 
 def ask(key: str) -> str:

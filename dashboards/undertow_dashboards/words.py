@@ -55,16 +55,29 @@ SOURCES = {
     "broker_unavailable": Word(
         ":material/cloud_off:", "broker away", "red", "Check that the broker runs and its address."
     ),
+    "access_denied": Word(
+        ":material/lock:", "access denied", "red", "The broker refuses the login, the certificate or a permission."
+    ),
+    "broker_error": Word(":material/error:", "broker error", "red", "The broker answers with an error."),
+    "unreadable_batch": Word(
+        ":material/error:", "unreadable", "red", "Part of a topic cannot be read: a codec or a damaged message."
+    ),
     "topic_missing": Word(":material/error:", "topic missing", "red", "Create the topic or correct kafka.topics."),
     "offset_out_of_range": Word(
         ":material/error:", "messages lost", "red", "The topic's retention deleted messages before they were read."
+    ),
+    "topic_replaced": Word(
+        ":material/swap_horiz:",
+        "topic replaced",
+        "orange",
+        "A topic was deleted and created again, or the cluster is another one; it is read as a new one.",
     ),
     "rebalancing": Word(":material/pending:", "rebalancing", "blue", "Partitions are being handed out."),
     "group_conflict": Word(
         ":material/error:",
         "group shared",
         "red",
-        "Another monitor reads part of the traffic; give it its own group_id.",
+        "Somebody else is in the consumer group; give each its own group_id.",
     ),
     "store_refused": Word(
         ":material/error:", "store refuses", "red", "Give it more memory; what was not stored is read again."

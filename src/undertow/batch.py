@@ -1,7 +1,7 @@
 """What travels from a source to the store: messages, what they became, and how far the source has been read."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+HTTP = "http:api"
+"""The source of what comes by HTTP. No topic of Kafka has a colon in its name."""
+
+
+def is_topic(source: str) -> bool:
+    """Whether `source` is a topic of Kafka, not a file or HTTP."""
+    return ":" not in source
+
+
 class Origin(NamedTuple):
-    """Where a message came from. Files use `file:NAME` and HTTP `http` as the topic."""
+    """Where a message came from. Files use `file:NAME` and HTTP `http:api` as the topic."""
 
     topic: str
     partition: int
@@ -110,6 +119,25 @@ class Part(NamedTuple):
     next_offset: int
 
 
+Decode = Callable[[Sequence[Message]], list[Part]]
+"""What messages of one partition became, in order, each in one part; `undertow_collectors.decode.runs.decode_run`."""
+
+
+class Mark(NamedTuple):
+    """A message that was read, as far as it takes to recognise it."""
+
+    offset: int
+    timestamp_s: float | None
+    digest: str
+
+
+class Position(NamedTuple):
+    """How far a partition was read, and a message by which its topic is recognised; None where nothing is known."""
+
+    next_offset: int
+    mark: Mark | None = None
+
+
 @dataclass(slots=True)
 class Batch:
     """Decoded messages in arrival order, to be committed in one transaction with `next_offsets`.
@@ -117,11 +145,18 @@ class Batch:
     `next_offsets` maps (topic, partition) to the offset to resume from, one past the last message in the batch. Where
     runs of several partitions overlap in time, `order` has the places of the spans, as `messages` tells them, in the
     order in which they count as arrived.
+
+    A topic may be deleted and come again under its name: `identities` tells which one was read (see
+    undertow_collectors.identity), and its offsets count for that one alone. `marks` are messages by which it is
+    recognised. `formerly` is how the identity was written until now, where more is known of it than before.
     """
 
     messages: list[tuple[Origin, Decoded]] = field(default_factory=list)
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     order: "NDArray[Any] | None" = None
+    identities: dict[str, str] = field(default_factory=dict)
+    marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
+    formerly: dict[str, str] = field(default_factory=dict)
 
     def add(self, origin: Origin, decoded: Decoded, next_offset: int | None = None) -> None:
         """Append a message, or a run that ends before `next_offset`, and move its partition's offset past it."""
@@ -161,6 +196,6 @@ class Sink(Protocol):
         """Commit everything in the batch or nothing; returns after the commit."""
         ...
 
-    def offsets(self, topic: str) -> dict[int, int]:
-        """The next offset of each partition of `topic` that was ever committed."""
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """How far each partition of `topic` was read, by the identity of the topic, that of the last commit last."""
         ...

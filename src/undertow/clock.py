@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 Clock = Callable[[], float]
 """Returns Unix seconds."""
@@ -10,6 +11,14 @@ Clock = Callable[[], float]
 def system_clock() -> float:
     """The wall clock, in Unix seconds."""
     return time.time()
+
+
+def utc(at: float) -> str:
+    """Return a moment in Unix seconds as `2026-11-30 18:00:00Z`; one that no calendar has is `an unknown time`."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"
 
 
 class ManualClock:

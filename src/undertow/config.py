@@ -24,6 +24,7 @@ __all__ = [
     "ApiConfig",
     "BaselineConfig",
     "Config",
+    "DashboardConfig",
     "DetectConfig",
     "FieldMapConfig",
     "KafkaConfig",
@@ -168,6 +169,10 @@ class DetectConfig(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=8760)],
         _says("hours within which incidents of one provider's targets are one event and one alert"),
     ] = 1.0
+    max_targets: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        _says("targets that are watched by themselves; names beyond are watched together, as `(other)`"),
+    ] = 2000
     baseline: BaselineConfig = BaselineConfig()
     signals: Annotated[dict[str, SignalConfig], _says("settings of single signals, by name")] = {}
     target_weights: Annotated[
@@ -251,6 +256,19 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 256
 
 
+class DashboardConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`undertow dashboard`, which reads this section and `alerts.dashboard_url`."""
+
+    addresses: Annotated[
+        list[Text],
+        _says("where people open it, beside `alerts.dashboard_url`; loopback names always work, no other does"),
+    ] = []
+    read_only: Annotated[bool, _says("whether it shows no forms for decisions and sends none")] = False
+    operators: Annotated[
+        list[Text], _says("who may decide, as the login names people; everybody who may look where it is empty")
+    ] = []
+
+
 class TelemetryConfig(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What the monitor says of itself."""
 
@@ -267,6 +285,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig = AlertsConfig()
     weights: WeightsConfig = WeightsConfig()
     api: ApiConfig = ApiConfig()
+    dashboard: DashboardConfig = DashboardConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
 

@@ -1,18 +1,31 @@
 """The configuration: `undertow.toml` with the environment over it, where `section.key` is `UNDERTOW_SECTION__KEY`."""
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
+
 from undertow import channels, fieldmaps, quiet
-from undertow.config import AlertsConfig, ApiConfig, Config, Format, KafkaConfig, WeightsConfig, formats
+from undertow.config import (
+    AlertsConfig,
+    ApiConfig,
+    Config,
+    DashboardConfig,
+    Format,
+    KafkaConfig,
+    WeightsConfig,
+    formats,
+)
 from undertow.keys import Place, nearest, overlay, read
 
 DEFAULT_FILE = Path("undertow.toml")
 PREFIX = "UNDERTOW_"
+_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -20,15 +33,34 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError naming the file or variable, the key and what is wrong.
     """
+    table, place = _table(path, environ)
+    fieldmaps.spell_out(table)
+    config = read(table, Config, place)
+    _check(config, place)
+    return config
+
+
+def load_dashboard(path: Path | None, environ: Mapping[str, str]) -> DashboardConfig:
+    """The section of the dashboard alone, with `alerts.dashboard_url` among its addresses; found as `load` does.
+
+    The other sections may name secrets that only the monitor can read. Raises ConfigError.
+    """
+    table, place = _table(path, environ)
+    config = read(table.get("dashboard", {}), DashboardConfig, place / "dashboard")
+    _check_dashboard(config, place / "dashboard")
+    alerts = table.get("alerts")
+    links = {key: value for key, value in alerts.items() if key == "dashboard_url"} if isinstance(alerts, dict) else {}
+    url = read(links, AlertsConfig, place / "alerts").dashboard_url
+    return msgspec.structs.replace(config, addresses=[*config.addresses, *filter(None, [url])])
+
+
+def _table(path: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, Any], Place]:
     if path is None and DEFAULT_FILE.exists():
         path = DEFAULT_FILE
     place = Place(str(path) if path else "configuration")
     table = _toml(path, place) if path else {}
     overlay(table, environ, PREFIX, place)
-    fieldmaps.spell_out(table)
-    config = read(table, Config, place)
-    _check(config, place)
-    return config
+    return table, place
 
 
 def _toml(path: Path, place: Place) -> dict[str, Any]:
@@ -47,6 +79,7 @@ def _check(config: Config, place: Place) -> None:
     _check_alerts(config.alerts, place / "alerts")
     _check_api(config.api, place / "api")
     _check_weights(config.weights, place / "weights")
+    _check_dashboard(config.dashboard, place / "dashboard")
 
 
 def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
@@ -60,6 +93,11 @@ def _check_kafka(kafka: KafkaConfig, place: Place) -> None:
         raise (place / "format").error(f"unknown format {kafka.format!r}{nearest(kafka.format, known)}")
     if not kafka.topics:
         raise (place / "topics").error("names no topic")
+    for index, topic in enumerate(kafka.topics):
+        if not _TOPIC.fullmatch(topic):
+            raise (place / "topics" / index).error(
+                f"{topic!r} is no name of a topic: those have at most 249 letters, digits, dots, dashes and underscores"
+            )
     if kafka.security_protocol.startswith("SASL_"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
             if not getattr(kafka, key):
@@ -82,6 +120,11 @@ def _check_host(host: str, place: Place) -> None:
             ipaddress.ip_network(host, strict=False)
         except ValueError:
             raise place.error(f"expected a host or a network such as 10.0.0.0/8, got {host!r}") from None
+
+
+def _check_dashboard(dashboard: DashboardConfig, place: Place) -> None:
+    for index, address in enumerate(dashboard.addresses):
+        channels.check_url(address, place / "addresses" / index)
 
 
 def _check_weights(weights: WeightsConfig, place: Place) -> None:

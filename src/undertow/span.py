@@ -129,6 +129,11 @@ class Target:
         }
 
 
+def in_one_word(target: Mapping[str, Any]) -> str:
+    """Return the JSON form of a target, other keys beside it left out, in one word such as `edge/openai/gpt-4o`."""
+    return "/".join(target[key] for key in ("gateway", "provider", "model", "deployment") if target.get(key))
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of the span, read off its annotation.

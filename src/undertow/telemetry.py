@@ -46,6 +46,8 @@ DEFINITIONS = (
     Definition("undertow_spans_ingested_total", "Spans stored.", unit="{span}"),
     Definition("undertow_dedup_dropped_total", "Spans that were stored before.", unit="{span}"),
     Definition("undertow_spans_late_total", "Spans stored too late to be judged.", unit="{span}"),
+    Definition("undertow_spans_late_ratio", "Share of the last thousand spans that came too late to be judged."),
+    Definition("undertow_clocks_ahead", "Hosts or targets whose spans are held because their clock is ahead."),
     Definition("undertow_decode_errors_total", "Calls or messages that became no span.", ("reason",)),
     Definition("undertow_spans_skipped_total", "Valid things that are no LLM call.", ("reason",)),
     Definition("undertow_consumer_lag_records", "Messages not read yet.", ("topic", "partition"), "{message}"),
@@ -64,6 +66,10 @@ class Store(Protocol):
 
     def ingestion(self) -> Mapping[str, Any]:
         """Offsets and counts."""
+        ...
+
+    def lateness(self) -> Mapping[str, Any]:
+        """What came late, and whose clock is ahead."""
         ...
 
     def incidents(self, status: str | None = None, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
@@ -94,11 +100,14 @@ class Measurements:
         ingestion = self._store.ingestion()
         status = self._source.status() if self._source else None
         deliveries = dict(self._deliverer.deliveries) if self._deliverer else {}
-        newest = ingestion["newest"]
+        newest, lateness = ingestion["newest"], self._store.lateness()
+        late = lateness["late"]
         return {
             "undertow_spans_ingested_total": [((), ingestion["totals"]["stored"])],
             "undertow_dedup_dropped_total": [((), ingestion["totals"]["duplicates"])],
             "undertow_spans_late_total": [((), ingestion["totals"]["late"])],
+            "undertow_spans_late_ratio": [((), late["spans"] / late["of"])] if late["of"] else [],
+            "undertow_clocks_ahead": [((), len(lateness["ahead"]))],
             "undertow_decode_errors_total": _by_reason(ingestion["rejects"]),
             "undertow_spans_skipped_total": _by_reason(ingestion["skipped"]),
             "undertow_consumer_lag_records": _lags(status),

@@ -15,6 +15,7 @@ from undertow.config import Config, WeightsConfig
 from undertow.crew import Health
 from undertow.span import Span, Target
 from undertow.store import Store
+from undertow.store.crowd import NOBODY, Others
 from undertow.watch.override import Override
 from undertow.watch.routing import Routing
 from undertow.watch.weights import Published
@@ -39,6 +40,14 @@ class FakeWatcher:
     def targets(self) -> list[dict[str, Any]]:
         """As given."""
         return self.known
+
+    def target(self, target: Target) -> dict[str, Any] | None:
+        """The one of them."""
+        return next((one for one in self.known if one["target"] == target.as_dict()), None)
+
+    def others(self) -> tuple[Others, int]:
+        """Nothing is watched together."""
+        return NOBODY, 2000
 
     def detectability(self) -> dict[str, Any]:
         """As given."""

@@ -77,6 +77,16 @@ def test_a_scope_opens_its_own_routes_alone(scope: Any, allowed: set[tuple[str, 
     assert "insufficient_scope" in refused.headers["www-authenticate"]
 
 
+def test_an_answer_says_what_the_token_may(api: Any) -> None:
+    """A dashboard whose token only reads shows no forms; without a token, or with a wrong one, nothing is said."""
+    tokens = [TokenConfig(name="n", scopes=["read", "ingest"], token=Secret(TOKEN))]
+    api.start(config=Config(api=ApiConfig(tokens=tokens)))
+    assert api.ask("GET", "/v1/targets", headers=bearer(TOKEN)).headers["undertow-scopes"] == "ingest read"
+    assert "undertow-scopes" not in api.ask("GET", "/v1/targets", headers=bearer("wrong")).headers
+    api.start(config=Config())
+    assert "undertow-scopes" not in api.ask("GET", "/v1/targets").headers
+
+
 @pytest.mark.parametrize("host", ["localhost:8321", "127.0.0.1", "[::1]:8321", "127.8.8.8:1"])
 def test_without_a_token_loopback_names_are_answered(host: str, api: Any, ok: Any) -> None:
     """The default: no token, loopback only."""

@@ -1,9 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from undertow.config import Config
 from undertow.crew import Health
 from undertow.errors import TryAgain
+from undertow.watch.clocks import Clocks
 from undertow_collectors.source import SourceStatus
 
 
@@ -19,11 +23,11 @@ def test_alive_is_always_answered(api: Any, ok: Any) -> None:
 
 
 def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
-    """Source, store, detection, outbox and upkeep, each with its state."""
+    """Source, store, detection, event time, outbox and upkeep, each with its state."""
     assert ok(api.get("/readyz"))["ready"] is True
     assert parts(api.get("/readyz")) == {
         name: {"ok": True, "state": "running", "detail": ""}
-        for name in ("source", "store", "detection", "outbox", "upkeep")
+        for name in ("source", "store", "detection", "event_time", "outbox", "upkeep")
     }
 
 
@@ -37,6 +41,7 @@ def test_ready_has_a_line_for_each_part(api: Any, ok: Any) -> None:
         ("broker_unavailable", False),
         ("topic_missing", False),
         ("offset_out_of_range", False),
+        ("topic_replaced", False),
         ("group_conflict", False),
         ("store_refused", False),
         ("stopped", False),
@@ -93,3 +98,21 @@ def test_upkeep_that_fails_again_and_again_is_a_state_and_leaves_the_monitor_rea
     told = {"ok": True, "state": "failing", "detail": f"{task}: questions were under way"}
     assert parts(response)["upkeep"] == told
     assert f'undertow_upkeep_failures{{task="{task}"}} 3.0' in api.get("/metrics").text
+
+
+def test_late_spans_are_a_state_and_nothing_but_late_ones_is_not_ready(api: Any) -> None:
+    """The part says what the alert says; it is not ready where nothing that came could be judged."""
+    api.fill()
+    Clocks(api.store, Config(), lambda: 0.0).tick()
+    assert parts(api.get("/readyz"))["event_time"]["state"] == "running"
+    api.store._memory.arrivals = replace(api.store._memory.arrivals, late=np.ones(100, np.bool_))
+    Clocks(api.store, Config(), lambda: 0.0).tick()
+    response = api.get("/readyz")
+    part = parts(response)["event_time"]
+    assert (response.status_code, part["ok"], part["state"]) == (503, False, "late")
+    assert part["detail"].startswith("100 of the last 100 spans came too late to be judged, of ")
+    found = api.get("/v1/ingest").json()
+    assert [one["why"] for one in found["troubles"]] == ["late_spans"]
+    assert found["late"]["spans"] == 100
+    api.store._memory.arrivals = replace(api.store._memory.arrivals, late=np.arange(100) < 50)
+    assert api.get("/readyz").status_code == 200

@@ -18,6 +18,7 @@ from undertow.api import bodies
 from undertow.api.monitor import Monitor
 from undertow.api.reply import Problem
 from undertow.api.spans import Intake
+from undertow.batch import HTTP
 from undertow.commands.inputs import keeping
 from undertow.config import Config, KafkaConfig
 from undertow.errors import TryAgain
@@ -114,7 +115,7 @@ def test_no_two_bodies_get_the_same_place(api: Any, ok: Any) -> None:
         ok(api.post("/v1/spans", b"nonsense"))
     ok(api.start().post("/v1/spans", b"nonsense"))
     rows = ok(api.get("/v1/rejects"))["rejects"]
-    assert {(row["topic"], row["offset"]) for row in rows} == {("http", 0), ("http", 1), ("http", 2)}
+    assert {(row["topic"], row["offset"]) for row in rows} == {(HTTP, 0), (HTTP, 1), (HTTP, 2)}
 
 
 def test_a_monitor_without_decoders_says_so(api: Any, problem: Any) -> None:
@@ -312,4 +313,4 @@ def test_bodies_at_the_same_time_lose_nothing(api: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
         done = [committed for _, committed in pool.map(lambda body: intake.take(body, "native"), sent)]
     assert sum(committed.stored for committed in done) == 80
-    assert api.store.offsets("http") == {0: 40}
+    assert api.store.offsets(HTTP) == {0: 40}

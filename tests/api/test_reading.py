@@ -97,7 +97,7 @@ def test_ingestion_is_what_came_in_and_how_far_the_source_is(api: Any, ok: Any) 
     api.fill()
     found = ok(api.get("/v1/ingest"))
     assert found["totals"] == {"read": 100, "stored": 100, "duplicates": 0, "rejected": 0, "skipped": 0, "late": 0}
-    assert found["partitions"] == [{"topic": "t", "partition": 0, "next_offset": 5, "lag": 7}]
+    assert found["partitions"] == [{"topic": "t", "partition": 0, "next_offset": 5, "identity": None, "lag": 7}]
     assert found["source"] == {"state": "running", "detail": ""}
     assert ok(api.start(source=None).get("/v1/ingest"))["source"]["state"] == "none"
 

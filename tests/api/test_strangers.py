@@ -20,6 +20,7 @@ WORDS = {
     "detection": "failing",
     "outbox": "retrying",
     "upkeep": "running",
+    "event_time": "running",
 }
 
 

@@ -41,6 +41,8 @@ EXPECTED: dict[str, dict[tuple[str, ...], float]] = {
     "undertow_spans_ingested_total": {(): 100},
     "undertow_dedup_dropped_total": {(): 100},
     "undertow_spans_late_total": {(): 0},
+    "undertow_spans_late_ratio": {(): 0},
+    "undertow_clocks_ahead": {(): 0},
     "undertow_decode_errors_total": {("invalid_json",): 1},
     "undertow_spans_skipped_total": {("not_llm_call",): 3},
     "undertow_consumer_lag_records": {("t", "0"): 7},

@@ -24,6 +24,7 @@ NAMES: Mapping[str, set[str]] = {
     "store": {"store.append"},
     "query": {"query.overview", "query.series", "query.distribution", "query.roll"},
     "detect": {"detect.batch", "detect.river-adwin", "detect.swaps_hit", "detect.swap_median_delay"},
+    "targets": {"detect.targets"},
     "paint": {"paint.target", "whole.target", "turn.target", "choose.1 week"},
 }
 """What each family measures at any size; that there is an entry for each is tested below."""

@@ -261,7 +261,7 @@ def test_a_monitor_tells_no_secret(world: World, monitor: Callable[..., Monitor]
         (incident, *_), told = serving.until(lambda: client.get("/v1/incidents").json()["incidents"]), {}
         receivers = {channel(one) for one in load(world.config, {}).alerts.receivers()}
         serving.until(lambda: receivers <= set(re.findall(r'sink="([^"]+)"', client.get("/metrics").text)))
-        serving.until(lambda: b"broker_unavailable" in client.get("/readyz").content)
+        serving.until(lambda: b"access_denied" in client.get("/readyz").content)
         told |= _act(client, incident["id"])
         told |= _answers(client, incident["id"], stray)
         told["garbage"] = _garbage(client, stray[0])

@@ -91,6 +91,10 @@ RECORDINGS: dict[str, Recording] = {
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
     "langfuse-3.8.1": Recording("langfuse", "langfuse", LANGFUSE, without="19"),
+    "mlflow-3.17.2": Recording("mlflow", "openai anthropic", SILENT),
+    "mlflow-3.17.2-semconv": Recording(
+        "mlflow", "openai anthropic", SILENT | {"MLFLOW_ENABLE_OTEL_GENAI_SEMCONV": "true"}, pins="mlflow-3.17.2"
+    ),
     "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
     "openinference-langchain-0.1.80": Recording("openinference-langchain", "langchain"),
     "traps-openinference-langchain-openai": Recording(

@@ -106,7 +106,7 @@ def test_explain_says_where_each_field_came_from(
     assert lines["input_tokens"] == '12 tokens_in = "12" (coerced)'
     assert lines["duration_s"] == "1.5 latency_ms = 1500"
     assert lines["status"] == "ok default"
-    assert lines["span_id"].endswith("derived: topic, partition, offset and place in the message")
+    assert lines["span_id"].endswith("offset, Kafka's timestamp and place in the message")
     assert lines["not"] == "read who.team, who.id"
     assert "rejected as missing_model\n  input_tokens         1" in text
     assert "skipped as fallback_event" in text

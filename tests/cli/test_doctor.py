@@ -77,6 +77,40 @@ def test_everything_there_is_ok(mock_kafka: Any, doctor: Doctor, receiver_port: 
     ]
 
 
+@pytest.mark.parametrize("client", ["kafka-python", "confluent-kafka"])
+def test_a_batch_of_each_topic_is_read(client: str, mock_kafka: Any, doctor: Doctor, native: Any) -> None:
+    """What is there is said: spans in which format, messages that are none, and topics without any."""
+    spans, other, empty = mock_kafka.topic(3), mock_kafka.topic(), mock_kafka.topic(2)
+    mock_kafka.produce(spans, [native(n) for n in range(20)], partition=1, compression_type="snappy")
+    mock_kafka.produce(other, [b"nonsense"])
+    environ = {"BOOTSTRAP_SERVERS": mock_kafka.bootstrap, "TOPICS": f"{spans},{other},{empty}", "API_VERSION": "2.0"}
+    code, lines = doctor(**{f"KAFKA__{key}": value for key, value in environ.items()}, KAFKA__CLIENT=client)
+    assert code == 0
+    topics = [line for line in lines if line.split()[1] == "topic"]
+    assert topics[0] == f"ok   topic         {spans} is readable; its newest batch ends with 1 span (native)"
+    assert topics[1].startswith(
+        f"note topic         {other} is readable, but its newest message is none that is known: "
+    )
+    assert topics[2] == f"ok   topic         {empty} is there, and has no message in its 2 partitions"
+
+
+def test_a_topic_in_a_codec_that_cannot_be_read_fails(
+    mock_kafka: Any, doctor: Doctor, native: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the codec's library the topic's line fails and names the codec and the package; with it, it is ok."""
+    topic = mock_kafka.topic()
+    mock_kafka.produce(topic, [native(n) for n in range(20)], compression_type="snappy")
+    environ = {"BOOTSTRAP_SERVERS": mock_kafka.bootstrap, "TOPICS": topic, "API_VERSION": "2.0"}
+    environ = {f"KAFKA__{key}": value for key, value in environ.items()}
+    with monkeypatch.context() as hidden:
+        hidden.setattr("kafka.codec.snappy", None)
+        code, lines = doctor(**environ)
+        assert code == 1
+        assert lines[2].startswith(f"FAIL topic         {topic} cannot be read: {topic}[0]: ")
+        assert lines[2].endswith("is compressed with snappy; install the package python-snappy and start again")
+    assert doctor(**environ)[0] == 0
+
+
 def test_what_is_missing_fails(mock_kafka: Any, doctor: Doctor) -> None:
     """A topic that does not exist, a database that is none and a receiver that is not let through end with 1."""
     Path("undertow.duckdb").write_text("no database" * 1000)

@@ -3,8 +3,11 @@
 import asyncio
 import importlib
 import json
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,6 +17,16 @@ import pytest
 from undertow.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
+PROXY = ROOT / "tests/litellm/requirements.lock"
+IN_THE_PROXY = """
+import sys, types
+for name in ("litellm", "litellm.integrations", "litellm.integrations.custom_logger"):
+    sys.modules[name] = types.ModuleType(name)
+sys.modules[name].CustomLogger = object
+sys.modules.update(dict.fromkeys(sys.argv[2:]))
+import importlib
+importlib.import_module(sys.argv[1])
+"""
 PAYLOAD = {"id": "1", "litellm_call_id": "c", "trace_id": "t", "status": "success", "model_group": "gpt-4o"}
 
 
@@ -34,6 +47,22 @@ def _callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.delitem(sys.modules, name, raising=False)
     yield importlib.import_module(name)
     sys.modules.pop(name, None)
+
+
+def written(distribution: str) -> str:
+    """The name of a distribution as lock files write it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+@pytest.mark.parametrize(
+    ("module", "starts"), [("undertow_collectors.litellm_callback", True), ("undertow_collectors.pump", False)]
+)
+def test_it_needs_only_what_the_proxy_has(module: str, starts: bool) -> None:
+    """The packages of the proxy's lock file suffice, which do not for a module of the monitor."""
+    there = set(re.findall(r"^([a-z0-9-]+)==", PROXY.read_text(), re.MULTILINE)) | {"undertow"}
+    absent = [top for top, of in packages_distributions().items() if not there & {written(name) for name in of}]
+    done = subprocess.run([sys.executable, "-c", IN_THE_PROXY, module, *absent], capture_output=True, text=True)
+    assert (done.returncode == 0) == starts, done.stderr
 
 
 def opened(record: bytes) -> Any:

@@ -1,6 +1,6 @@
 """Every capture by its name, and what the decoders do not get right yet."""
 
-from tests.conformance.gaps import frameworks, langfuse, official, openinference, openlit, traceloop, traps
+from tests.conformance.gaps import frameworks, langfuse, mlflow, official, openinference, openlit, traceloop, traps
 from tests.conformance.rules import Capture
 
 CAPTURES: dict[str, Capture] = {
@@ -9,6 +9,7 @@ CAPTURES: dict[str, Capture] = {
     **openinference.CAPTURES,
     **openlit.CAPTURES,
     **langfuse.CAPTURES,
+    **mlflow.CAPTURES,
     **frameworks.CAPTURES,
     **traps.CAPTURES,
 }

@@ -38,10 +38,10 @@ SCHEME = "scheme => getComputedStyle(document.querySelector('[data-testid=stApp]
 
 
 @contextmanager
-def chromium(path: str) -> Iterator[Browser]:
-    """The Chromium at `path`, headless."""
+def chromium(path: str, *more: str) -> Iterator[Browser]:
+    """The Chromium at `path`, headless, with `more` flags."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
         yield browser
         browser.close()
 

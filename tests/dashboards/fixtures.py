@@ -283,6 +283,8 @@ class FakeApi:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.posted: list[tuple[str, Any]] = []
         self.token = ""
+        self.scopes: str | None = None
+        """What the token may, told with every answer."""
 
     def answer(self, path: str, query: dict[str, str], token: str) -> tuple[int, Any]:
         """Status and body."""
@@ -322,6 +324,8 @@ def serving(port: int = 0) -> Iterator[FakeApi]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
             self.send_header("Content-Length", str(len(raw)))
+            if api.scopes is not None:
+                self.send_header("Undertow-Scopes", api.scopes)
             self.end_headers()
             self.wfile.write(raw)
 

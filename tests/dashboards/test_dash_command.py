@@ -1,12 +1,16 @@
 """Starting the dashboard."""
 
+import argparse
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from undertow_dashboards.__main__ import command, main, streamlit_arguments
+from undertow import cli
+from undertow_dashboards import __main__ as dashboard
+from undertow_dashboards.__main__ import command, main, settings
 
 
 def test_command_has_no_secret_and_stays_on_this_machine() -> None:
@@ -18,9 +22,8 @@ def test_command_has_no_secret_and_stays_on_this_machine() -> None:
 
 def test_streamlit_runs_quietly() -> None:
     """No usage statistics, no browser window, no question for an e-mail address."""
-    settings = streamlit_arguments("127.0.0.1", 8501)
-    for setting in ("--browser.gatherUsageStats=false", "--server.headless=true", "--server.address=127.0.0.1"):
-        assert setting in settings
+    expected = {"browser.gatherUsageStats": False, "server.headless": True, "server.address": "127.0.0.1"}
+    assert expected.items() <= settings("127.0.0.1", 8501).items()
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,16 @@ def test_help_is_quick_and_has_an_example() -> None:
     )
     assert "Example: undertow dashboard --api" in done.stdout
     assert "streamlit" not in done.stderr
+
+
+def test_the_configuration_says_where_it_is_opened_and_who_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and the command line add up."""
+    file = tmp_path / "undertow.toml"
+    file.write_text('[dashboard]\naddresses = ["https://a.example"]\noperators = ["ada"]\nread_only = true\n')
+    seen: list[argparse.Namespace] = []
+    monkeypatch.setattr(dashboard, "run", lambda args: seen.append(args) or 0)
+    assert cli.main(["dashboard", "--config", str(file), "--address", "https://b.example", "--operator", "bob"]) == 0
+    assert seen[0].address == ["https://b.example", "https://a.example"]
+    assert (seen[0].operator, seen[0].read_only) == (["bob", "ada"], True)

@@ -30,6 +30,21 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
+def test_late_spans_and_wrong_clocks_are_told(api: FakeApi, open_page: Open) -> None:
+    """The page Ingestion says what is not judged and whose clock is ahead, in the monitor's words as plain text."""
+    troubles = [
+        {"why": "late_spans", "text": "60 of the last 1,000 spans came too late"},
+        {"why": "clock_ahead", "text": "the clock of host <b>h</b> is 3 minutes ahead"},
+    ]
+    api.answers["/v1/ingest"]["troubles"] = troubles
+    app = open_page("ingestion")
+    assert [one.value for one in app.warning][-2:] == [
+        "Many spans come too late and are not judged.",
+        "A clock is ahead: its spans are judged later.",
+    ]
+    assert "The clock of host <b>h</b> is 3 minutes ahead." in [one.value for one in app.text]
+
+
 @pytest.mark.parametrize("page", ["fleet", "ingestion"])
 def test_old_data_are_called_stale(api: FakeApi, open_page: Open, page: str) -> None:
     """When the newest request is old the page says that it describes the past."""
@@ -221,3 +236,13 @@ def test_ingestion_names_channels_that_are_not_reached(api: FakeApi, open_page: 
     said = texts(open_page("ingestion"))
     assert "slack:ops" in said
     assert "http_503" in said.lower()
+
+
+def test_a_part_that_works_and_needs_somebody_is_not_green() -> None:
+    """Late spans, a clock that is ahead or a receiver that is away are a warning, though the monitor is ready."""
+    from undertow_dashboards.shapes import Part
+    from undertow_dashboards.views.ingestion import part_word
+
+    assert part_word(Part("event_time", True, "late", "120 of the last 127 spans came too late")).colour == "orange"
+    assert part_word(Part("event_time", True, "running")).colour == "green"
+    assert part_word(Part("event_time", False, "late", "all spans came too late")).colour == "red"

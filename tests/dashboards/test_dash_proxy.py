@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from tests.nginx_process import CONFIGURATION, Nginx
-from tests.programs import MissingError
+from tests.programs import MissingError, free_ports
 from tests.slow_clients import BODY, answers_s, slow_clients
 
 from . import real
@@ -26,21 +26,28 @@ OTHER = "127.0.0.2"
 Start = Callable[[str], Nginx]
 
 
+@pytest.fixture(name="ports", scope="module")
+def _ports() -> list[int]:
+    """Where nginx answers for the dashboard and for the API."""
+    return free_ports(2)
+
+
 @pytest.fixture(name="behind", scope="module")
-def _behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A dashboard and what stands for the API, as HOST:PORT."""
-    with serving() as api, real.dashboard(api.url, tmp_path_factory.mktemp("behind")) as dashboard:
+def _behind(ports: list[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A dashboard that answers to nginx's address, and what stands for the API, as HOST:PORT."""
+    options = ("--address", f"http://127.0.0.1:{ports[0]}")
+    with serving() as api, real.dashboard(api.url, tmp_path_factory.mktemp("behind"), *options) as dashboard:
         yield {"dashboard": urlsplit(dashboard).netloc, "api": urlsplit(api.url).netloc}
 
 
 @pytest.fixture(name="nginx")
-def _nginx(behind: dict[str, str], tmp_path: Path, without: Callable[[str], None]) -> Iterator[Start]:
+def _nginx(behind: dict[str, str], ports: list[int], tmp_path: Path, without: Callable[[str], None]) -> Iterator[Start]:
     """Starts nginx with this configuration."""
     with ExitStack() as ending:
 
         def start(text: str) -> Nginx:
             try:
-                nginx = Nginx(tmp_path, behind, text)
+                nginx = Nginx(tmp_path, behind, text, ports)
                 ending.callback(nginx.stop)
                 nginx.start()
             except MissingError as missing:
@@ -56,7 +63,7 @@ def _proxy(nginx: Start) -> Nginx:
 
 
 def test_the_dashboard_works_behind_it(proxy: Nginx) -> None:
-    """The page comes, and the WebSocket that draws it."""
+    """The page comes, and its WebSocket gets as far as the dashboard, which refuses one without the page's token."""
     place = f"127.0.0.1:{proxy.ports['dashboard']}"
     assert "<title>" in httpx.get(f"http://{place}/", trust_env=False).text
     key = base64.b64encode(os.urandom(16)).decode()
@@ -66,7 +73,7 @@ def test_the_dashboard_works_behind_it(proxy: Nginx) -> None:
     )
     with socket.create_connection(("127.0.0.1", proxy.ports["dashboard"]), timeout=10) as one:
         one.sendall(asked.encode())
-        assert one.recv(4096).startswith(b"HTTP/1.1 101")
+        assert one.recv(4096).startswith(b"HTTP/1.1 403")
 
 
 def test_the_api_answers_behind_it(proxy: Nginx) -> None:

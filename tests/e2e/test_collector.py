@@ -62,7 +62,7 @@ class Kept:
             self.formats.add(decoded.format)
         return Committed(stored=batch.spans)
 
-    def offsets(self, _topic: str) -> dict[int, int]:
+    def positions(self, _topic: str) -> dict[str, Any]:
         """From the beginning."""
         return {}
 

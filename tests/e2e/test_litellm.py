@@ -57,9 +57,9 @@ class Arrived:
                 self.messages[span.trace_id].add(origin._replace(offset=offset))
         return self.store.ingest(batch)
 
-    def offsets(self, topic: str) -> dict[int, int]:
+    def positions(self, topic: str) -> dict[str, Any]:
         """The store's."""
-        return self.store.offsets(topic)
+        return self.store.positions(topic)
 
 
 @dataclass(frozen=True)

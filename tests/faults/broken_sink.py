@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from undertow.batch import Batch, Committed
+from undertow.batch import Batch, Committed, Position
 from undertow.store import Store
 
 Place = tuple[str, int, int]
@@ -22,13 +22,17 @@ class BrokenSink:
 
     def ingest(self, batch: Batch) -> Committed:
         """Commit the offsets, and after that what they stand for."""
-        self._store.ingest(Batch(next_offsets=batch.next_offsets))
+        self._store.ingest(replace(batch, messages=[], order=None))
         self._between("between_commits")
-        return self._store.ingest(Batch(messages=batch.messages))
+        return self._store.ingest(Batch(messages=batch.messages, order=batch.order))
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The store's offsets."""
         return self._store.offsets(topic)
+
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """The store's positions."""
+        return self._store.positions(topic)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def outcome(path: Path, calls: Calls, sink: Callable[[Store], Sink], teller: typ
     receiver, clock = Receiver(calls), ManualClock(NOW + HOUR_S)
     connect = db.connect
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "connect", lambda path: Connection(connect(path), calls))
+        patch.setattr(db, "connect", lambda path, *more: Connection(connect(path, *more), calls))
         for _ in range(LIVES):
             with suppress(TryAgain, StoreError), Store.open(path, clock=None) as store:
                 life(store, sink(store), receiver, teller, clock)

@@ -33,7 +33,7 @@ def test_upkeep_beside_readers_ends_nothing_and_loses_nothing(
     assert {status for _, status in seen.answers} == {200}, seen.answers
     assert part(life, "upkeep")["ok"]
     life.process.terminate()
-    assert life.ended() == 0, life.log.read_text()[-3000:]
+    assert life.ended(upkeep.PATIENCE_S) == 0, life.log.read_text()[-3000:]
     log = life.log.read_text()
     assert upkeep.lost(tmp_path / "undertow.duckdb", log, seen) == Counter()
     assert seen.duplicates == 0

@@ -23,6 +23,8 @@ MOST = 5000
 """Spans of one request."""
 
 POLL_PAUSE_S = 0.05
+PATIENCE_S = 60.0
+"""An answer that is slow is none that is wrong; the figures say how slow."""
 BACKFILL = 20
 """One span in so many is older than `store.raw_retention_days`, so that retention has something to delete."""
 
@@ -61,7 +63,7 @@ def _poll(client: httpx.Client, seen: Seen, over: threading.Event) -> None:
             return
         began = time.monotonic()
         try:
-            status = client.get(path).status_code
+            status = client.get(path, timeout=PATIENCE_S).status_code
         except httpx.TransportError:  # the monitor has ended, which others say
             return
         seen.slowest_s = max(seen.slowest_s, time.monotonic() - began)
@@ -99,7 +101,7 @@ def _send(life: Any, seen: Seen, batch: list[dict[str, object]]) -> bool:
     """Whether the monitor has taken it."""
     while life.process.poll() is None:
         try:
-            answer = life.client.post("/v1/spans", content=lines(batch))
+            answer = life.client.post("/v1/spans", content=lines(batch), timeout=PATIENCE_S)
         except httpx.TransportError:
             return False
         seen.answers["/v1/spans", answer.status_code] += 1

@@ -1,74 +1,25 @@
 """Which spans are late: the rule, and that it does not see how arrivals were cut into batches."""
 
 import math
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.killing import Killed
 
 from undertow.batch import Batch, Decoded, Origin
 from undertow.clock import ManualClock
+from undertow.eventtime import EventTime
 from undertow.span import Span
 from undertow.store import Store
-from undertow.store.lateness import Horizon, judge
 
 T0 = 1_767_600_000.0
-times = st.lists(st.integers(0, 400).map(lambda tenth: T0 + tenth / 2), max_size=40)
 cuts = st.lists(st.integers(1, 7), min_size=1, max_size=12)
-
-
-def by_hand(ended_at: list[float], before: Horizon) -> tuple[list[bool], float]:
-    """The rule of CONTRACTS 2, span by span."""
-    newest, flags = before.newest, []
-    for time in ended_at:
-        future = time > before.future
-        flags.append(future or time <= max(newest - before.lateness_s, before.floor))
-        newest = newest if future else max(newest, time)
-    return flags, newest
-
-
-def by_batch(ended_at: list[float], sizes: list[int], before: Horizon) -> list[bool]:
-    """The flags when arrivals are cut into batches of `sizes`, over and over."""
-    flags: list[bool] = []
-    while len(flags) < len(ended_at):
-        size = sizes[len(flags) % len(sizes)]
-        late, newest = judge(np.array(ended_at[len(flags) : len(flags) + size]), before)
-        before = before._replace(newest=newest)
-        flags += late.tolist()
-    return flags
-
-
-@given(
-    times,
-    st.sampled_from([0.0, 10.0, 60.0]),
-    st.sampled_from([-math.inf, T0 + 50]),
-    st.sampled_from([math.inf, T0 + 150]),
-)
-def test_rule(ended_at: list[float], lateness_s: float, floor: float, future: float) -> None:
-    """Late is at or before the running newest less the lateness, or the floor, or from the future."""
-    before = Horizon(lateness_s, -math.inf, floor, future)
-    late, newest = judge(np.array(ended_at), before)
-    assert (late.tolist(), newest) == by_hand(ended_at, before)
-
-
-@given(times, cuts)
-def test_batches_do_not_matter(ended_at: list[float], sizes: list[int]) -> None:
-    """The same spans are late however the arrivals are cut into batches."""
-    before = Horizon(10.0)
-    assert by_batch(ended_at, sizes, before) == by_hand(ended_at, before)[0]
-
-
-def test_a_maximum_by_batch_is_caught() -> None:
-    """The property tells a rule that compares with the newest of the whole batch from the right one."""
-
-    def careless(ended_at: list[float]) -> list[bool]:
-        return [time <= max(ended_at) - 10.0 for time in ended_at]
-
-    arrivals = [T0, T0 + 100]
-    assert careless(arrivals) != by_hand(arrivals, Horizon(10.0))[0]
 
 
 @settings(max_examples=15, deadline=None)
@@ -106,18 +57,27 @@ def test_nothing_is_judged_behind_what_was_released(
     assert store.released(T0 + 5, T0 + 5.5)["span_id"].to_pylist() == ["s91"]
 
 
-def test_future_is_not_believed(make: Callable[..., Span], batch_of: Callable[..., Batch]) -> None:
-    """A span that ended beyond the clock and the lateness is late, and the newest time stays where it was."""
-    with Store.open(None, lateness_s=60.0, clock=ManualClock(T0 + 100)) as store:
-        done = store.ingest(batch_of([make(0), make(1, started_at=T0 + 3600), make(2), make(3, started_at=T0 + 150)]))
-        assert (done.stored, done.late) == (4, 1)
-        assert store.newest() == T0 + 151
-        assert store.targets()[0]["late"] == 1
+def test_the_future_is_held_and_shown_to_nobody(make: Callable[..., Span], batch_of: Callable[..., Batch]) -> None:
+    """A span that ended beyond the clock is not late, moves neither event time nor what pages show, and waits."""
+    clock = ManualClock(T0 + 100)
+    with Store.open(None, lateness_s=60.0, clock=clock) as store:
+        spans = [make(0), make(1), make(2, started_at=T0 + 86_400), make(3), make(4)]
+        done = store.ingest(batch_of(spans))
+        assert (done.stored, done.late) == (5, 0)
+        assert store.event_time() == store.newest() == T0 + 5
+        assert store.reached(clock(), 3600.0) == T0 + 5
+        assert store.targets()[0]["last"] < T0 + 600
 
 
-def test_replay_believes_any_time(store: Store, make: Callable[..., Span], batch_of: Callable[..., Batch]) -> None:
-    """Without a clock no span is from the future."""
-    assert store.ingest(batch_of([make(0, started_at=2e11)])).late == 0
+def test_two_spans_are_too_few_to_agree(
+    store: Store, make: Callable[..., Span], batch_of: Callable[..., Batch]
+) -> None:
+    """Nothing is agreed on by two, of which either may be wrong; the end of a replay has all of them."""
+    store.ingest(batch_of([make(0), make(1, started_at=2e11)]))
+    assert (store.event_time(), store.reached(T0 + 10, 3600.0)) == (None, None)
+    assert store.reached(math.inf, 3600.0) == 2e11 + 1
+    assert store.ingest(batch_of([make(i) for i in range(2, 6)], 10)).late == 0
+    assert store.event_time() == T0 + 6
 
 
 def test_newest_and_cursor_outlive_a_restart(
@@ -126,13 +86,98 @@ def test_newest_and_cursor_outlive_a_restart(
     """After a start, lateness goes on from the newest committed time and from what was judged."""
     with Store.open(tmp_path / "u.duckdb", clock=None) as store:
         assert (store.newest(), store.cursor()) == (None, None)
-        store.ingest(batch_of([make(100)]))
+        store.ingest(batch_of([make(98), make(99), make(100)]))
         with store.judgement() as judgement:
             judgement.advance(T0 + 70)
     with Store.open(tmp_path / "u.duckdb", clock=None) as store:
         assert (store.newest(), store.cursor()) == (T0 + 101, T0 + 70)
-        done = store.ingest(batch_of([make(69), make(70), make(30)], 1))
+        done = store.ingest(batch_of([make(69), make(70), make(30)], 3))
         assert (done.stored, done.late) == (3, 2)
+
+
+STEPS = ("before_begin", "after_rows", "before_commit", "after_commit")
+
+
+def spans_of_wrong_clocks(make: Callable[..., Span], share: float) -> list[Span]:
+    """Spans of four targets: one is 150 s ahead, and of the others a share comes five minutes late."""
+    rng = random.Random(5)
+    spans = []
+    for i in range(600):
+        target, off = rng.randrange(4), rng.uniform(-20, 0)
+        off += 150 if target == 1 else -300 if rng.random() < share else 0
+        spans.append(make(i, span_id=f"k{i}", model=f"m{target}", started_at=T0 + 2 * i + off))
+    return spans
+
+
+def flags(store: Store) -> list[tuple[str, bool]]:
+    """Which spans are late, as the table has them, and event time."""
+    with store._read() as con:
+        return con.execute("SELECT span_id, late FROM spans ORDER BY span_id").fetchall()
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_kill_changes_no_flag(
+    tmp_path: Any, make: Callable[..., Span], batch_of: Callable[..., Batch], forgets: bool
+) -> None:
+    """Killed at every step, event time goes on as if nothing had been; a start that forgets the arrivals does not."""
+    spans = spans_of_wrong_clocks(make, 0.2)
+    pieces = [spans[at : at + 25] for at in range(0, 600, 25)]
+    with Store.open(None, lateness_s=60.0, clock=None) as store:
+        for number, piece in enumerate(pieces):
+            store.ingest(batch_of(piece, 25 * number))
+        expected, expected_time = flags(store), store.event_time()
+    assert 0 < sum(late for _, late in expected) < 150
+    for number, piece in enumerate(pieces):
+        step = STEPS[number % len(STEPS)]
+
+        def failpoint(name: str, step: str = step) -> None:
+            if name == step:
+                raise Killed
+
+        with Store.open(tmp_path / "u.duckdb", clock=None, failpoint=failpoint) as store, pytest.raises(Killed):
+            store.ingest(batch_of(piece, 25 * number))
+        with Store.open(tmp_path / "u.duckdb", clock=None) as store:
+            if forgets:
+                store._memory.arrivals = replace(store._memory.arrivals, event_time=EventTime(60.0))
+            store.ingest(batch_of(piece, 25 * number))
+    with Store.open(tmp_path / "u.duckdb", clock=None) as store:
+        assert ((flags(store), store.event_time()) == (expected, expected_time)) is not forgets
+
+
+def test_whose_clock_is_wrong_is_told(store: Store, make: Callable[..., Span], batch_of: Callable[..., Batch]) -> None:
+    """By its host where the log names one, else by its target, with how far and how many."""
+    spans = spans_of_wrong_clocks(make, 0.02)
+    store.ingest(batch_of(spans))
+    told = store.lateness()
+    (ahead,) = told["ahead"]
+    assert (ahead["host"], ahead["target"]["model"]) == (None, "m1")
+    assert 130 < ahead["ahead_s"] < 170
+    assert ahead["spans"] == ahead["recent"] > 3
+    assert 0 < told["late"]["spans"] < 150
+    assert told["late"]["of"] == 600
+    hosts = [replace_label(span, "h1" if span.model == "m1" else "h2") for span in spans]
+    with Store.open(None, clock=None) as named:
+        named.ingest(batch_of(hosts))
+        assert [(one["host"], one["target"]) for one in named.lateness()["ahead"]] == [("h1", None)]
+
+
+def replace_label(span: Span, host: str) -> Span:
+    """The same span with the name of a host."""
+    return msgspec.structs.replace(span, labels={"host.name": host})
+
+
+def test_a_file_of_an_older_version_goes_on_from_what_its_spans_agree_on(
+    tmp_path: Any, make: Callable[..., Span], batch_of: Callable[..., Batch]
+) -> None:
+    """A newest time that a single span had moved to tomorrow does not make everything late after the upgrade."""
+    with Store.open(tmp_path / "u.duckdb", clock=None) as store:
+        store.ingest(batch_of([make(i) for i in range(50)]))
+        with store._written() as con:
+            con.execute("DELETE FROM progress WHERE name IN ('bound', 'rest')")
+            con.execute("UPDATE progress SET value = value + 86400 WHERE name = 'newest'")
+    with Store.open(tmp_path / "u.duckdb", clock=None) as store:
+        assert store.event_time() == T0 + 50
+        assert store.ingest(batch_of([make(50)], 50)).late == 0
 
 
 @pytest.mark.parametrize(("after", "names"), [(None, ["s0", "b", "a", "s2"]), (T0 + 1, ["b", "a", "s2"])])

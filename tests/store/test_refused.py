@@ -177,6 +177,13 @@ def test_memory_that_runs_out_after_the_commit_asks_for_a_new_process(
         assert store.ingest(batch_of([make()], 1)).duplicates == 1
 
 
+def test_a_limit_too_small_to_open_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    """The mistake names the setting and has none of DuckDB's own advice, which nobody can follow here."""
+    with pytest.raises(StoreError, match=r"store\.memory_limit") as caught:
+        Store.open(tmp_path / "u.duckdb", config=StoreConfig(memory_limit="1MB"), clock=None)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_question_past_the_memory_limit_is_refused_and_the_next_is_answered(make: Make, batch_of: BatchOf) -> None:
     """store.memory_limit bounds the database; what does not fit is refused, and reading and writing go on."""
     with Store.open(None, config=StoreConfig(memory_limit="64MiB"), clock=None) as store:

@@ -286,11 +286,15 @@ def test_an_hour_that_never_rests_keeps_no_other_waiting(
         assert sketches(store) == 1
 
 
+LATER = 40
+"""Spans that agree that time has gone on."""
+
+
 def rolled(make: Callable[..., Span], batch_of: Callable[..., Batch], fields: list[dict[str, Any]]) -> Store:
-    """A store with one span for each of `fields` in one hour, which is rolled, and one two hours later."""
+    """A store with one span for each of `fields` in one hour, which is rolled, and some a day later."""
     store = Store.open(None, clock=None)
     spans = [make(i % 500, span_id=f"s{i}", **values) for i, values in enumerate(fields)]
-    store.ingest(batch_of([*spans, make(7200, span_id="end")]))
+    store.ingest(batch_of([*spans, *(make(DAY_S + 7200 + i, span_id=f"end{i}") for i in range(LATER))]))
     while store.roll():
         pass
     return store
@@ -302,7 +306,7 @@ def test_routes_beyond_a_number_are_one(make: Any, batch_of: Any) -> None:
     with rolled(make, batch_of, fields) as store, store._read() as con:
         assert con.execute("SELECT count(*) FROM sketches_hour").fetchall() == [(ROUTES + 1,)]
         found = store.distribution(make(0).target, "output_tokens", (T0, T0 + DAY_S), (T0, T0))
-        assert found["before"]["n"] == ROUTES + 36
+        assert found["before"]["n"] == ROUTES + 35
         assert found["routes"][0] == {"route": "often", "n_before": 5, "n_after": 0}
         shares = store.shares(make(0).target, "route", T0, T0 + DAY_S, DAY_S)["points"][0]
         assert (shares["n"], sum(shares["shares"].values()) + shares["other"]) == (ROUTES + 35, ROUTES + 35)

@@ -237,7 +237,7 @@ def test_counters_add_up(tmp_path: Path, make: Make, batch_of: BatchOf) -> None:
     """Everything that was read is stored, a duplicate, rejected or skipped, over batches and restarts."""
     for start in range(3):
         with Store.open(tmp_path / "u.duckdb", clock=None) as store:
-            batch = batch_of([make(start), make(start + 1), make(100)])
+            batch = batch_of([make(i) for i in (100, 101, 102, start, start + 1)])
             decoded = Decoded("otlp", rejects=[Reject("missing_model"), Reject("missing_model")])
             decoded.skipped["not_llm_call"] += 4
             decoded.coerced["stream"] += 1
@@ -248,17 +248,17 @@ def test_counters_add_up(tmp_path: Path, make: Make, batch_of: BatchOf) -> None:
             read = sum(part.read for _, part in batch.messages)
             assert read == committed.stored + committed.duplicates + committed.rejected + committed.skipped
             found = store.ingestion()
-    assert found["totals"] == {"read": 27, "stored": 5, "duplicates": 4, "rejected": 6, "skipped": 12, "late": 2}
+    assert found["totals"] == {"read": 33, "stored": 7, "duplicates": 8, "rejected": 6, "skipped": 12, "late": 4}
     assert found["rejects"] == [{"reason": "missing_model", "count": 6}]
     assert found["skipped"] == [{"reason": "not_llm_call", "count": 12}]
     assert found["coerced"] == [{"name": "stream", "count": 3}]
     assert found["derived"] == [{"name": "provider", "count": 6}]
     assert found["unknown_keys"] == [{"name": "vendor.thing", "count": 9}]
     assert found["partitions"] == [
-        {"topic": "t", "partition": 0, "next_offset": 3},
-        {"topic": "t", "partition": 1, "next_offset": 3},
+        {"topic": "t", "partition": 0, "next_offset": 5, "identity": None},
+        {"topic": "t", "partition": 1, "next_offset": 3, "identity": None},
     ]
-    assert found["newest"] == T0 + 101
+    assert found["newest"] == T0 + 103
 
 
 def test_names_of_unknown_keys_are_bounded(tmp_path: Path) -> None:

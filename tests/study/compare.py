@@ -20,9 +20,10 @@ import numpy.typing as npt
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench import peers
 from tests.study import resampled, simulated
 from tests.study.scoring import REFERENCE, Row, delays, judge, table
+
+from bench import peers
 
 EVERY = 500
 PERFORMANCE = frozenset({"ttft_s", "s_per_token"})

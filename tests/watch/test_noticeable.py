@@ -107,12 +107,20 @@ def test_a_restart_tells_the_same(quiet: Callable[..., Any]) -> None:
 def test_it_is_worked_out_once(
     quiet: Callable[..., Any], traffic: Callable[..., list[Span]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second answer costs nothing; another target takes a share of the budget, which is a reason for a new one."""
+    """The second answer costs nothing; another target takes a share of the budget, which is a reason for a new one.
+
+    From its twentieth span on: one that nothing more is heard of takes none.
+    """
     watched = quiet()
     before = watched.watcher.detectability()
     with monkeypatch.context() as patched:
         patched.setattr(detectability, "expected_delay", None)
         assert watched.watcher.detectability() == before
     last = traffic("none", fleet=(GPT_4O,))[-1]
-    watched.finish([structs.replace(last, span_id="new", model="new", started_at=last.started_at + 3600)])
+    new = [
+        structs.replace(last, span_id=f"new{i}", model="new", started_at=last.started_at + 3600 + i) for i in range(20)
+    ]
+    watched.finish(new[:19])
+    assert watched.watcher.detectability() == before
+    watched.finish(new[19:])
     assert delay(of(watched, "output_tokens"), -0.1) > delay(before["signals"][0], -0.1)

@@ -13,8 +13,9 @@ from tests.killing import Killed
 from undertow.clock import ManualClock
 from undertow.config import AlertsConfig, Config, KafkaConfig, Secret, WebhookConfig
 from undertow.store import Store
-from undertow.watch.silence import Silence, standing
-from undertow.watch.staleness import Pace, Silent, widest
+from undertow.watch.dataalert import STALE, Trouble, standing
+from undertow.watch.silence import Silence
+from undertow.watch.staleness import Pace, widest
 
 NOW = 1_763_635_321.0
 MINUTE_S, HOUR_S = 60.0, 3600.0
@@ -109,12 +110,12 @@ def test_what_is_silent_stands_until_it_is_heard(world: World) -> None:
     world.quiet["gpt-4o"] = True
     world.wait(MINUTE_S, 1)
     world.start()
-    [found] = standing(world.store.alerts())
+    [found] = standing(world.store.alerts(), STALE)
     assert (found["why"], found["subject"], found["since"]) == ("target_silent", "g/p/gpt-4o", NOW)
     assert found["target"]["model"] == "gpt-4o"
     world.quiet["gpt-4o"] = False
     world.wait(MINUTE_S, 1)
-    assert standing(world.store.alerts()) == []
+    assert standing(world.store.alerts(), STALE) == []
 
 
 def test_a_target_that_went_silent_is_told_once_and_when_it_is_heard_again(world: World) -> None:
@@ -304,9 +305,9 @@ def test_a_pace_is_sane_whatever_the_clock_does(steps: list[tuple[int, float, bo
 def test_the_widest_explanation_is_told() -> None:
     """The source before topics, topics before all targets, all targets before some."""
     whys = ("target_silent", "all_targets_silent", "topic_silent", "source_unreachable")
-    silent: dict[str, Silent] = {}
+    silent: dict[str, Trouble] = {}
     for why in whys:
-        one = Silent(why, "x", NOW, "")  # type: ignore[arg-type]
+        one = Trouble(why, "x", NOW, "")
         silent[one.key] = one
         assert list(widest(silent)) == [one.key]
     assert widest({}) == {}

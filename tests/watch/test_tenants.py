@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from undertow.span import Span, Target
-from undertow.watch import controls, engine
+from undertow.watch import controls, explaining
 from undertow.watch.baseline import Baseline
 from undertow.watch.events import Event
 from undertow.watch.frame import TENANT, Frame, by_target
@@ -125,7 +125,7 @@ def test_without_weights_the_burst_is_seen_and_not_blamed(monitor: Make, monkeyp
 def test_without_either_the_burst_is_blamed(monitor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: with neither weights nor the rule the burst passes for an update of the provider."""
     uncounted(monkeypatch)
-    monkeypatch.setattr(engine, "by_tenant", lambda *_: None)
+    monkeypatch.setattr(explaining, "by_tenant", lambda *_: None)
     [incident] = monitor().finish(requests(BURST)).store.incidents()
     assert incident["cause"] == "provider_update"
 

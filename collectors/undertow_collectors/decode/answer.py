@@ -5,15 +5,16 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from undertow_collectors.decode import layout, names, refusals, shapes, streams, structure
+from undertow_collectors.decode import frames, layout, names, refusals, shapes, streams, structure
 from undertow_collectors.decode.usage import identity, usage
 from undertow_collectors.decode.wanted import Wanted, satisfies, wanted
 
-__all__ = ["REDACTED", "add", "body", "features", "identity", "is_plain", "of_messages", "of_text", "usage"]
+__all__ = ["REDACTED", "add", "body", "features", "identity", "is_plain", "of_messages", "of_text", "opened", "usage"]
 
 REDACTED = ("redacted-by-litellm", "__REDACTED__")
 """What LiteLLM and OpenInference put in place of texts when the operator turned content off."""
@@ -22,35 +23,46 @@ _CUT_HERE = ("[truncated]", "(truncated)", "<truncated>")
 _CUT_WITHIN, _CUT_FROM = "(litellm_truncated ", 1000
 """What loggers put where they cut a text; LiteLLM does so in the middle of texts that had that many characters."""
 
+Cut = Callable[[str], bool]
+"""Whether a text is only a part of an answer, by what its format knows beside it."""
+
 _decode = msgspec.json.Decoder().decode
 _NOT_JSON = object()
 _JSON_STARTS = frozenset("{[ \t\r\n")
 
 
-def features(response: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Fields of the span that a response body shows; `parameters` are the request's.
+def features(response: Any, parameters: dict[str, Any], is_cut: Cut = lambda _: False) -> dict[str, Any]:
+    """Fields of the span that a response body shows; `parameters` are the request's, `is_cut` knows texts to pass over.
 
     The body may be of any provider in `shapes`, the JSON text of one, the raw text of a stream, or a list of a stream's
     events or of output messages. Unknown shapes, redacted texts and cut ones give nothing.
     """
     if isinstance(response, dict):
-        return _said(shapes.of_body(response), parameters)
-    return of_messages(response, parameters)
+        return _said(shapes.of_body(response), parameters, is_cut)
+    return of_messages(response, parameters, is_cut)
 
 
-def of_messages(messages: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+def of_messages(messages: Any, parameters: dict[str, Any], is_cut: Cut = lambda _: False) -> dict[str, Any]:
     """The same of a list of output messages: `gen_ai.output.messages` as a list or as JSON, or OpenInference's."""
     found = body(messages)
     if isinstance(found, dict):
-        return _said(shapes.of_body(found), parameters)
-    return _said(shapes.of_messages(found), parameters) if isinstance(found, list) else {}
+        return _said(shapes.of_body(found), parameters, is_cut)
+    return _said(shapes.of_messages(found), parameters, is_cut) if isinstance(found, list) else {}
+
+
+def tools(response: Any) -> int:
+    """Return how many tool calls a response body or a list of messages holds, as far as they can be seen."""
+    found = body(response) if isinstance(response, str) else response
+    if isinstance(found, dict):
+        return shapes.of_body(found).tools or 0
+    return (shapes.of_messages(found).tools or 0) if isinstance(found, list) else 0
 
 
 def of_text(
     text: str, parameters: dict[str, Any], tools: int | None = None, finish: str | None = None
 ) -> dict[str, Any]:
     """The same of a bare text, with the number of tool calls and the provider's finish reason where they are known."""
-    return _said(shapes.Answer(text, tools, finish=finish), parameters)
+    return _said(shapes.Answer(text, tools, finish=finish), parameters, lambda _: False)
 
 
 def body(response: Any) -> Any:
@@ -65,9 +77,18 @@ def body(response: Any) -> Any:
             response = _decode(response) if response.lstrip()[:1] in ("{", "[") else None
         except (ValueError, RecursionError):
             return None
-    if isinstance(response, list):
-        return streams.of_events(response) if streams.are_events(response) else response
-    return response if isinstance(response, dict) else None
+    if isinstance(response, list) and streams.are_events(response):
+        return streams.of_events(response)
+    found = frames.opened(response)
+    return found if isinstance(found, dict | list) else None
+
+
+def opened(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object behind the JSON in `values[name]`, which stays there parsed; empty where there is none."""
+    if isinstance(values.get(name), str):
+        values[name] = body(values[name])
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def add(fields: dict[str, Any], found: dict[str, Any], derived: Counter[str]) -> None:
@@ -87,14 +108,14 @@ def add(fields: dict[str, Any], found: dict[str, Any], derived: Counter[str]) ->
             derived[name] += 1
 
 
-def _said(answer: shapes.Answer, parameters: dict[str, Any]) -> dict[str, Any]:
+def _said(answer: shapes.Answer, parameters: dict[str, Any], is_cut: Cut) -> dict[str, Any]:
     text, tools, refused, finish = answer
     found: dict[str, Any] = {}
     if finish is not None:
         found["finish_reason"] = names.finish_reason(finish)
     if tools or (tools is not None and text not in REDACTED):
         found["tool_call_count"] = tools
-    if text is not None and not _is_cut(text):
+    if text is not None and not _is_cut(text) and not is_cut(text):
         found["response_chars"] = len(text)
         found["refusal"] = refusals.refuses(text)
         if text:

@@ -1,9 +1,10 @@
-"""What the spans around a call tell of it, where the call itself does not: how it ended, and whom a failure was of.
+"""What the spans around a call say of it, where the call itself does not: how it ended, and whom a failure was of.
 
 An instrumentation may report a refused call as a bare span, without an error, an id, usage or a finish reason; the span
-of the HTTP request inside of it, or a failed span around it, then says what became of it. A failure may name no model
-or provider; a span around it, or a call of its trace that came before, may. A call that came after it may be its
-fallback, and which calls share a message is chance, so that neither names it: detection knows the targets of a gateway.
+of the HTTP request inside of it, or a failed span around it, then says what became of it. Mastra writes why a call
+failed on the agent's span alone. A failure may name no model or provider, as those of OpenAI's agents; a span around
+it, or a call of its trace that began before it ended, may. A later one may be its fallback, and which calls share a
+message is chance, so that neither names it: detection knows the targets of a gateway.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,17 +13,15 @@ from typing import Any, NamedTuple, Protocol
 from undertow.batch import Decoded
 from undertow.outcome import UNKNOWN, is_bare
 from undertow.span import ErrorClass, Span
-from undertow_collectors.decode import failures, names
+from undertow_collectors.decode import failures, names, outcome
 from undertow_collectors.decode.coerce import text
+from undertow_collectors.decode.enclosing import Place, above, parents_of
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import EVENT, SERVER, Record
 
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
 _HTTP_METHOD = ("http.request.method", "http.method")
-_MAX_DEPTH = 64
-
-Place = tuple[str, str]
-"""The ids of a trace and of a span in it."""
+_VAGUE = (None, "other", "server_error")
 
 
 class Named(NamedTuple):
@@ -63,12 +62,13 @@ class Around:
         self._named = {place(record): who for record, who in skipped if who.model} | {
             at: Named(call.span.provider, call.span.model) for at, call in self._of_call.items()
         }
+        self._parents = parents_of(self._records.values())
         self._requests: dict[Place, Record] | None = None
         self._last_in: dict[Place, int] | None = None
         self._first_of: dict[tuple[str, str | None], dict[Named, int]] | None = None
 
-    def tell(self, decoded: Decoded) -> None:
-        """Write into the calls what is told around them."""
+    def complete(self, decoded: Decoded) -> None:
+        """Write into the calls what the spans around them say."""
         for call in self._calls:
             if call.record.trace_id:
                 self._end(call, decoded)
@@ -79,13 +79,17 @@ class Around:
 
     def _end(self, call: Reported, decoded: Decoded) -> None:
         span = call.span
-        vague = span.status == "error" and span.error_class in (None, "other")
-        if vague or is_bare(span) or (span.status == "error" and span.http_status is None):
+        failed = span.status == "error"
+        if is_bare(span) or (failed and (span.http_status is None or span.error_class in _VAGUE)):
             request = self._request_of(call)
             if request is not None:
                 _take_request(span, request, decoded)
-        if (vague or is_bare(span)) and (outer := self._failed_around(call)) is not None:
-            _take_failure(span, outer, decoded)
+        if is_bare(span) and (outer := self._failed_around(call)) is not None:
+            _take_failure(span, outcome.cause(outer) or (None, "other"), decoded)
+        elif failed and _is_unexplained(call):
+            causes = (outcome.cause(self._records[at]) for at in self._above(call.record))
+            if found := next(filter(None, causes), None):
+                _take_failure(span, found, decoded)
 
     def _request_of(self, call: Reported) -> Record | None:
         """The last HTTP request that was made inside of a call, and of no call inside of that."""
@@ -104,21 +108,20 @@ class Around:
 
     def _failed_around(self, call: Reported) -> Record | None:
         """The nearest span around a call, if it failed and no call in it began after this one."""
-        above = (self._records[at] for at in self._above(call.record) if at in self._records)
-        outer = next(above, None)
-        if outer is None or not outer.failed:
+        nearest = next(self._above(call.record), None)
+        if nearest is None or not self._records[nearest].failed:
             return None
         if self._last_in is None:
             self._last_in = {}
             for one in self._calls:
                 for at in self._above(one.record):
                     self._last_in[at] = max(self._last_in.get(at, 0), one.record.start_ns)
-        return outer if self._last_in[place(outer)] <= call.record.start_ns else None
+        return self._records[nearest] if self._last_in[nearest] <= call.record.start_ns else None
 
     # ------------------------------------------------------------------ whom it was of
 
     def _name(self, call: Reported, decoded: Decoded) -> None:
-        found = self._named_around(call) or self._named_before(call)
+        found = self._named_around(call) or self._named_beside(call)
         for field, value in zip(("provider", "model"), found or (), strict=False):
             if getattr(call.span, field) == UNKNOWN and value not in (None, UNKNOWN):
                 setattr(call.span, field, value)
@@ -128,31 +131,33 @@ class Around:
         around = (self._named[at] for at in self._above(call.record) if at in self._named)
         return next((who for who in around if _fits(call.span, who) and who.model != UNKNOWN), None)
 
-    def _named_before(self, call: Reported) -> Named | None:
-        """The one that every call of the trace was of which ended before this one began."""
+    def _named_beside(self, call: Reported) -> Named | None:
+        """The one that every call of the trace was of which began before this one had ended."""
         if self._first_of is None:
             self._first_of = {}
             for one in self._calls:
                 if UNKNOWN not in (who := Named(one.span.provider, one.span.model)):
-                    ended = self._first_of.setdefault((one.record.trace_id, one.span.gateway), {})
-                    ended[who] = min(ended.get(who, one.record.end_ns), one.record.end_ns)
-        ended = self._first_of.get((call.record.trace_id, call.span.gateway), {})
-        before = [who for who, at in ended.items() if at <= call.record.start_ns and _fits(call.span, who)]
-        return before[0] if len(before) == 1 else None
+                    begun = self._first_of.setdefault((one.record.trace_id, one.span.gateway), {})
+                    begun[who] = min(begun.get(who, one.record.start_ns), one.record.start_ns)
+        begun = self._first_of.get((call.record.trace_id, call.span.gateway), {})
+        found = [who for who, at in begun.items() if at < call.record.end_ns and _fits(call.span, who)]
+        return found[0] if len(found) == 1 else None
 
     def _above(self, record: Record) -> Iterator[Place]:
-        """The places of the spans that enclose one, the nearest first."""
-        for _ in range(_MAX_DEPTH):
-            at = (record.trace_id, record.parent_id)
-            if not record.parent_id or at not in self._records:
-                return
-            yield at
-            record = self._records[at]
+        """The places of the spans of this message that enclose one, the nearest first."""
+        return filter(self._records.__contains__, above(record.trace_id, record.span_id, self._parents))
 
 
 def place(record: Record) -> Place:
     """Return where a record is."""
     return record.trace_id, record.span_id
+
+
+def _is_unexplained(call: Reported) -> bool:
+    """Whether a failed call has no word on why it failed."""
+    span, record = call.span, call.record
+    explained = record.message or any(event.kind for event in record.events())
+    return not explained and span.http_status is None and span.error_class in _VAGUE
 
 
 def _fits(span: Span, who: Named) -> bool:
@@ -187,11 +192,11 @@ def _take_request(span: Span, request: Record, decoded: Decoded) -> None:
         _fail(span, _class_of(request, str(status) if refused else None), decoded)
 
 
-def _take_failure(span: Span, outer: Record, decoded: Decoded) -> None:
-    code = failures.status_in(outer.message)
-    _fail(span, _class_of(outer, code), decoded)
-    if span.http_status is None and code is not None:
-        span.http_status = names.http_status(code)
+def _take_failure(span: Span, cause: tuple[int | None, ErrorClass], decoded: Decoded) -> None:
+    status, found = cause
+    _fail(span, found, decoded)
+    if span.http_status is None and status is not None:
+        span.http_status = status
         decoded.derived["http_status"] += 1
 
 
@@ -204,6 +209,6 @@ def _fail(span: Span, found: ErrorClass, decoded: Decoded) -> None:
     if span.status == "ok":
         span.status = "error"
         decoded.derived["status"] += 1
-    if span.error_class in (None, "other") and found != span.error_class:
+    if span.error_class is None or (span.error_class in _VAGUE and found != "other"):
+        decoded.derived["error_class"] += found != span.error_class
         span.error_class = found
-        decoded.derived["error_class"] += 1

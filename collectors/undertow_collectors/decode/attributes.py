@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from undertow.span import FIELDS
+from undertow_collectors.decode import names
 from undertow_collectors.decode.coerce import BY_FIELD
 from undertow_collectors.decode.records import Record
 
@@ -21,6 +22,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.vendor",
         "gen_ai.model.provider",
         "ai.model.provider",
+        "langsmith.metadata.ls_provider",
     ),
     "model": (
         "litellm.model_group",
@@ -28,6 +30,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.request.model",
         "llm.request.model_name",
         "ai.model.id",
+        "langsmith.metadata.ls_model_name",
     ),
     "sent_model": ("litellm.provider.model",),
     "response_id": ("gen_ai.response.id", "llm.response.id", "gen_ai.request.id", "ai.response.id"),
@@ -60,6 +63,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "litellm.request.streaming",
         "gen_ai.is_streaming",
         "llm.is_streaming",
+        "langsmith.request.streaming",
     ),
     "input_tokens": (
         "gen_ai.usage.input_tokens",
@@ -96,8 +100,13 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "ai.usage.reasoningTokens",
         "ai.usage.outputTokenDetails.reasoningTokens",
     ),
-    "max_tokens": ("gen_ai.request.max_tokens", "llm.request.max_tokens"),
-    "temperature": ("gen_ai.request.temperature", "llm.request.temperature", "llm.temperature"),
+    "max_tokens": ("gen_ai.request.max_tokens", "llm.request.max_tokens", "langsmith.metadata.ls_max_tokens"),
+    "temperature": (
+        "gen_ai.request.temperature",
+        "llm.request.temperature",
+        "llm.temperature",
+        "langsmith.metadata.ls_temperature",
+    ),
     "ttft_s": (
         "gen_ai.response.time_to_first_chunk",
         "gen_ai.client.operation.time_to_first_chunk",
@@ -112,6 +121,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "llm.cost.total",
         "llm.response.cost",
         "operation.cost",
+        "ferro.cost.usd",
     ),
     "http_status": ("http.response.status_code",),
 }
@@ -131,6 +141,7 @@ CLUES: dict[str, tuple[str, ...]] = {
     "error_type": ("error.type",),
     "error_code": ("litellm.provider.error.code", "error.code"),
     "call_id": ("litellm.call_id", "litellm.trace_id"),
+    "cache_hit": ("litellm.cache_hit",),
     "evaluation": ("gen_ai.evaluation.name",),
     "evaluated": ("gen_ai.evaluation.score.value",),
     "hidden_params": ("hidden_params",),
@@ -140,26 +151,42 @@ CLUES: dict[str, tuple[str, ...]] = {
     "traceloop": ("traceloop.span.kind",),
     "langfuse": ("langfuse.observation.type",),
     "vercel": ("ai.operationId",),
-    "first_chunk_ms": ("ai.response.msToFirstChunk",),
+    "first_chunk_ms": ("ai.response.msToFirstChunk", "ferro.stream.time_to_first_token_ms"),
     "logfire": ("logfire.span_type",),
     "logged_s": ("duration",),
+    "genkit": ("genkit:metadata:subtype", "genkit:type"),
+    "mlflow": ("mlflow.spanType",),
+    "mlflow_provider": ("mlflow.llm.provider",),
+    "mlflow_format": ("mlflow.message.format",),
+    "ferro": ("ferro.schema.version",),
     "vllm": ("gen_ai.latency.e2e", "gen_ai.latency.time_in_queue"),
-    "model_name": ("llm.model_name", "embedding.model_name", "langfuse.observation.model.name"),
+    "model_name": (
+        "llm.model_name",
+        "embedding.model_name",
+        "langfuse.observation.model.name",
+        "genkit:name",
+        "mlflow.llm.model",
+    ),
     "parameters": (
         "llm.invocation_parameters",
         "embedding.invocation_parameters",
         "langfuse.observation.model.parameters",
     ),
-    "request": ("input.value",),
-    "usage": ("langfuse.observation.usage_details",),
-    "cost": ("langfuse.observation.cost_details",),
+    "request": ("input.value", "genkit:input", "mlflow.spanInputs"),
+    "usage": ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"),
+    "cost": ("langfuse.observation.cost_details", "mlflow.llm.cost"),
     "metadata_id": ("langfuse.observation.metadata.id",),
     "level": ("langfuse.observation.level",),
-    "first_chunk_at": ("langfuse.observation.completion_start_time",),
+    "first_chunk_at": ("langfuse.observation.completion_start_time", "mastra.completion_start_time"),
     "output_type": ("gen_ai.output.type", "gen_ai.openai.request.response_format"),
     "schema": ("gen_ai.request.structured_output_schema", "llm.request.structured_output_schema"),
     "output_messages": ("gen_ai.output.messages",),
-    "completion": ("gen_ai.completion", "ai.response.text", "ai.response.object"),
+    "text": ("ai.response.text", "ai.response.object"),
+    "completion": ("gen_ai.completion",),
+    "response_type": ("output.mime_type",),
+    "langsmith": ("langsmith.span.kind",),
+    "run_usage": ("langsmith.metadata.usage_metadata",),
+    "mastra": ("mastra.span.type",),
     "tool_calls": ("gen_ai.response.tool_calls", "ai.response.toolCalls"),
     "cache_write": (
         "gen_ai.usage.cache_write.input_tokens",
@@ -176,6 +203,7 @@ CLUES: dict[str, tuple[str, ...]] = {
         "ai.usage.totalTokens",
     ),
     "response": ("output.value", "langfuse.observation.output", "gen_ai.completion_json"),
+    "returned": ("genkit:output", "mlflow.spanOutputs"),
 }
 """What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""
 
@@ -197,6 +225,7 @@ QUESTIONS = (
     "ai.value",
     "ai.embedding",
     "ai.request.headers.",
+    "mlflow.chat.tools",
 )
 """What the attributes begin with that hold prompts: known, and never looked at."""
 
@@ -226,7 +255,7 @@ COUNTED = {"input_tokens", "output_tokens", "cached_input_tokens", "reasoning_to
 """Fields of which a library may write zero under one name and the number under another."""
 
 _NOUGHT = 1000
-"""What a rank loses by a zero, so that any number comes first."""
+"""What a rank loses by a zero, or by a framework in place of a provider, so that anything else comes first."""
 
 
 class Reading(NamedTuple):
@@ -263,9 +292,9 @@ def read(record: Record, keep: frozenset[str], dialect: Mapping[str, Slot] = _NO
         name, rank = slot
         if name not in found or rank < found[name][0]:
             value = record.read(record.attributes[attribute])
-            if name in COUNTED and value in (0, "0"):
+            if (name in COUNTED and value in (0, "0")) or (name == "provider" and names.is_framework(value)):
                 rank += _NOUGHT
-            if says(value) and (name not in found or rank < found[name][0]):
+            if says(name, value) and (name not in found or rank < found[name][0]):
                 values[name] = value
                 found[name] = (rank, attribute)
     return Reading(
@@ -277,6 +306,11 @@ def read(record: Record, keep: frozenset[str], dialect: Mapping[str, Slot] = _NO
     )
 
 
-def says(value: Any) -> bool:
-    """Whether there is something in an attribute."""
-    return value is not None and value != "" and value != "None"  # so says Python of nothing
+def says(name: str, value: Any) -> bool:
+    """Return whether there is something in an attribute, which goes into the slot `name`.
+
+    Of nothing Python says `None`, and Micrometer `none`, which as an answer is a word.
+    """
+    if value == "none":
+        return name[0] == "." and name != ".finish_reasons"
+    return value is not None and value != "" and value != "None"

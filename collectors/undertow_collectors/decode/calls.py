@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from undertow_collectors.decode import names
+from undertow_collectors.decode import genkit, mlflow, names
 from undertow_collectors.decode.attributes import Reading
+from undertow_collectors.decode.coerce import flag, mapping
 from undertow_collectors.decode.records import EVENT, Record
 
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
@@ -16,7 +17,12 @@ _CHOOSES = "route "
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
 
-_OPENINFERENCE = {"LLM": None, "EMBEDDING": None, "AGENT": "agent", "TOOL": "tool"}
+_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".mlflow", ".gateway")
+"""Slots by which a library marks its spans."""
+
+_KINDS = {"llm": None, "embedding": None, "agent": "agent", "tool": "tool"}
+"""Kinds of spans of OpenInference and of LangSmith -> why they are no calls; those of the others are not told."""
+
 _LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "tool"}
 
 
@@ -27,26 +33,23 @@ _GENAI = ("gen_ai.", "llm.")
 """What attributes begin with that have to do with models; a limit may have dropped those that say what a call was."""
 
 _OF_A_MODEL = {"model", "response_model", "input_tokens", "output_tokens", "response_id", ".finish_reasons", ".total"}
+_USED = _OF_A_MODEL - {"model", "response_model"}
 _ANSWERED = {"response_id", "input_tokens", "output_tokens", ".usage"}
 
 
 def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     """Return why a span is not counted as an LLM call, None if it is one; `values` are its attributes by slot."""
-    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
-        return "wrapper"
-    if record.kind == EVENT and record.name != DETAILS:
-        return _event(record.name)
-    if record.failed and _refused_by_gateway(values):
-        return "refused_by_gateway"
-    if ".openinference" in values:
-        return _OPENINFERENCE.get(str(values[".openinference"]).upper(), "not_llm_call")
+    none = _is_none(record, values)
+    if none:
+        return none
+    kind = values.get(".openinference") or values.get(".langsmith")
+    if kind is not None:
+        return _KINDS.get(str(kind).lower(), "not_llm_call")
     operation = str(values.get("operation", ""))
     if operation in names.OTHER_OPERATIONS:
         return names.OTHER_OPERATIONS[operation]
-    if ".langfuse" in values:
-        return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
-    if ".vercel" in values:
-        return _vercel(str(values[".vercel"]))
+    if not values.keys().isdisjoint(_LIBRARIES):
+        return _of_library(record, values)
     if ".traceloop" in values or _opens_a_stream(record, values):
         return "wrapper"
     if names.operation(operation):
@@ -54,16 +57,48 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     return _by_evidence(record, values)
 
 
+def _is_none(record: Record, values: dict[str, Any]) -> str | None:
+    """Why a span is no call, whatever its convention says of it."""
+    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
+        return "wrapper"
+    if record.kind == EVENT and record.name != DETAILS:
+        return _event(record.name)
+    if record.failed and _refused_by_gateway(values):
+        return "refused_by_gateway"
+    if flag(values.get(".cache_hit")) or flag(mapping(values.get(".hidden_params")).get("cache_hit")):
+        return "cached_answer"
+    if ".openinference" in values and not record.failed and _sent_nothing(record, values):
+        return "not_llm_call"
+    return None
+
+
+def _of_library(record: Record, values: dict[str, Any]) -> str | None:
+    """The same of spans that a library marks by a word of its own."""
+    if ".langfuse" in values:
+        return _LANGFUSE.get(str(values[".langfuse"]).lower(), "not_llm_call")
+    if ".vercel" in values:
+        return _vercel(str(values[".vercel"]))
+    if ".genkit" in values:
+        return genkit.skip_reason(values)
+    reason = mlflow.skip_reason(record, values)
+    return reason if reason or mlflow.names_a_model(values) else UNRECOGNISED
+
+
 def is_used(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say what an answer used."""
-    return not values.keys().isdisjoint(_OF_A_MODEL - {"model", "response_model"})
+    return not values.keys().isdisjoint(_USED)
 
 
 def is_certain(values: Mapping[str, Any]) -> bool:
     """Return whether the attributes of a span say by themselves that it is a call, as every convention does."""
     return names.operation(str(values.get("operation", ""))) is not None or not values.keys().isdisjoint(
-        (".openinference", ".langfuse", ".vercel", ".vllm")
+        (".openinference", ".langsmith", ".vllm", *_LIBRARIES)
     )
+
+
+def _sent_nothing(record: Record, values: dict[str, Any]) -> bool:
+    """LlamaIndex has spans of the kind LLM for steps that only prepare a request: `OpenAI._prepare_chat_with_tools`."""
+    return record.name.rpartition(".")[2].lstrip("_").startswith("prepare") and not is_used(values)
 
 
 def _refused_by_gateway(values: dict[str, Any]) -> bool:

@@ -16,7 +16,12 @@ from undertow.span import FIELDS
 
 MAX_COUNT = 2**53
 MAX_LITERAL = 65_536
+"""Characters of a Python repr that is read; JSON may be of any size."""
+
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
+_MEMBER = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+_NEXT = re.compile(r"\s*,")
+_member = json.JSONDecoder().raw_decode
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -56,12 +61,14 @@ def flag(value: Any) -> bool | None:
 
 def literal(value: Any) -> Any:
     """The list or dict behind a string that holds JSON or a Python repr; anything else is returned as it is."""
-    if not isinstance(value, str) or value[:1] not in ("[", "{") or len(value) > MAX_LITERAL:
+    if not isinstance(value, str) or value[:1] not in ("[", "{"):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         pass
+    if len(value) > MAX_LITERAL:
+        return value
     try:
         return ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
@@ -72,6 +79,25 @@ def mapping(value: Any) -> dict[str, Any]:
     """A dict, also out of a string that holds one; empty where there is none."""
     found = literal(value)
     return found if isinstance(found, dict) else {}
+
+
+def leading(value: Any) -> dict[str, Any]:
+    """The same of an object that may have been cut: the members that stand whole before the cut are true."""
+    found = mapping(value)
+    if found or not isinstance(value, str) or value[:1] != "{":
+        return found
+    at = 1
+    while name := _MEMBER.match(value, at):
+        try:
+            key, (member, end) = json.loads(name[1]), _member(value, name.end())
+        except (ValueError, RecursionError):
+            break
+        after = _NEXT.match(value, end)
+        if after is None:  # a number may go on behind the cut
+            break
+        found[key] = member
+        at = after.end()
+    return found
 
 
 BY_KIND: dict[str, Callable[[Any], Any]] = {"str": text, "int": count, "float": number, "bool": flag}

@@ -2,45 +2,101 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from undertow_collectors.decode import answer
+from undertow_collectors.decode import answer, frames, genkit, limits, mlflow
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
 from undertow_collectors.decode.coerce import literal, mapping
 from undertow_collectors.decode.records import Event, Record
+from undertow_collectors.decode.wanted import wanted
 
 _INDEXED = re.compile(r"[a-z_.]+?\.(\d{1,4})\.(?:message\.)?([a-z_]+)(?:\.(?:(\d{1,4})\.)?(.+))?")
+_JSON, _PLAIN = "application/json", "text/plain"
+_REPR = re.compile(r"""\s*(?:[\[{(]\s*)*(?:[A-Z]\w*\((?:\w+=|\)|[\"'])|content=["']|[\[{]\s*')""")
+"""How Python writes objects: `ChatCompletion(id='...`, `content='...`, `{'id': ...`."""
+
 _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
+_OF_LIBRARIES = {".genkit": genkit.answered, ".mlflow": mlflow.answered}
+"""What the answer is to libraries that keep all they returned in one attribute."""
 
 
-def features(record: Record, reading: Reading) -> dict[str, Any]:
+def features(record: Record, reading: Reading, fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of the span that its answer shows, wherever the convention puts that; nothing where it holds none."""
-    parameters = _parameters(reading.values)
-    shown: dict[str, Any] = next(filter(None, (answer.features(a, parameters) for a in _answers(record, reading))), {})
+    for clue, answered in _OF_LIBRARIES.items():
+        if clue in reading.values:
+            return answer.features(*answered(reading.values, record))
     calls = literal(reading.values.get(".tool_calls"))
-    return {"tool_call_count": len(calls)} if isinstance(calls, list) and calls else shown
+    if isinstance(calls, list) and calls:
+        return {"tool_call_count": len(calls)}
+    parameters = _parameters(reading.values)
+    is_cut = partial(limits.is_cut, tokens=_visible(fields), finish=fields.get("finish_reason"))
+    places = _answers(record, reading, bool(wanted(parameters)))
+    shown: dict[str, Any] = {}
+    seen: list[Any] = []
+    for one, bare in places:
+        seen.append(one)
+        shown = answer.features(one, parameters, is_cut if bare else _is_whole) | shown
+        if "response_chars" in shown:
+            break
+    calling = "tool_calls" in (shown.get("finish_reason"), fields.get("finish_reason"))
+    if (calling or not shown.get("response_chars")) and not shown.get("tool_call_count"):
+        count = max(map(answer.tools, (*seen, *(one for one, _ in places))), default=0)
+        return shown | ({"tool_call_count": count} if count else {})
+    return shown
 
 
-def _answers(record: Record, reading: Reading) -> Iterator[Any]:
-    """The places where an answer may be, the one that says most first."""
+def _visible(fields: dict[str, Any]) -> int | None:
+    """Tokens of the answer without reasoning; unknown where it is not said."""
+    tokens = fields.get("output_tokens")
+    return None if tokens is None else int(tokens) - int(fields.get("reasoning_tokens") or 0)
+
+
+def _is_whole(_: str) -> bool:
+    """A text within JSON that is whole was not cut with its attribute."""
+    return False
+
+
+def _answers(record: Record, reading: Reading, asked: bool) -> Iterator[tuple[Any, bool]]:
+    """The places where an answer may be, the one that says most first, and whether its text is an attribute itself.
+
+    `asked` is whether the answer was to be JSON.
+    """
     values = reading.values
     if ".output_messages" in values:
-        yield values[".output_messages"]
+        yield values[".output_messages"], False
     if ".response" in values:
-        yield _messages(values[".response"])
+        yield _messages(values[".response"]), False
     if reading.answer:
-        yield messages(reading.answer)
+        yield messages(reading.answer), True
+    if isinstance(values.get(".text"), str):
+        yield _said(values[".text"]), True
     for name in (".completion", ".response"):
         text = values.get(name)
         if isinstance(text, str):
-            found = _messages(text)
-            yield found
-            if not isinstance(found, list):  # JSON of another kind is an answer itself
-                yield [{"role": "assistant", "content": text}]
+            yield _messages(text), False
+            if not _is_frame(text, asked, values):
+                yield _said(text), True
     for event in record.events():
         if event.name in _MESSAGE_EVENTS:
-            yield _of_event(event)
+            yield _of_event(event, asked), True
+
+
+def _said(text: str) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _is_frame(text: str, asked: bool, values: Mapping[str, Any]) -> bool:
+    """Whether an attribute for answers of any kind holds what stands around one, of a shape that nobody here knows."""
+    if values.get(".response_type") == _JSON or _REPR.match(text):
+        return True
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    plain = values.get(".response_type") == _PLAIN or (
+        asked and values.keys().isdisjoint((".langsmith", ".openinference"))
+    )
+    return frames.is_json(text) and not (plain and not frames.is_body(answer.body(text)))
 
 
 def messages(pieces: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -75,15 +131,17 @@ def _whole(message: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _of_event(event: Event) -> Any:
+def _of_event(event: Event, asked: bool) -> Any:
     attributes = event.attributes()
     if "gen_ai.output.messages" in attributes:
         return attributes["gen_ai.output.messages"]
     completion = attributes.get("gen_ai.completion")
     if completion and completion != "None":  # what OpenLIT writes for an answer of nothing but tool calls
-        return [{"role": "assistant", "content": completion}]
-    message = mapping(attributes.get("message"))
-    return [message | {"finish_reason": attributes.get("finish_reason")}] if message else None
+        return None if _is_frame(str(completion), asked, {}) else _said(completion)
+    message, finish = literal(attributes.get("message")), attributes.get("finish_reason")
+    if isinstance(message, list) or (isinstance(message, str) and not _is_frame(message, asked, {})):
+        message = {"role": "assistant", "content": message}  # Strands: Bedrock's blocks, or the text
+    return [message | {"finish_reason": finish}] if isinstance(message, dict) and message else None
 
 
 def _messages(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from undertow.batch import Decoded, Origin, Reject
+from undertow.batch import Decoded, Origin, Reject, is_topic
 from undertow.span import Span
 from undertow_collectors.decode.provenance import UNSET, Provenance
 
@@ -53,15 +53,21 @@ class Context:
             self.sources.close(outcome, unread)
 
     def span_id(self, index: int) -> str:
-        """An id made from the place in the source, for records without one; a gateway's retries then look new."""
-        return f"{self.origin.topic}:{self.origin.partition}:{self.origin.offset}:{index}"
+        """An id made from the place in the source, for records without one; a gateway's retries then look new.
+
+        In Kafka the message's timestamp belongs to the place, for a topic may be deleted and come again.
+        """
+        place = f"{self.origin.topic}:{self.origin.partition}:{self.origin.offset}:{index}"
+        if self.timestamp_s is None or not is_topic(self.origin.topic):
+            return place
+        return f"{place}@{self.timestamp_s * 1000:.0f}"
 
     def identify(self, fields: dict[str, Any], index: int, derived: Counter[str]) -> None:
         """Fill in a missing `span_id` and `started_at` (logs are shipped when a call ends), counting both."""
         if not fields.get("span_id"):
             fields["span_id"] = self.span_id(index)
             derived["span_id"] += 1
-            self.note("span_id", "derived: topic, partition, offset and place in the message")
+            self.note("span_id", "derived: topic, partition, offset, Kafka's timestamp and place in the message")
         if fields.get("started_at") is None and self.timestamp_s is not None:
             fields["started_at"] = self.timestamp_s - (fields.get("duration_s") or 0.0)
             derived["started_at"] += 1

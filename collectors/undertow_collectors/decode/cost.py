@@ -4,7 +4,7 @@ The prices are those bundled with the library genai-prices; nothing is fetched. 
 batches and of writes into a cache, so that the cost is what an ordinary call of those tokens costs.
 """
 
-from collections.abc import Iterable
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -15,6 +15,7 @@ import msgspec
 from undertow.batch import Decoded
 from undertow.span import Span
 from undertow_collectors.decode.names import generates, without_provider
+from undertow_collectors.decode.recent import Recent
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -35,7 +36,16 @@ VENDORS = {
 """OTel GenAI provider name -> the id it has in the price list, where they differ."""
 
 MAX_RATES = 4096
-"""Models whose rates are kept; when there are more, all are looked up anew."""
+"""Names of models whose rates are kept, those used last; a look-up takes milliseconds."""
+
+FREE = 256
+"""Names beyond so many are looked up when they come a second time: a request id never does."""
+
+_PATH = re.compile(r"^(?:projects/.+/)?(?:(?:publishers|accounts)/[^/]+/)?models/")
+"""What stands before a model in the names of Gemini (`models/`), Vertex (`publishers/google/models/`) and Fireworks."""
+_REVISION = re.compile(r"@(?:\d{3}|default)$")
+_FREE = ":free"
+"""What OpenRouter's names end with that cost nothing."""
 
 _DAY_S = 86_400
 _ANY_SIZE = 2**63
@@ -134,21 +144,33 @@ def _cost(span: Span | Call, rate: Rate, tokens: int, output: int) -> float:
 
 def _look_up(key: _Key, started_at: float) -> Rate | None:
     provider, *names = key
-    if len(_rates) >= MAX_RATES:
-        _rates.clear()
+    vendor_id, day = VENDORS.get(provider, provider), started_at // _DAY_S
     wanted = [without_provider(name, provider) for name in names if name]
-    found = _rate(VENDORS.get(provider, provider), wanted, _moment(started_at))
-    _rates[key] = started_at // _DAY_S * _DAY_S, found
+    name = next((name for name in wanted if _model((vendor_id, name))), None)
+    found = _rate((vendor_id, name, day)) if name is not None else None
+    if name is not None or all((vendor_id, one) in _model for one in wanted):  # or it is asked when it comes again
+        if len(_rates) >= MAX_RATES:
+            _rates.clear()  # what is below keeps the costly part
+        _rates[key] = day * _DAY_S, found
     return found
 
 
-def _rate(vendor_id: str, names: Iterable[str], at: datetime) -> Rate | None:
+def _find_model(key: tuple[str, str]) -> "ModelInfo | None":
+    vendor_id, name = key
     vendor = _vendors().get(vendor_id)
     if vendor is None:
         return None
     every = list(_vendors().values())
-    model = next((found for name in names if (found := vendor.find_model(name, all_providers=every))), None)
+    spellings = dict.fromkeys((name, _PATH.sub("", name), _REVISION.sub("", _PATH.sub("", name))))
+    return next((found for one in spellings if (found := vendor.find_model(one, all_providers=every))), None)
+
+
+def _find_rate(key: tuple[str, str, float]) -> Rate | None:
+    vendor_id, name, day = key
+    vendor, model, at = _vendors()[vendor_id], _model((vendor_id, name)), _moment(day * _DAY_S)
     prices = model.get_prices(at) if model else None
+    if model is not None and name.endswith(_FREE):
+        return Rate(_ANY_SIZE, 0.0, 0.0, 0.0, 0.0, 0.0, vendor, model)
     if model is None or prices is None or prices.input_mtok is None:
         return None
     call = _ask(vendor, model, at)
@@ -157,6 +179,10 @@ def _rate(vendor_id: str, names: Iterable[str], at: datetime) -> Rate | None:
     sold = None if prices.output_mtok is None else float(output)
     more = float(cached - fresh), float(reasoning - output)
     return Rate(_until(model, prices), float(call), float(fresh), sold, *more, vendor, model)
+
+
+_model: "Recent[tuple[str, str], ModelInfo | None]" = Recent(_find_model, None, MAX_RATES, FREE)
+_rate: Recent[tuple[str, str, float], Rate | None] = Recent(_find_rate, None, MAX_RATES, MAX_RATES)
 
 
 def _until(model: "ModelInfo", prices: "ModelPrice") -> int:

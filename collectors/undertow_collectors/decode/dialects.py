@@ -6,6 +6,7 @@ Attributes that only one library has stand in `attributes.PLAN`, whoever wrote t
 from collections.abc import Mapping
 from functools import lru_cache
 
+from undertow_collectors.decode import mlflow
 from undertow_collectors.decode.attributes import Slot
 
 DIALECTS: dict[str, Mapping[str, str]] = {
@@ -18,6 +19,7 @@ DIALECTS: dict[str, Mapping[str, str]] = {
         "stop_reason": ".finish_reasons",
         "model": "model",
     },
+    mlflow.SCOPE: mlflow.DIALECT,
     "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
 }
 """What a scope's name begins with -> attribute -> the slot that it fills."""

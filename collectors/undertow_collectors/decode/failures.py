@@ -22,6 +22,7 @@ _QUOTED = re.compile(
     r"|^[ \[('\"]*([45]\d\d)\b[ \])'\":,-]"
     r"|\(([45]\d\d)\)"
     r"|: ([45]\d\d)[ :,] ?[A-Z{]"
+    r"|\[([45]\d\d) [A-Z]"
     r"|: ([45]\d\d)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -40,6 +41,7 @@ _PHRASES: dict[str, ErrorClass] = {
     "deadline exceeded": "timeout",
     "unexpected eof": "connection",
     "stream failed": "connection",
+    "failed to process successful response": "connection",
     "payload is not completed": "connection",
     "transferencodingerror": "connection",
     "incomplete chunked read": "connection",
@@ -62,12 +64,24 @@ _PHRASES: dict[str, ErrorClass] = {
     "incorrect api key": "auth",
     "invalid api key": "auth",
     "unauthorized": "auth",
+    "resource_exhausted": "rate_limited",
+    "deadline_exceeded": "timeout",
+    "unauthenticated": "auth",
+    "permission_denied": "auth",
+    "invalid_argument": "invalid_request",
 }
 """What providers and clients say of a failure -> its class; the first that is found counts."""
 
 _OF_PROVIDER = re.compile(r"\b(?:target|provider)[ :='\"]{1,3}([\w.-]+)|\b([\w.-]+) API error\b", re.IGNORECASE)
 _DRESSED = re.compile(r"<(?:class|enum) '([^']+)'>")
-_ABANDONED = ("abandoned stream", "stream abandoned", "client disconnected", "client closed", "context canceled")
+_ABANDONED = (
+    "abandoned stream",
+    "stream abandoned",
+    "client disconnected",
+    "client closed",
+    "context canceled",
+    "request was aborted",
+)
 _SEARCHED = 500
 
 

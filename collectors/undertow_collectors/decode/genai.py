@@ -1,14 +1,26 @@
 """From the span of an LLM call, in any convention, to Undertow's: what the attributes mean together."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from undertow.batch import Decoded
-from undertow.outcome import UNKNOWN
-from undertow.span import FinishReason, Span
-from undertow_collectors.decode import answer, content, failures, names, observations, openinference, settle
+from undertow.span import Span
+from undertow_collectors.decode import (
+    adk,
+    answer,
+    content,
+    ferro,
+    genkit,
+    langsmith,
+    mlflow,
+    names,
+    observations,
+    openinference,
+    outcome,
+    settle,
+)
 from undertow_collectors.decode.attributes import Reading
-from undertow_collectors.decode.coerce import BY_FIELD, count, literal, mapping, number, put, text
+from undertow_collectors.decode.coerce import BY_FIELD, count, leading, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.records import Record, Source
 
@@ -32,7 +44,24 @@ _TOLD = {
 }
 """Where fields come from that no attribute of their own says."""
 
-_CHUNKS = {"gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk"}
+_Found = Callable[[dict[str, Any], dict[str, Any], Record], Iterable[tuple[str, Any, str]]]
+_CONVENTIONS: dict[str, _Found] = {
+    ".openinference": openinference.found,
+    ".langsmith": langsmith.found,
+    ".langfuse": lambda _, values, __: observations.found(values),
+    ".genkit": lambda _, values, record: genkit.found(values, record),
+}
+"""What reads the JSON in the attributes of a convention, by a clue that only it has."""
+
+_NO_STREAM = {".vllm", ".mastra"}
+"""Who tells the time of the first token of answers that came at once, too."""
+
+_CHUNKS = {
+    "gen_ai.content.completion.chunk",
+    "First Token Stream Event",
+    "llm.content.completion.chunk",
+    mlflow.FIRST_CHUNK,
+}
 
 
 def span(record: Record, reading: Reading, source: Source, context: Context, decoded: Decoded, index: int) -> Span:
@@ -45,20 +74,18 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
     fields.setdefault("gateway", source.service)
     if source.version:
         fields["labels"] = {"gateway_version": source.version[:LABEL]}
-    if ".openinference" in values:
-        _take(fields, openinference.found(fields, values, record), reading, decoded)
-    if ".vercel" in values:
-        _vercel(fields, values)
-    if ".langfuse" in values:
-        _take(fields, observations.found(values), reading, decoded)
+    for clue, found in _CONVENTIONS.items():
+        if clue in values:
+            _take(fields, found(fields, values, record), reading, decoded)
+    _of_library(fields, record, reading, source, decoded)
     _times(fields, record, values, decoded)
     context.identify(fields, index, decoded.derived)
     _names(fields, values, decoded)
-    _outcome(fields, record, values)
+    outcome.settle(fields, record, values)
     if "sent_model" in values or ".call_id" in values or source.scope == "litellm":
         _litellm(fields, values, decoded)
     if fields.get("status") in (None, "ok") and names.generates(fields["operation"]):
-        answer.add(fields, content.features(record, reading), decoded.derived)
+        _answer(fields, values, content.features(record, reading, fields), decoded)
     if source.scope.startswith(_OPENLIT):
         _openlit(fields, values)
     _usage(fields, values, decoded)
@@ -68,6 +95,20 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
         _explain(built, reading, context)
     count_unknown(decoded.unknown, (name for name in reading.unread if name not in context.keep_labels))
     return built
+
+
+def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source: Source, decoded: Decoded) -> None:
+    """What attributes mean to the library that wrote them, beyond the table of names."""
+    values = reading.values
+    if ".vercel" in values:
+        _vercel(fields, values)
+    if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
+        mlflow.correct(values, record)
+        _take(fields, mlflow.found(values, record), reading, decoded)
+    if ".ferro" in values or record.failed:
+        ferro.correct(fields, values, record)
+    if source.scope == adk.SCOPE:
+        adk.recount(fields, values, decoded.derived)
 
 
 def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None:
@@ -106,14 +147,16 @@ def _times(fields: dict[str, Any], record: Record, values: dict[str, Any], decod
             fields["duration_s"] = (record.end_ns - record.start_ns) / 1e9
         if values.get(".logfire") == "log":
             _logged(fields, values)
+        if ".opened" in values:
+            del fields["duration_s"]
     waited = number(values.get(".first_chunk_ms"))
-    if waited is not None:
+    if waited:  # a zero is no chunk at all
         fields.setdefault("ttft_s", waited / 1000)
     if fields.get("ttft_s") is None and fields.get("stream") is not False:
         fields["ttft_s"] = _first_chunk_s(fields, record, values)
         if fields["ttft_s"] is not None:
             decoded.derived["ttft_s"] += 1
-    if fields.get("ttft_s") is not None and fields.get("stream") is None and ".vllm" not in values:
+    if fields.get("ttft_s") is not None and fields.get("stream") is None and values.keys().isdisjoint(_NO_STREAM):
         fields["stream"] = True
         decoded.derived["stream"] += 1
     if fields.get("stream") is False:
@@ -140,7 +183,7 @@ def _names(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> 
     address = fields.get("server_address")
     if address and "/" in address:
         fields["server_address"] = address.partition("//")[2].partition("/")[0].partition(":")[0] or None
-    if fields.get("provider"):
+    if fields.get("provider") and not names.is_framework(fields["provider"]):
         fields["provider"] = names.provider(fields["provider"])
     else:
         hint = fields.get("sent_model") or fields.get("model") or ""
@@ -154,51 +197,17 @@ def _names(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> 
         fields["sent_model"] = names.without_provider(fields["sent_model"], fields["provider"])
 
 
-def _outcome(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> None:
-    failure = _failure(record, values)
-    status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
-    if names.is_disconnect(failure.kind, failure.code, str(status)) or failures.is_abandoned(failure.message):
-        fields["status"] = "cancelled"
-    elif record.failed or failure.kind or values.get(".level") == "ERROR":
-        fields.setdefault("status", "error")
-        status = status if status and status >= 400 else names.http_status(failure.code)
-        fields.setdefault("error_class", failures.class_of(failure.kind, failure.code or text(status), failure.message))
-    if fields.get("status") == "error" and not fields.get("model"):
-        fields["model"] = UNKNOWN  # a failure counts, of whichever model
-    if fields.get("status") == "error" and fields["provider"] == UNKNOWN:
-        fields["provider"] = failures.provider_in(failure.message) or UNKNOWN
-    fields["http_status"] = status
-    answered = fields.get("response_id") or not (record.failed or names.generates(fields["operation"]))
-    if ".logfire" in values and not answered:
-        fields["response_model"] = None  # nothing was answered: Logfire repeats what was asked for
-    if (reason := finish_reason(values.get(".finish_reasons"))) is not None:
-        fields.setdefault("finish_reason", reason)
-
-
-class _Failure(NamedTuple):
-    """What a span says of its failure: the error's type, a code, and a sentence of which nothing but words is kept."""
-
-    kind: str | None
-    code: str | None
-    message: str
-
-
-def _failure(record: Record, values: dict[str, Any]) -> _Failure:
-    kind, code, message = text(values.get(".error_type")), text(values.get(".error_code")), record.message
-    if record.failed or kind:
-        raised = [event for event in record.events() if event.kind]
-        kind = kind or next((event.kind for event in raised), None)
-        message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
-    return _Failure(failures.bare(kind), code or failures.status_in(message), message)
-
-
-def finish_reason(value: Any) -> FinishReason | None:
-    """Why the answer ended, out of a reason or a list of them, the first of which counts."""
-    reasons = literal(value)
-    reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
-    if isinstance(reason, str) and (reason := reason.strip('"')):  # Langfuse keeps it as JSON
-        return names.finish_reason(reason)
-    return None
+def _answer(fields: dict[str, Any], values: dict[str, Any], found: dict[str, Any], decoded: Decoded) -> None:
+    """Add what the answer shows; of one that did not come to its end, and of calls that are not shown, nothing."""
+    known = fields.get("finish_reason")
+    told = found.get("finish_reason") or known
+    if fields.get("stream") and told is None and not fields.get("output_tokens"):
+        return
+    if known == "stop" and found.get("tool_call_count") and ".openinference" in values:
+        fields["finish_reason"] = found.get("finish_reason")  # the Responses API has no word for it: clients write stop
+    if told == "tool_calls" and found.get("tool_call_count") == 0:
+        del found["tool_call_count"]
+    answer.add(fields, found, decoded.derived)
 
 
 def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> None:
@@ -208,10 +217,10 @@ def _litellm(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -
     if fields.get("response_id") == values.get(".call_id"):
         fields["response_id"] = None  # its own id, where the provider gave none
     if ".hidden_params" in values:
-        put(fields, "deployment", mapping(values[".hidden_params"]).get("model_id"), decoded.coerced)
+        put(fields, "deployment", leading(values[".hidden_params"]).get("model_id"), decoded.coerced)
         decoded.coerced["hidden_params"] += 1
-    metadata = mapping(values.get(".metadata"))
-    requester = mapping(values.get(".requester") or metadata.get("requester_metadata"))
+    metadata = leading(values.get(".metadata"))
+    requester = leading(values.get(".requester") or metadata.get("requester_metadata"))
     if ".requester" in values:
         decoded.coerced["requester_metadata"] += 1
     for name in CALLER_FIELDS:

@@ -7,7 +7,7 @@ a child span of the call, `raw_gen_ai_request`. An evaluation (`gen_ai.evaluatio
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -18,13 +18,13 @@ from undertow_collectors.decode.around import Around, Named, named
 from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
 from undertow_collectors.decode.coerce import number, put, text
 from undertow_collectors.decode.context import LABEL
+from undertow_collectors.decode.enclosing import MAX_DEPTH, Gateways, above, parents_of
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import SERVER, Record, Source
 
 _RAW = "raw_gen_ai_request"
 _GATEWAYS = {"litellm", "openrouter"}
 """Scopes whose outer spans count; those of OpenRouter's Broadcast enclose attempts that used no tokens."""
-_MAX_DEPTH = 64
 MAX_SIGNALS = 64
 
 
@@ -57,15 +57,17 @@ class Joins:
         self._calls: list[Call] = []
         self._skipped: list[Record] = []
         self._named: list[Named] = []
+        self._gateways = Gateways()
         self._unrecognised: list[Unrecognised] = []
         self.wrappers: list[int] = []
         self._evaluations: dict[str, list[tuple[str, float]]] = defaultdict(list)
         self._by_call_id: defaultdict[str, list[Span]] = defaultdict(list)
 
-    def skipped(self, record: Record, reason: str, index: int, values: Mapping[str, Any]) -> None:
+    def skipped(self, record: Record, reason: str, index: int, values: dict[str, Any]) -> None:
         """Take note of a span that is no call, at its place in the message, with its attributes by slot."""
         self._skipped.append(record)
         self._named.append(named(values))
+        self._gateways.add(record, values)
         if reason == UNRECOGNISED:
             self._unrecognised.append(Unrecognised(index, record, is_used(values)))
 
@@ -91,7 +93,8 @@ class Joins:
                 _mark_fallbacks(spans, decoded)
         self._take_raw(decoded)
         if any(call.span.status == "error" or is_bare(call.span) for call in self._calls):
-            Around(self._calls, list(zip(self._skipped, self._named, strict=True))).tell(decoded)
+            Around(self._calls, list(zip(self._skipped, self._named, strict=True))).complete(decoded)
+        self._gateways.tell([(call.span, call.record) for call in self._calls], self._skipped, decoded)
         for call in self._calls if self._evaluations else ():
             _take_evaluations(call.span, self._evaluations, decoded)
         if self._unrecognised and self._calls:
@@ -155,7 +158,7 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
 
 def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[tuple[str, str], str]) -> Call | None:
     trace, at = inner.record.trace_id, inner.record.parent_id
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         if not at or at in by_id:
             break
         at = parents.get((trace, at), "")
@@ -168,26 +171,17 @@ def _wrappers(unrecognised: list[Unrecognised], calls: list[Call], skipped: list
 
     One that names nothing but a model belongs to a call that stands beside it in its trace, too.
     """
-    parents = {(r.trace_id, r.span_id): r.parent_id for r in (*skipped, *(call.record for call in calls))}
+    parents = parents_of((*skipped, *(call.record for call in calls)))
     of_calls = {(call.record.trace_id, call.record.span_id) for call in calls}
-    around = {above for trace, span in of_calls for above in _above(trace, span, parents)}
+    outside = {outer for trace, span in of_calls for outer in above(trace, span, parents)}
     traces = {trace for trace, _ in of_calls}
     found: list[int] = []
-    for place, record, used in unrecognised:
-        span = (record.trace_id, record.span_id)
+    for at, record, used in unrecognised:
+        place = (record.trace_id, record.span_id)
         beside = not used and record.trace_id in traces
-        if beside or span in around or not of_calls.isdisjoint(_above(*span, parents)):
-            found.append(place)
+        if beside or place in outside or not of_calls.isdisjoint(above(*place, parents)):
+            found.append(at)
     return found
-
-
-def _above(trace: str, span: str, parents: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
-    """The spans that enclose one, the nearest first."""
-    for _ in range(_MAX_DEPTH):
-        span = parents.get((trace, span), "")
-        if not span:
-            return
-        yield trace, span
 
 
 def _same_call(outer: Span, inner: Span) -> bool:

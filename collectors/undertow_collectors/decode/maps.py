@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from undertow.batch import Origin
+from undertow.batch import Origin, is_topic
 from undertow.fieldmaps import FieldMapConfig, FieldRule
 from undertow_collectors.decode.fieldmap import FieldMap, Rule, always
 from undertow_collectors.decode.jsonlog import JsonLog
@@ -23,7 +23,7 @@ class Custom:
 
     def takes(self, value: bytes, origin: Origin) -> bool:
         """Whether a JSON message is in this format. Messages of files and of HTTP have no topic that could tell."""
-        if self.topic is not None and origin.topic != "http" and not origin.topic.startswith("file:"):
+        if self.topic is not None and is_topic(origin.topic):
             return origin.topic == self.topic and all(sign in value for sign in self.signs)
         return bool(self.signs) and all(sign in value for sign in self.signs)
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from undertow.outcome import NOT_GENERATING
 from undertow.span import ErrorClass, FinishReason, Status
@@ -136,6 +137,37 @@ OTHER_OPERATIONS = {
 _ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
 """What the names of models begin with that only one provider serves, whichever of its endpoints."""
 
+_BEDROCK = re.compile(
+    r"(?:arn:aws[\w-]*:bedrock:|(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?"
+    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-v\d+(?::\w+)*$|"
+    r"(?:us|eu|apac|jp|au|ca|global|us-gov)\.(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|writer)\.)"
+)
+"""How only Bedrock names its models and the profiles of several regions that it serves them by."""
+
+FRAMEWORKS = {
+    "strands-agents",
+    "langchain",
+    "langgraph",
+    "langsmith",
+    "llamaindex",
+    "llama_index",
+    "crewai",
+    "autogen",
+    "semantic_kernel",
+    "semantic-kernel",
+    "haystack",
+    "spring_ai",
+    "smolagents",
+    "dspy",
+    "agno",
+    "openai_agents",
+    "pydantic_ai",
+    "mastra",
+    "genkit",
+    "microsoft.agent_framework",
+}
+"""What some frameworks write as a provider's name: themselves, whoever serves the model."""
+
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "end_turn": "stop",
@@ -241,6 +273,11 @@ def known_provider(name: str) -> str | None:
     return found if found in _KNOWN else None
 
 
+def is_provider(name: str) -> bool:
+    """Return whether a name is that of a provider, by any of its names."""
+    return name.lower() in PROVIDERS or name.lower() in _KNOWN
+
+
 def provider_of(model: str, server_address: str | None) -> str:
     """A guess for records that do not name their provider: by host, by the model's prefix, else `unknown`."""
     if server_address in HOSTS:
@@ -251,7 +288,14 @@ def provider_of(model: str, server_address: str | None) -> str:
     found = provider(prefix)
     if slash and found in _KNOWN:
         return found
+    if _BEDROCK.match(model):
+        return "aws.bedrock"
     return next((only for start, only in _ONLY if model.startswith(start)), "unknown")
+
+
+def is_framework(name: Any) -> bool:
+    """Return whether a provider's name is that of a framework, which says nothing of who served the model."""
+    return isinstance(name, str) and name.lower() in FRAMEWORKS
 
 
 def without_provider(model: str, provider_name: str) -> str:

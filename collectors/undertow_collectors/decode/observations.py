@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from undertow_collectors.decode import answer
-from undertow_collectors.decode.coerce import mapping
+from undertow_collectors.decode.coerce import leading, mapping
 from undertow_collectors.decode.context import MAX_TOKENS
 from undertow_collectors.decode.usage import of_parts
 
 
 def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """What stands in the attributes of an observation: field, value, and the clue that it came from."""
-    parameters = mapping(values.get(".parameters"))
+    parameters = leading(values.get(".parameters"))
     yield "model", values.get(".model_name"), ".model_name"
     yield "operation", "embeddings" if values[".langfuse"] == "embedding" else "chat", ".langfuse"
     yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from undertow_collectors.decode import answer
-from undertow_collectors.decode.coerce import mapping
+from undertow_collectors.decode.coerce import leading
 from undertow_collectors.decode.context import CALLER_FIELDS, MAX_TOKENS
 from undertow_collectors.decode.records import Record
 
@@ -21,10 +21,10 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
 
     `fields` is what is known, and is read anew after each.
     """
-    parameters, named = mapping(values.get(".parameters")), values.get(".model_name")
+    parameters, named = leading(values.get(".parameters")), values.get(".model_name")
     yield "model", _requested(parameters), ".parameters"
     if fields.get("model") is None:
-        yield "model", _requested(answer.body(values.get(".request"))), ".request"
+        yield "model", _requested(_whole_or_leading(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
     text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
@@ -32,12 +32,18 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
     if not record.failed:
-        for name, value in answer.identity(answer.body(values.get(".response"))).items():
-            yield name, value, ".response"
+        said = _whole_or_leading(values.get(".response"))
+        for name, value in (answer.identity(said) | answer.usage(said)).items():
+            yield name, value or None, ".response"
         yield "response_model", named if named != fields.get("model") else None, ".model_name"
-    metadata = mapping(values.get(".metadata"))
+    metadata = leading(values.get(".metadata"))
     for name in CALLER_FIELDS:
         yield name, metadata.get(name), ".metadata"
+
+
+def _whole_or_leading(value: Any) -> Any:
+    """A body, or what stands before the cut in one that an exporter cut."""
+    return answer.body(value) or leading(value)
 
 
 def _requested(parameters: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.span import Span
-from undertow_collectors.decode import genai, names
+from undertow_collectors.decode import names, outcome
 from undertow_collectors.decode.attributes import says
 from undertow_collectors.decode.coerce import BY_FIELD, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
@@ -23,8 +23,11 @@ from undertow_collectors.decode.reach import OddError
 MAX_CELLS = 8192
 """Cells remembered of one attribute; when there are more, all are forgotten."""
 
-INERT = (".output_type", ".schema", ".cache_write")
+INERT = (".output_type", ".schema")
 """Slots that say something only beside others, which are not read here."""
+
+BESIDE = (".cache_write", ".total")
+"""Slots that say how tokens are counted; what they say of a plain call is that nothing is to be added."""
 
 _HINTS = get_type_hints(Span, include_extras=True)
 
@@ -76,7 +79,7 @@ class Memo(dict[bytes, Any]):
             value = value_of(_encoded(cell, self._key))
         except (DecodeError, IndexError, RecursionError):
             raise OddError from None
-        if not says(value):
+        if not says(self._name, value):
             raise OddError
         if self._name[0] != ".":
             coerce = BY_FIELD[self._name]
@@ -142,13 +145,25 @@ def _server_address(name: str, value: Any) -> Any:
     return _valid(name, value)
 
 
+def _provider(name: str, value: Any) -> Any:
+    if names.is_framework(value):
+        raise OddError
+    return _valid(name, names.provider(value))
+
+
+def _finish(_: str, value: Any) -> Any:
+    if outcome.is_failure(value):
+        raise OddError
+    return outcome.finish_reason(value)
+
+
 _MEANING: dict[str, Callable[[str, Any], Any]] = {
     "operation": _operation,
-    "provider": lambda name, value: _valid(name, names.provider(value)),
+    "provider": _provider,
     "server_address": _server_address,
     "http_status": _http_status,
-    ".finish_reasons": lambda _, value: genai.finish_reason(value),
-} | dict.fromkeys(INERT, lambda _, value: value)
+    ".finish_reasons": _finish,
+} | dict.fromkeys((*INERT, *BESIDE), lambda _, value: value)
 
 
 def _numbers(cells: Sequence[bytes], key: bytes, name: str) -> Said | None:

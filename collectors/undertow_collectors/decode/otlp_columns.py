@@ -15,10 +15,11 @@ import numpy as np
 
 from undertow.batch import Decoded, Message, Part
 from undertow_collectors.decode import calls, jaeger, zipkin
+from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
 from undertow_collectors.decode.dialects import dialect
 from undertow_collectors.decode.otlp import source_of
-from undertow_collectors.decode.otlp_cells import MixedError
+from undertow_collectors.decode.otlp_cells import BESIDE, MixedError
 from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
 from undertow_collectors.decode.otlp_schema import DecodeError, RawTracesData
 from undertow_collectors.decode.parts import parts_of
@@ -223,14 +224,33 @@ def _alike(
     for name in plan.unread:
         counts.add("unknown", name, rows)
     values = {name: found for name, found, _ in read if name}
+    for name in plan.doubled:
+        if 0 in values[name]:
+            raise OddError(rows[list(values[name]).index(0)])
     if "ttft_s" in values and "stream" not in values:
         values["stream"] = [True] * len(cells)
         counts.add("derived", "stream", rows)
     return values
 
 
+def _refuse_parts(values: Values) -> None:
+    """Leave to `settle.tokens` what may count a part beside its whole, going by a total or by what was cached."""
+    size = len(values["model"])
+    written, totals = (values.pop(name, None) for name in BESIDE)
+    if written is None and totals is None:
+        return
+    nothing = [None] * size
+    known = (values.get(name) or nothing for name in _USAGE[:4])
+    rows = zip(*known, written or nothing, totals or nothing, strict=True)
+    for row, (given, _, cached, reasoning, wrote, total) in enumerate(rows):
+        beside = (cached or 0) + (count(wrote) or 0)
+        if beside > (given or 0) or (total is not None and (beside or reasoning)):
+            raise OddError(row)
+
+
 def _settle(values: Values) -> None:
     """What the values of one span mean together: see `genai.span`."""
+    _refuse_parts(values)
     ids = [found for found in values.get("response_id", ()) if found is not None]
     if len(set(ids)) < len(ids):
         raise OddError

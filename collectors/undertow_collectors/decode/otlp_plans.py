@@ -1,11 +1,12 @@
 """Which of a span's attributes are read, and how, for spans that have the same ones in the same order."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
-from undertow_collectors.decode.attributes import ANSWERS, PLAN, QUESTIONS
-from undertow_collectors.decode.otlp_cells import INERT, Read, reader, skim
+from undertow_collectors.decode.attributes import ANSWERS, COUNTED, PLAN, QUESTIONS
+from undertow_collectors.decode.otlp_cells import BESIDE, INERT, Read, reader, skim
 from undertow_collectors.decode.reach import OddError
 
 MAX_PLANS = 1_000
@@ -26,11 +27,15 @@ class Cells(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How to read the spans of one signature; `skimmed` are the others by place, `unread` those that are counted."""
+    """How to read the spans of one signature; `skimmed` are the others by place, `unread` those that are counted.
+
+    `doubled` are counts that have two names: where the first says zero, the other one may count.
+    """
 
     cells: tuple[Cells, ...]
     skimmed: tuple[tuple[int, Callable[[Sequence[bytes]], None]], ...]
     unread: frozenset[str]
+    doubled: frozenset[str]
 
 
 def signature_of(cells: Sequence[bytes]) -> Signature:
@@ -50,6 +55,7 @@ def planned(signature: Signature) -> Plan | None:
         return None
     if not all(_is_plain(slot.name) for slot in slots.values()):
         return None
+    counted = Counter(slot.name for slot in slots.values() if slot.name in COUNTED)
     first: dict[str, int] = {}
     for place, slot in sorted(slots.items(), key=lambda one: one[1].rank):
         first.setdefault(slot.name, place)
@@ -60,6 +66,7 @@ def planned(signature: Signature) -> Plan | None:
         tuple(Cells(place, filled.get(place, ""), _reader(signature[place])) for place in slots),
         tuple((place, partial(skim, key=key)) for place, key in enumerate(signature) if place not in slots),
         frozenset(name for name in names if name not in PLAN and not name.startswith(QUESTIONS)),
+        frozenset(name for name, times in counted.items() if times > 1),
     )
 
 
@@ -67,7 +74,7 @@ def _is_plain(name: str) -> bool:
     return name != "sent_model" and (name[0] != "." or name in _FIELDS)
 
 
-_FIELDS = {".finish_reasons": "finish_reason", **dict.fromkeys(INERT, "")}
+_FIELDS = {".finish_reasons": "finish_reason", **dict.fromkeys(INERT, ""), **{name: name for name in BESIDE}}
 """The slots with a dot before them that are read here, and the fields that they give."""
 
 

@@ -69,6 +69,7 @@ _SIGNS = (
     (b'"standard_logging_object"', "litellm"),
     (b'"ai_org"', "portkey"),
     (b'"portkeyHeaders"', "portkey"),
+    (b'"requestOptions"', "portkey"),
     (b'"providerRequest"', "helicone"),
     (b'"heliconeMeta"', "helicone"),
     (rb"\"heliconeMeta\"", "helicone"),

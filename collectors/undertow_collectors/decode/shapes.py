@@ -8,6 +8,8 @@ no part of an answer's text. Of several choices the first one counts.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from undertow_collectors.decode import frames
+
 _ROLES = {"", "assistant", "model", "ai", "chatbot"}
 _NO_TEXT = {"reasoning", "thinking", "redacted_thinking", "tool_result", "tool_call_response"}
 _CALLS = {"tool_use", "server_tool_use", "mcp_tool_use", "tool_call", "server_tool_call", "function_call"}
@@ -33,7 +35,7 @@ NOTHING = Answer()
 def of_body(body: dict[str, Any]) -> Answer:
     """The answer in a response body of any provider; NOTHING where the body is in no known shape."""
     if "choices" in body:
-        return _of_choices(body["choices"])
+        return _of_choices(body["choices"], frames.is_unfinished(body))
     output = body.get("output")
     if isinstance(output, list):
         return _of_responses(body, output)
@@ -67,11 +69,13 @@ def of_messages(messages: list[Any]) -> Answer:
     )
 
 
-def _of_choices(choices: Any) -> Answer:
+def _of_choices(choices: Any, unfinished: bool) -> Answer:
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
         return NOTHING
     finish = choice.get("finish_reason")
+    if unfinished and not finish:
+        return NOTHING
     message = choice.get("message")
     if isinstance(message, dict):
         content = message.get("content")
@@ -120,7 +124,7 @@ def _of_message(message: Any, finish: Any) -> Answer:
     parts = _parts(content)
     calls = message.get("tool_calls")
     tools = len(calls) if isinstance(calls, list) else int(isinstance(message.get("function_call"), dict))
-    tools += sum(map(_is_call, parts))
+    tools = max(tools, sum(map(_is_call, parts)))  # LangChain keeps Anthropic's parts beside its own list of calls
     refused = bool(message.get("refusal") or _nested(message, "provider_specific_fields", "refusal"))
     finish = _word(finish or message.get("finish_reason") or message.get("stop_reason"))
     known = isinstance(content, str) or bool(content)  # no part at all says nothing

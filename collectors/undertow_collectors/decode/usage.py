@@ -15,12 +15,14 @@ _CACHED = (
     ("cacheReadInputTokens",),
     ("cachedContentTokenCount",),
     ("prompt_cache_hit_tokens",),
+    ("input_token_details", "cache_read"),
 )
 _REASONING = (
     ("completion_tokens_details", "reasoning_tokens"),
     ("output_tokens_details", "reasoning_tokens"),
     ("output_tokens_details", "thinking_tokens"),
     ("thoughtsTokenCount",),
+    ("output_token_details", "reasoning"),
 )
 _BESIDE_INPUT = {
     "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),

@@ -32,6 +32,7 @@ from undertow_dashboards.shapes.ingestion import (
     Stored,
     Throughput,
     Totals,
+    Trouble,
     Unheard,
 )
 from undertow_dashboards.shapes.signals import (
@@ -133,6 +134,7 @@ __all__ = [
     "Throughput",
     "Totals",
     "Trail",
+    "Trouble",
     "Unheard",
     "Verdict",
     "Weight",

@@ -69,6 +69,13 @@ class Unheard(Struct, frozen=True):
     since: float | None = None
 
 
+class Trouble(Struct, frozen=True):
+    """Spans that come too late to be judged, or a clock that is ahead, in the monitor's words."""
+
+    why: str
+    text: str = ""
+
+
 class Ingestion(Struct, frozen=True):
     """What came in, what became of it, and how far behind the source is."""
 
@@ -84,6 +91,7 @@ class Ingestion(Struct, frozen=True):
     formats: Sequence[Named] = ()
     throughput: Throughput | None = None
     silent: Sequence[Unheard] = ()
+    troubles: Sequence[Trouble] = ()
 
     @property
     def lag(self) -> int | None:

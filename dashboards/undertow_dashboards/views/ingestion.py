@@ -41,6 +41,7 @@ def body() -> None:
     st.title(summary(view.ingestion), anchor=False)
     live.freshness(view.ingestion.newest)
     live.unheard(view.ingestion.silent)
+    live.troubles(view.ingestion.troubles)
     parts(view.readiness)
     receivers(view.receivers)
     throughput(view.ingestion)
@@ -78,6 +79,8 @@ def part_word(part: Part) -> words.Word:
     if part.part == "source" and part.state in words.SOURCES:
         return words.SOURCES[part.state]
     told = words.readable(part.state)
+    if part.ok and part.detail:  # it works, and needs somebody: a receiver that is away, a clock that is ahead
+        return words.Word(":material/warning:", told, "orange", "Works, with something to look at.")
     if part.ok:
         return words.Word(":material/check_circle:", told or "ok", "green", "Works.")
     return words.Word(":material/error:", told or "not working", "red", "The monitor's log says more.")

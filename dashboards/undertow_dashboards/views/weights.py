@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from undertow_dashboards import charts, decisions, draw, live, who, words
+from undertow_dashboards import charts, decisions, draw, live, roles, who, words
 from undertow_dashboards.client import Client
 from undertow_dashboards.shapes import Feed, Incident, Override, Receivers, Silence, Weight, WeightChange
 
@@ -108,7 +108,9 @@ def overrides(found: Sequence[Override]) -> None:
 
 
 def end(key: str, tell: Callable[[Client, str], None]) -> None:
-    """A button that ends something before its time."""
+    """A button that ends something before its time, for those who may."""
+    if roles.objection():
+        return
     with st.popover("End it now", icon=":material/undo:"):
         by = who.ask(f"end {key}")
         if st.button("End it", key=f"end {key}"):

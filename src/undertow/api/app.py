@@ -58,8 +58,8 @@ def create(
 ) -> FastAPI:
     """The API over the parts of a monitor.
 
-    `decode` takes the bodies of POST /v1/spans and /v1/traces; `health` tells how the threads `detection` and `outbox`
-    are, and `closed` counts by their reason the connections that the server below ends.
+    `decode` takes the bodies of POST /v1/spans and /v1/traces; `health` tells how a thread is by its name, and
+    `closed` counts by their reason the connections that the server below ends.
     """
     app = FastAPI(
         title="Undertow",

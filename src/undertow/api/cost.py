@@ -20,6 +20,6 @@ def routes(monitor: Monitor) -> APIRouter:
     @router.get("/v1/cost", summary="Requests, cost and tokens of each target; the last thirty days, day by day")
     def cost(start: Moment = None, end: Moment = None, step_s: Step = DAY_S) -> Response:
         window = last(monitor, start, end, MONTH_S)
-        return reply.json(monitor.store.cost(window.start, window.end, step_s))
+        return reply.json(monitor.store.cost(window.start, window.end, step_s, *monitor.watcher.others()))
 
     return router

@@ -62,7 +62,7 @@ def _window(monitor: Monitor, start: float | None, end: float | None) -> tuple[f
 
 
 def _state(monitor: Monitor, target: Target) -> Document:
-    return next((t for t in monitor.watcher.targets() if t["target"] == target.as_dict()), {})
+    return monitor.watcher.target(target) or {}
 
 
 def _budget(monitor: Monitor, days: float) -> Document:

@@ -18,6 +18,6 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.get("/v1/fleet", summary="Traffic, errors, times and costs of each target; of the last day unless told")
     def fleet(window_s: WindowLength = DAY_S) -> Response:
-        return reply.json(monitor.store.fleet(now(monitor), window_s))
+        return reply.json(monitor.store.fleet(now(monitor), window_s, *monitor.watcher.others()))
 
     return router

@@ -34,6 +34,8 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
+SCOPES = "undertow-scopes"
+"""The header that says what the caller's token may."""
 _ALL = frozenset({"read", "operate", "ingest"})
 
 
@@ -42,6 +44,10 @@ class _Caller:
     name: str
     digest: bytes
     scopes: frozenset[str]
+
+
+ANYBODY = _Caller("", b"", frozenset())
+"""Whoever asks where there are no tokens; what a token may is not said then."""
 
 
 class Guard:
@@ -63,17 +69,18 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = self._counting(_with_headers(send))
+        send = self._counting(send)
         try:
             _check_head(scope)
-            scope["undertow.caller"] = self._admitted(scope)
+            found = self._admitted(scope)
         except Problem as problem:
-            await reply.problem(problem)(scope, receive, send)
+            await reply.problem(problem)(scope, receive, _with_headers(send))
             return
-        await self._app(scope, receive, send)
+        scope["undertow.caller"] = found.name if found else None
+        await self._app(scope, receive, _with_headers(send, found))
 
-    def _admitted(self, scope: Scope) -> str | None:
-        """The name of the caller, None for a stranger whom the path is open to. Raises Problem 401 or 403."""
+    def _admitted(self, scope: Scope) -> _Caller | None:
+        """The caller, None for a stranger whom the path is open to. Raises Problem 401 or 403."""
         try:
             return self._check(scope)
         except Problem:
@@ -81,12 +88,12 @@ class Guard:
                 return None
             raise
 
-    def _check(self, scope: Scope) -> str:
-        """The name of the caller. Raises Problem 401 or 403."""
+    def _check(self, scope: Scope) -> _Caller:
+        """The caller; ANYBODY where no token is needed. Raises Problem 401 or 403."""
         headers = Headers(scope=scope)
         if not self._callers:
             self._check_browser(headers)
-            return ""
+            return ANYBODY
         caller = self._caller(headers.get("authorization", ""))
         if caller is None:
             raise Problem(401, "a bearer token is needed: Authorization: Bearer ...", {"www-authenticate": "Bearer"})
@@ -94,7 +101,7 @@ class Guard:
         if needed not in caller.scopes:
             challenge = f'Bearer error="insufficient_scope", scope="{needed}"'
             raise Problem(403, f"this token lacks the scope {needed}", {"www-authenticate": challenge})
-        return caller.name
+        return caller
 
     def _caller(self, authorization: str) -> _Caller | None:
         kind, _, token = authorization.partition(" ")
@@ -154,11 +161,13 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, found: _Caller | None = None) -> Send:
+    more = {SCOPES: " ".join(sorted(found.scopes))} if found and found.scopes else {}
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers: Any = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in (HEADERS | more).items():
                 headers.setdefault(name, value)
         await send(message)
 

@@ -13,6 +13,8 @@ from undertow.api.monitor import Document, Monitor
 from undertow.api.reply import Problem
 from undertow.crew import UPKEEP
 from undertow.errors import UndertowError
+from undertow.watch import clocks
+from undertow.watch.dataalert import LATE, standing
 
 REPEATED = 3
 """Rounds of upkeep that failed in a row before it is told: one that was refused mostly succeeds a second later."""
@@ -34,7 +36,14 @@ def routes(monitor: Monitor) -> APIRouter:
 
     @router.get("/readyz", summary="Ready, with a line for each part; 503 when one is not")
     def readyz(request: Request) -> Response:
-        parts = [_source(monitor), _store(monitor), _thread(monitor, "detection"), _outbox(monitor), _upkeep(monitor)]
+        parts = [
+            _source(monitor),
+            _store(monitor),
+            _thread(monitor, "detection"),
+            _event_time(monitor),
+            _outbox(monitor),
+            _upkeep(monitor),
+        ]
         ready = all(part["ok"] for part in parts)
         if is_stranger(request):
             parts = [{name: part[name] for name in ("part", "ok", "state")} for part in parts]
@@ -67,6 +76,18 @@ def _store(monitor: Monitor) -> Document:
     except UndertowError as error:
         return _part("store", False, "failing", str(error))
     return _part("store", True, "running")
+
+
+def _event_time(monitor: Monitor) -> Document:
+    """Late spans and wrong clocks are told, and take the monitor out of service where nothing is judged any more."""
+    try:
+        troubles = standing(monitor.store.alerts(), LATE)
+    except UndertowError as error:
+        return _part("event_time", False, "failing", str(error))
+    if not troubles:
+        return _part("event_time", True, "running")
+    state = "late" if any(one["why"] == clocks.LATE_SPANS for one in troubles) else "ahead"
+    return _part("event_time", not clocks.blind(monitor.store), state, "; ".join(one["text"] for one in troubles))
 
 
 def _thread(monitor: Monitor, name: str) -> Document:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from undertow.api import reply
 from undertow.api.monitor import Document, Monitor
 from undertow.api.series import DAY_S, now
-from undertow.watch import silence
+from undertow.watch.dataalert import LATE, STALE, standing
 
 Reason = Annotated[str | None, Query(max_length=128)]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -31,8 +31,9 @@ def routes(monitor: Monitor) -> APIRouter:
 
 
 def _ingestion(monitor: Monitor) -> Document:
-    silent = silence.standing(monitor.store.alerts())
-    found = monitor.store.ingestion() | {"throughput": _throughput(monitor), "silent": silent}
+    alerts = monitor.store.alerts()
+    told = {"silent": standing(alerts, STALE), "troubles": standing(alerts, LATE)}
+    found = monitor.store.ingestion() | monitor.store.lateness() | {"throughput": _throughput(monitor)} | told
     if monitor.source is None:
         return found | {"source": {"state": "none", "detail": ""}}
     status = monitor.source.status()

@@ -10,6 +10,7 @@ from undertow.config import Config
 from undertow.crew import Health
 from undertow.span import Target
 from undertow.store import Store
+from undertow.store.crowd import Others
 from undertow.watch.document import Verdict
 from undertow.watch.weights import Published
 
@@ -23,6 +24,14 @@ class Watcher(Protocol):
 
     def targets(self) -> Sequence[Document]:
         """The state of each target."""
+        ...
+
+    def others(self) -> tuple[Others, int]:
+        """Which names are targets, which are watched together, and how many targets there may be."""
+        ...
+
+    def target(self, target: Target) -> Document | None:
+        """The state of one; None where it was never seen."""
         ...
 
     def detectability(self) -> Document:
@@ -136,8 +145,8 @@ class Deliveries(Protocol):
 class Monitor:
     """The parts. `source` is None where only HTTP brings spans, `decode` where HTTP brings none.
 
-    `health` tells how a thread is by its name: detection, outbox. `closed` counts the connections that the server
-    ended, by reason.
+    `health` tells how a thread is by its name: detection, outbox, rolling, retention, checkpoint. `closed` counts
+    the connections that the server ended, by reason.
     """
 
     store: Store

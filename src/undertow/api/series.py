@@ -96,7 +96,7 @@ def _windows(monitor: Monitor, target: Target) -> tuple[Window, Window]:
 
     Where no baseline is frozen yet, everything before that.
     """
-    found: Document = next((t for t in monitor.watcher.targets() if t["target"] == target.as_dict()), {})
+    found: Document = monitor.watcher.target(target) or {}
     first, last = found.get("first") or 0.0, (found.get("last") or monitor.clock()) + 1.0
     baseline = Window(found.get("baseline_start") or first, found.get("baseline_end") or last)
     changes = [monitor.store.incident(incident_id) for incident_id in found.get("open_incidents", ())]

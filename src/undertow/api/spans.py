@@ -15,11 +15,10 @@ from starlette.responses import Response
 from undertow.api import bodies, reply
 from undertow.api.monitor import Monitor
 from undertow.api.reply import Problem
-from undertow.batch import Batch, Committed, Decoded, Message, Origin
+from undertow.batch import HTTP, Batch, Committed, Decoded, Message, Origin
 from undertow.config import formats
 from undertow.errors import Refused, StoreError, TryAgain
 
-TOPIC = "http"
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 UNREADABLE = frozenset(
@@ -92,8 +91,8 @@ class Intake:
         if self._monitor.decode is None:
             raise Problem(501, "this monitor was started without decoders")
         with self._lock:
-            offset = self._monitor.store.offsets(TOPIC).get(0, 0)
-            message = Message(Origin(TOPIC, 0, offset), body, self._monitor.clock())
+            offset = self._monitor.store.offsets(HTTP).get(0, 0)
+            message = Message(Origin(HTTP, 0, offset), body, self._monitor.clock())
             decoded = self._monitor.decode(message, format_name)
             batch = Batch()
             batch.add(message.origin, decoded)

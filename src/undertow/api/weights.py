@@ -103,7 +103,7 @@ def _wanted(body: bytes, now: float) -> Wanted:
 
 def _override(monitor: Monitor, wanted: Wanted, by: str) -> Document:
     target = Target(**msgspec.structs.asdict(wanted.target))
-    if not any(Target(**row["target"]) == target for row in monitor.store.targets()):
+    if not monitor.store.seen(target):
         raise Problem(404, "this target was never seen: name it as GET /v1/targets does")
     try:
         return monitor.watcher.override(target, wanted.multiplier, wanted.until, by, wanted.reason)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from undertow import logs
 from undertow.channels import Receiver
+from undertow.commands.inputs import run_decoder
+from undertow.commands.topics import look
 from undertow.config import AlertsConfig, Config, KafkaConfig, StoreConfig
 from undertow.errors import ConfigError, UndertowError
 from undertow.loading import load
@@ -20,8 +22,7 @@ from undertow.notify.egress import Guard, resolve
 from undertow.notify.routing import channel
 from undertow.notify.senders import reaches
 from undertow.store import Store
-from undertow_collectors.client import UnavailableError, View
-from undertow_collectors.kafka import library
+from undertow_collectors.client import UnavailableError
 
 EXAMPLE = "undertow doctor --config undertow.toml"
 
@@ -72,7 +73,7 @@ def checks(config: Config) -> Iterator[Check]:
     """Everything `config` names, looked at without changing it."""
     yield Check("configuration", True, "every key is known and every value possible")
     if config.kafka:
-        yield from _kafka(config.kafka)
+        yield from _kafka(config, config.kafka)
     else:
         yield Check("broker", None, "no [kafka] section: only HTTP ingestion runs")
     yield from _store(config.store)
@@ -82,31 +83,21 @@ def checks(config: Config) -> Iterator[Check]:
         yield _receiver(receiver, config.alerts)
 
 
-def _kafka(config: KafkaConfig) -> Iterator[Check]:
+def _kafka(config: Config, kafka: KafkaConfig) -> Iterator[Check]:
     try:
-        view = aside(partial(_look, config), "doctor-kafka").result(ANSWER_S)
+        seen = aside(partial(look, kafka, run_decoder(kafka.format, config)), "doctor-kafka").result(ANSWER_S)
     except UnavailableError as error:
-        yield Check("broker", False, f"{config.bootstrap_servers}: {error}")
+        yield Check("broker", False, f"{kafka.bootstrap_servers}: {error}")
         return
     except TimeoutError:
-        text = f"takes connections and answers nothing in {ANSWER_S:.0f} s: is it {config.security_protocol} there?"
-        yield Check("broker", False, f"{config.bootstrap_servers} {text}")
+        text = f"takes connections and answers nothing in {ANSWER_S:.0f} s: is it {kafka.security_protocol} there?"
+        yield Check("broker", False, f"{kafka.bootstrap_servers} {text}")
         return
-    yield Check("broker", True, f"{config.bootstrap_servers} answers")
-    for topic in config.topics:
-        there = topic not in view.missing
-        hint = "" if there else " does not exist: create it, or leave it out of kafka.topics"
-        yield Check("topic", there, f"{topic}{hint}")
-    for member in view.others:
-        yield Check("group", None, f"{config.group_id} already has a member, {member}")
-
-
-def _look(config: KafkaConfig) -> View:
-    client = library(config)(config, "undertow-doctor")
-    try:
-        return client.look(())
-    finally:
-        client.close()
+    yield Check("broker", True, f"{kafka.bootstrap_servers} answers")
+    for topic, (ok, text) in seen.topics.items():
+        yield Check("topic", ok, f"{topic} {text}")
+    for member in seen.others:
+        yield Check("group", None, f"{kafka.group_id} already has a member, {member}")
 
 
 def _store(config: StoreConfig) -> Iterator[Check]:

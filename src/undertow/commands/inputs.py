@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from undertow.batch import Decoded, Message
+from undertow.batch import Decode, Decoded, Message
 from undertow.config import Config, formats
 from undertow.errors import BadData, StoreError, UsageError
 from undertow_collectors.decode.maps import compiled
 from undertow_collectors.decode.registry import FORMATS, decode
 from undertow_collectors.decode.runs import MAPPED, decode_run
 from undertow_collectors.files import messages
-from undertow_collectors.pump import Decode
 
 STDIN = "-"
 

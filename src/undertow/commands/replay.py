@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
         progress.bar(args.progress, "spans") as bar,
     ):
         watcher = Watcher(store, config, _EventTime(store), replayed=True)
-        for batch in pump.batches(opened(args.paths), run_decoder(args.format, config)):
+        for batch in pump.batches(
+            opened(args.paths), run_decoder(args.format, config), lateness_s=config.detect.lateness_s
+        ):
             _tally(tally, batch)
             committed += store.ingest(batch)
             watcher.tick()
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _EventTime:
-    """The newest event time as the clock: in replay, time passes as the data say."""
+    """Event time as the clock: in replay, time passes as the data say."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from undertow.batch import Committed
+from undertow.clock import utc
 from undertow.commands.inputs import Tally
 from undertow.config import Config
+from undertow.span import in_one_word
 from undertow.store import Store
+from undertow.watch import clocks
 from undertow.watch.ladder import multiplier
 from undertow.watch.loop import Watcher
 from undertow.watch.weights import STANDING
@@ -40,7 +42,7 @@ def report(store: Store, watcher: Watcher, config: Config, tally: Tally, committ
         "last": newest,
         "targets": [_target(row) for row in watcher.targets()],
         "incidents": incidents,
-        "notices": store.notices(limit=EVERY)[::-1],
+        "notices": [*store.notices(limit=EVERY)[::-1], *(clocks.notice(one, store) for one in clocks.found(store))],
         "weights": [_first_step(entry, config) for entry in watcher.weights().weights if entry["multiplier"] < 1],
     }
 
@@ -75,22 +77,22 @@ def _lines(report: Document) -> Iterator[str]:
     yield from (f"  rejected {one['count']}: {one['reason']}" for one in report["rejects"])
     yield from (f"  skipped {one['count']}: {one['reason']}" for one in report["skipped"])
     if report["first"] is not None:
-        yield f"from {_time(report['first'])} to {_time(report['last'])}"
+        yield f"from {utc(report['first'])} to {utc(report['last'])}"
     for one in report["targets"]:
-        yield f"{name(one)}: {one['spans']} spans, baseline {one['baseline']} ({one['baseline_spans']} spans)"
+        yield f"{in_one_word(one)}: {one['spans']} spans, baseline {one['baseline']} ({one['baseline_spans']} spans)"
     if not report["incidents"]:
         yield "no incident"
     for one in report["incidents"]:
         yield from _incident(one)
-    yield from (f"notice {_time(one['at'])} {name(one['target'])}: {one['text']}" for one in report["notices"])
-    yield from (f"weight of {name(one['target'])}: {one['multiplier']:g}" for one in report["weights"])
+    yield from (f"notice {utc(one['at'])} {in_one_word(one['target'])}: {one['text']}" for one in report["notices"])
+    yield from (f"weight of {in_one_word(one['target'])}: {one['multiplier']:g}" for one in report["weights"])
 
 
 def _incident(incident: Document) -> Iterator[str]:
     yield (
         f"incident {incident['id']} {incident['status']}, {incident['severity']}: {incident['cause']} of "
-        f"{name(incident['target'])}, opened {_time(incident['opened_at'])} after "
-        f"{incident['opened_after_spans']} spans, changed about {_time(incident['change_point'])}{_between(incident)}"
+        f"{in_one_word(incident['target'])}, opened {utc(incident['opened_at'])} after "
+        f"{incident['opened_after_spans']} spans, changed about {utc(incident['change_point'])}{_between(incident)}"
     )
     for one in incident["signals"]:
         effect = one.get("effect")
@@ -105,17 +107,8 @@ def _incident(incident: Document) -> Iterator[str]:
 
 def _between(incident: Document) -> str:
     ends = incident.get("change_point_interval")
-    return f" ({_time(ends[0])} to {_time(ends[1])})" if ends else ""
+    return f" ({utc(ends[0])} to {utc(ends[1])})" if ends else ""
 
 
 def _interval(ends: list[float]) -> str:
     return " to ".join(f"{end:g}" for end in ends)
-
-
-def name(target: Mapping[str, Any]) -> str:
-    """A target in one word."""
-    return "/".join(target[key] for key in ("gateway", "provider", "model", "deployment") if target.get(key))
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from undertow.clock import system_clock
-from undertow.commands.replay_report import name
 from undertow.errors import NotEnoughData, StoreError, TryAgain, UsageError
 from undertow.loading import load
+from undertow.span import in_one_word
 from undertow.store import Store
 from undertow.watch.loop import Watcher
 from undertow_dashboards.__main__ import TOKEN_VARIABLE, URL_VARIABLE
@@ -103,7 +103,7 @@ def _memory_lines(found: Memory) -> Iterator[str]:
     yield f"The last {found.days:g} days against every baseline; * where the 95 % interval leaves out no change"
     for target, of_target in groupby(found.signals, lambda row: row.target):
         yield ""
-        yield name(msgspec.to_builtins(target))
+        yield in_one_word(msgspec.to_builtins(target))
         for (version, start, end), rows in groupby(of_target, _baseline):
             yield f"  baseline {version}, {_date(start)} to {_date(end)}"
             yield from (f"  {'*' if row.changed else ' '} {row.signal} {_effect(row.effect)}" for row in rows)
@@ -134,7 +134,7 @@ def _lines(found: Detectability) -> Iterator[str]:
     )
     for target, rows in groupby(found.signals, lambda row: row.target):
         yield ""
-        yield name(msgspec.to_builtins(target))
+        yield in_one_word(msgspec.to_builtins(target))
         for row in rows:
             yield from _signal(row)
 

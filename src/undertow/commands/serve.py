@@ -26,6 +26,7 @@ from undertow.errors import TryAgain, UndertowError
 from undertow.loading import load
 from undertow.notify.outbox import Deliverer
 from undertow.store import Store
+from undertow.watch.clocks import Clocks
 from undertow.watch.loop import Watcher
 from undertow.watch.silence import Silence
 from undertow_collectors.kafka import KafkaSource
@@ -35,6 +36,7 @@ EXAMPLE = "undertow serve --config undertow.toml"
 
 TICK_S = 1.0
 SILENCE_S = 15.0
+CLOCKS_S = 5.0
 ROLLING_S = 5.0
 RETENTION_S = 3600.0
 LOGS_S = 60.0
@@ -71,6 +73,7 @@ class Monitor:
         self._watcher = Watcher(store, config, system_clock)
         self._source = source(config, config.kafka, store) if config.kafka else None
         self._silence = Silence(store, self._watcher.silences, self._source, config, system_clock)
+        self._clocks = Clocks(store, config, system_clock)
         self._deliverer = Deliverer(store, config.alerts, system_clock, random.Random())  # noqa: S311  jitter
         self._connections = Connections.of(config.api)
         app = create(
@@ -95,6 +98,7 @@ class Monitor:
         self._crew.repeat("detection", TICK_S, self._tick)
         self._crew.start("outbox", self._deliverer.run)
         self._crew.repeat("silence", SILENCE_S, self._silence.tick)
+        self._crew.repeat("clocks", CLOCKS_S, self._clocks.tick)
         self._crew.repeat("rolling", ROLLING_S, self._roll)
         self._crew.repeat("retention", RETENTION_S, self._retain)
         self._crew.repeat("logs", LOGS_S, logs.say_suppressed)

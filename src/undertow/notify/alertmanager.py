@@ -20,7 +20,7 @@ from undertow.notify.story import Story, cut, tell
 VALUE_LIMIT = 2000
 MISSED_POSTS = 4
 
-_NAMES = {"llm.data.stale": "UndertowDataStale"}
+_NAMES = {"llm.data.stale": "UndertowDataStale", "llm.data.late": "UndertowDataLate"}
 _NAME = "UndertowDrift"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from undertow.errors import UndertowError
+from undertow.notify import addresses
 from undertow.notify.aside import aside
 
 DEADLINE_S = 15.0
@@ -24,12 +25,8 @@ BODY_LIMIT_BYTES = 4096
 TALK_LIMIT_BYTES = 65_536
 """As much as the other side may say in one conversation, of whatever protocol."""
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
 """From host and port to addresses; raises OSError where there are none."""
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class Refused(UndertowError):  # noqa: N818  a decision, not a fault
@@ -59,15 +56,14 @@ class Guard:
 
     def objection(self, host: str, address: str) -> str | None:
         """Why `address`, to which `host` resolved, may not be reached; None if it may."""
-        outer = ipaddress.ip_address(address)
-        inner = _unwrap(outer)
-        if host.lower() in self._hosts or any(inner in network or outer in network for network in self._networks):
+        found = ipaddress.ip_address(address)
+        if host.lower() in self._hosts or self._opens(found):
             return None
-        if inner.is_multicast:
-            return "multicast"
-        if not inner.is_global or (inner.version == 6 and inner not in _GLOBAL_UNICAST):
-            return "not_public"
-        return None
+        objections = (addresses.objection(one) for one in addresses.destinations(found) if not self._opens(one))
+        return next(filter(None, objections), None)
+
+    def _opens(self, address: addresses.Address) -> bool:
+        return any(address in network for network in self._networks)
 
 
 class Egress:
@@ -238,18 +234,7 @@ def _read(response: http.client.HTTPResponse) -> Response:
     return Response(response.status, response.getheader("Retry-After"), body)
 
 
-def _unwrap(address: Address) -> Address:
-    """The IPv4 address inside a mapped, compatible, NAT64, 6to4 or Teredo one; else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.teredo:
-        return address.teredo[1]
-    if address in _NAT64 or int(address) < 2**32:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-def _networks(hosts: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def _networks(hosts: Sequence[str]) -> Iterator[addresses.Network]:
     for host in hosts:
         try:
             yield ipaddress.ip_network(host.strip("[]"), strict=False)

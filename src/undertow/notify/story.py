@@ -18,6 +18,8 @@ import msgspec
 NAME_LIMIT = 80
 TEXT_LIMIT = 400
 _SIGNALS = 3
+_DATA = {"llm.data.stale": "stale", "llm.data.late": "late"}
+"""Messages on the data themselves, and the word for their advice."""
 _UNITS = {"ratio": (1, 100, " %"), "rate_difference": (0, 100, " points")}
 """By the name of an effect: its value without a change, and what it is told in."""
 
@@ -62,7 +64,7 @@ def tell(body: str) -> Story:
     told_at = datetime.fromisoformat(event["timestamp"]).timestamp()
     ended_at = data.get("resolved_at") or (told_at if data.get("status") in TEXTS["ended"] else None)
     words = _words(event["type"], data, told_at)
-    key = f"{event['type']}.over" if event["type"] == "llm.data.stale" and ended_at is not None else event["type"]
+    key = f"{event['type']}.over" if event["type"] in _DATA and ended_at is not None else event["type"]
     return Story(
         kind=event["type"],
         alert_id=clean(data.get("alert_id") or data.get("id") or event["type"]),
@@ -102,25 +104,29 @@ def _visible(ch: str) -> bool:
 
 def _words(kind: str, data: Mapping[str, Any], told_at: float) -> dict[str, str]:
     cause = str(data.get("cause", ""))
-    stale = kind == "llm.data.stale"
     return {
         "cause": TEXTS["cause"].get(cause) or clean(cause) or TEXTS["cause"]["unresolved"],
         "target": _target(data),
         "what": _what(data),
-        "silent": clean(data.get("text") or "", TEXT_LIMIT) or TEXTS["silent"]["unknown"].format(target=_target(data)),
+        "silent": _data(data, "silent"),
+        "late": _data(data, "late"),
         "since": _since(data, told_at),
         "sure": _sure(data),
         "cost": _cost(data.get("cost")),
         "ruled_out": _ruled_out(cause, data.get("why") or ()),
-        "advice": TEXTS["advice"]["none" if data.get("resolved_at") else "stale"] if stale else _advice(data),
+        "advice": _advice(data, _DATA.get(kind)),
         "ended": TEXTS["ended"].get(str(data.get("status")), TEXTS["ended"]["resolved"]),
         "by": _by(data),
         "noted": _noted(data),
     }
 
 
+def _data(data: Mapping[str, Any], word: str) -> str:
+    return clean(data.get("text") or "", TEXT_LIMIT) or TEXTS[word]["unknown"].format(target=_target(data))
+
+
 def _facts(kind: str, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    keys = ["since", "advice"] if kind == "llm.data.stale" else ["what", "since", "sure", "cost", "cause", "ruled_out"]
+    keys = ["since", "advice"] if kind in _DATA else ["what", "since", "sure", "cost", "cause", "ruled_out"]
     keys += ["by"] if kind == "llm.drift.resolved" else ["advice"] if "advice" not in keys else []
     return ((TEXTS["labels"][key], _capital(words[key])) for key in keys)
 
@@ -220,7 +226,9 @@ def _ruled_out(cause: str, why: Any) -> str:
     return ", ".join(told) or TEXTS["ruled_out"]["nothing"]
 
 
-def _advice(data: Mapping[str, Any]) -> str:
+def _advice(data: Mapping[str, Any], word: str | None) -> str:
+    if word:
+        return TEXTS["advice"]["none" if data.get("resolved_at") else word]
     advice: Mapping[str, Any] = data.get("recommendation") or {}
     if data.get("resolved_at"):
         return TEXTS["advice"]["restore_weight" if data.get("cause") == "provider_update" else "none"]

@@ -76,7 +76,8 @@ def refusal(path: str, text: str) -> str:
     if "No such file" in text and not Path(path).parent.is_dir():
         return f"{path} cannot be made: its folder does not exist"
     if "Out of Memory" in text:
-        return f"{path} cannot be opened for want of memory: raise store.memory_limit or add memory ({text})"
+        why = text.partition("\n")[0]
+        return f"{path} cannot be opened for want of memory: raise store.memory_limit or add memory ({why})"
     if "No space left" in text:
         return f"{path} cannot be opened, since the disk is full: make room on it ({text})"
     return f"{path} cannot be opened, it may be damaged; restore a backup or name another file in store.path ({text})"

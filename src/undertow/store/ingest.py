@@ -1,6 +1,5 @@
-"""One batch, one transaction: spans, rejects, counters, rollups, offsets and the newest event time."""
+"""One batch, one transaction: spans, rejects, counters, rollups, offsets and event time."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from undertow.batch import Batch, Committed
-from undertow.columns import plain
 from undertow.config import StoreConfig
 from undertow.errors import TryAgain
-from undertow.store import counters, dedup, rolling, rollups, rows
+from undertow.store import counters, dedup, rolling, rollups, rows, sources
 from undertow.store.counters import Counters, Key
 from undertow.store.db import DATA_ERRORS, registered, transaction
 from undertow.store.dedup import Recent
-from undertow.store.lateness import Horizon, judge
+from undertow.store.lateness import Arrivals
 from undertow.store.rolled import Rolls, Touched
 from undertow.store.rows import Refusal, Row
 
@@ -37,7 +35,7 @@ class Memory:
     recent: Recent
     counters: Counters
     rolls: Rolls
-    newest: float = -math.inf
+    arrivals: Arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Outcome:
     committed: Committed
     stored: pa.Table
     counts: Counter[Key]
-    newest: float
+    arrivals: Arrivals
     touched: Touched | None
 
 
@@ -60,12 +58,15 @@ class Ingest:
     config: StoreConfig
     failpoint: Failpoint
 
-    def run(self, batch: Batch, horizon: Horizon, received_at: float) -> Committed:
-        """Commit `batch`. A span that no table can hold becomes a reject `store_refused`."""
+    def run(self, batch: Batch, floor: float, received_at: float) -> Committed:
+        """Commit `batch`, spans up to `floor` having been handed to the detectors.
+
+        A span that no table can hold becomes a reject `store_refused`.
+        """
         self.failpoint("before_begin")
         rejects = rows.refusals(batch)
         try:
-            outcome = self._commit(batch, rows.complete(rows.table(batch)), rejects, horizon, received_at)
+            outcome = self._commit(batch, rows.complete(rows.table(batch)), rejects, floor, received_at)
         except ROW_ERRORS as error:
             if isinstance(error, MemoryError):  # one of Arrow's is both, and says nothing of the rows
                 raise
@@ -76,7 +77,7 @@ class Ingest:
             left_out = {id(row) for row in refused}
             arrived = [row for row in arrived if id(row) not in left_out]
             rejects += map(rows.refuse, refused)
-            outcome = self._commit(batch, rows.of_rows(arrived), rejects, horizon, received_at)
+            outcome = self._commit(batch, rows.of_rows(arrived), rejects, floor, received_at)
         try:
             self._remember(outcome)
         except MemoryError as error:  # what the writer knows lacks something that is committed
@@ -100,11 +101,11 @@ class Ingest:
         return True
 
     def _commit(
-        self, batch: Batch, spans: pa.Table, rejects: Sequence[Refusal], horizon: Horizon, received_at: float
+        self, batch: Batch, spans: pa.Table, rejects: Sequence[Refusal], floor: float, received_at: float
     ) -> Outcome:
         with transaction(self.con):
             new = dedup.new_spans(self.con, self.memory.recent, spans)
-            late, newest = judge(new["ended_at"].to_numpy(), horizon)
+            arrivals, late = self.memory.arrivals.judge(new, floor)
             touched = self._insert_spans(new.append_column("late", pa.array(late)))
             self._insert_rejects(rows.refusal_table(rejects, received_at, self.config))
             committed = Committed(
@@ -117,9 +118,9 @@ class Ingest:
             counts = self.memory.counters.bounded(counters.tally(batch, committed, new, rejects))
             counters.add(self.con, counts)
             self.failpoint("after_rows")
-            self._move(batch, newest)
+            self._move(batch, arrivals)
             self.failpoint("before_commit")
-        return Outcome(committed, new, counts, newest, touched)
+        return Outcome(committed, new, counts, arrivals, touched)
 
     def _insert_spans(self, spans: pa.Table) -> Touched | None:
         if spans.num_rows == 0:
@@ -138,17 +139,15 @@ class Ingest:
         with registered(self.con, "refused", rejects):
             self.con.execute("INSERT INTO rejects BY NAME SELECT * FROM refused")
 
-    def _move(self, batch: Batch, newest: float) -> None:
-        for (topic, partition), offset in batch.next_offsets.items():
-            row = [plain(topic), partition, offset]
-            self.con.execute("INSERT OR REPLACE INTO source_offsets VALUES (?, ?, ?)", row)
-        if newest > self.memory.newest:
-            self.con.execute("INSERT OR REPLACE INTO progress VALUES ('newest', ?)", [newest])
+    def _move(self, batch: Batch, arrivals: Arrivals) -> None:
+        sources.move(self.con, batch)
+        if arrivals is not self.memory.arrivals:
+            arrivals.keep(self.con)
 
     def _remember(self, outcome: Outcome) -> None:
         stored = outcome.stored
         self.memory.recent.add(stored["span_id"].to_pylist(), stored["started_at"].to_pylist())
         self.memory.counters.remember(outcome.counts)
-        self.memory.newest = outcome.newest
+        self.memory.arrivals = outcome.arrivals
         if outcome.touched:
             self.memory.rolls.remember(outcome.touched)

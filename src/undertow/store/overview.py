@@ -1,6 +1,7 @@
 """All targets at once: how they do, what they cost, and how much comes in."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from undertow.errors import UsageError
 from undertow.store import bins, rolled
 from undertow.store.cells import TARGET, Asked
+from undertow.store.crowd import MOST_LISTED, NOBODY, Key, Others, shown
 from undertow.store.history import Row, Window, by_group, one_array, steps
 from undertow.store.plan import BUCKET_S
 from undertow.store.read import rows
@@ -32,22 +34,55 @@ _TIMES = {"p50_s": ("duration_s", 0.5), "p95_s": ("duration_s", 0.95), "p99_s": 
 }
 
 
-def _sums(con: duckdb.DuckDBPyConnection, start: float, end: float, step_s: float) -> list[Row]:
-    return rows(con, _SUMS, {"start": start, "end": end, "step": step_s})
+_ADDED = (
+    "requests", "errors", "priced", "cost_usd", "input_tokens", "output_tokens", "priced_cost_usd", "priced_tokens"
+)  # fmt: skip
+"""What is summed up, where names are shown as one."""
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def _sums(
+    con: duckdb.DuckDBPyConnection, window: Window, step_s: float, others: Others, most: int
+) -> tuple[list[Row], dict[Key, Key]]:
+    """The sums of each target as it is shown, by step, and as what each name is shown."""
+    found = rows(con, _SUMS, {"start": window[0], "end": window[1], "step": step_s})
+    requests: Counter[Key] = Counter()
+    for row in found:
+        requests[_key(row)] += row["requests"]
+    places = shown(requests, others, most)
+    merged: dict[tuple[Key, int], Row] = {}
+    for row in found:
+        place = places[_key(row)]
+        known = merged.setdefault((place, row["step"]), {**row, **dict.fromkeys(_ADDED), **_names(place)})
+        known |= {name: _plus(known[name], row[name]) for name in _ADDED}
+    ordered = sorted(merged, key=lambda of: ([name or "" for name in of[0]], of[1]))
+    return [merged[key] for key in ordered], places
+
+
+def _plus(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else one + other
+
+
+def _names(key: Key) -> Row:
+    return dict(zip(TARGET, key, strict=True))
+
+
+def _key(row: Row) -> Key:
     return tuple(row[name] for name in TARGET)
 
 
-def fleet(con: duckdb.DuckDBPyConnection, until: float, window_s: float) -> Row:
-    """Every target that had a request in the `window_s` before `until`, which is rounded to whole ten minutes."""
+def fleet(
+    con: duckdb.DuckDBPyConnection, until: float, window_s: float, others: Others = NOBODY, most: int = MOST_LISTED
+) -> Row:
+    """Every target that had a request in the `window_s` before `until`, which is rounded to whole ten minutes.
+
+    `others` says which names are targets and which are watched together; of other names `most` are told apart.
+    """
     start = (until - window_s) // BUCKET_S * BUCKET_S
-    found = _sums(con, start, until, until - start)
+    found, places = _sums(con, (start, until), until - start, others, most)
     requests: dict[str | None, int] = {}
     for row in found:
         requests[row["gateway"]] = requests.get(row["gateway"], 0) + row["requests"]
-    times = _times(con, start, until)
+    times = _times(con, start, until, places)
     targets = [_standing(row, requests[row["gateway"]]) | times.get(_key(row), dict.fromkeys(_TIMES)) for row in found]
     return {"until": until, "window_s": window_s, "targets": targets}
 
@@ -68,12 +103,15 @@ def _standing(row: Row, of_gateway: int) -> Row:
     }
 
 
-def _times(con: duckdb.DuckDBPyConnection, start: float, until: float) -> dict[tuple[Any, ...], Row]:
-    """Quantiles of the times that answers took, by target."""
+def _times(con: duckdb.DuckDBPyConnection, start: float, until: float, places: Mapping[Key, Key]) -> dict[Key, Row]:
+    """Quantiles of the times that answers took, by target as it is shown."""
     cover = rolled.cover(con, start, until, until - start)
     cells = Asked(cover, TARGET, ["duration_s_bins", "ttft_s_bins"]).read(con)
-    owners, keys = numbered(cells, TARGET)
-    found: dict[tuple[Any, ...], Row] = {key: dict.fromkeys(_TIMES) for key in keys}
+    owners, names = numbered(cells, TARGET)
+    keys = list(dict.fromkeys(places.get(name, name) for name in names))
+    index = {key: place for place, key in enumerate(keys)}
+    owners = np.array([index[places.get(name, name)] for name in names], np.int64)[owners]
+    found: dict[Key, Row] = {key: dict.fromkeys(_TIMES) for key in keys}
     for signal in ("duration_s", "ttft_s"):
         wanted = [name for name, (of, _) in _TIMES.items() if of == signal]
         levels = [_TIMES[name][1] for name in wanted]
@@ -93,14 +131,17 @@ def numbered(cells: pa.Table, names: Sequence[str]) -> tuple[NDArray[np.int64], 
     return owners, list(zip(*(cells[name].take(first).to_pylist() for name in names), strict=True))
 
 
-def cost(con: duckdb.DuckDBPyConnection, window: Window, step_s: float) -> Row:
+def cost(
+    con: duckdb.DuckDBPyConnection, window: Window, step_s: float, others: Others = NOBODY, most: int = MOST_LISTED
+) -> Row:
     """What each target cost over a window of whole ten minutes, in steps; a step without requests has no point."""
     if step_s % BUCKET_S:
         raise UsageError(f"costs come in steps of whole {BUCKET_S} s")
     start, end = steps(window, step_s)
     start = start // BUCKET_S * BUCKET_S
     targets = []
-    for key, of_target in groupby(_sums(con, start, end, step_s), _key):
+    found, _ = _sums(con, (start, end), step_s, others, most)
+    for key, of_target in groupby(found, _key):
         points = [_spent(row, start + row["step"] * step_s) for row in of_target]
         targets.append({"target": dict(zip(TARGET, key, strict=True)), "points": points})
     return {"start": start, "end": end, "step_s": step_s, "targets": targets}

@@ -1,6 +1,7 @@
 """What the API, the detectors and replay ask. Every parameter is bound."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import duckdb
@@ -10,7 +11,9 @@ import pyarrow as pa
 from undertow.errors import UsageError
 from undertow.outcome import EVIDENCE
 from undertow.span import Target
+from undertow.store import sources
 from undertow.store.cells import OF_TARGET, TARGET
+from undertow.store.crowd import LISTED, OF_OWN, Others, of_bucket
 from undertow.store.schema import SPAN_COLUMNS
 
 Row = dict[str, Any]
@@ -26,22 +29,18 @@ def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | N
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def offsets(con: duckdb.DuckDBPyConnection, topic: str) -> dict[int, int]:
-    """Next offset by partition of `topic`."""
-    found = con.execute('SELECT "partition", next_offset FROM source_offsets WHERE topic = ?', [topic])
-    return dict(found.fetchall())
-
-
 def released(
     con: duckdb.DuckDBPyConnection,
     after: float,
     until: float,
     target: Target | None = None,
     columns: Sequence[str] | None = None,
+    others: Others | None = None,
 ) -> pa.Table:
     """Spans to judge with after < ended_at <= until, in the order of judgement; all span columns unless `columns`.
 
     A column `answered` says whether anything shows that there was an answer.
+    Those of `target`, which with `others` may stand for many names; and where there is no target those of its `own`.
     """
     names = list(columns or SPAN_COLUMNS)
     unknown = set(names) - {*SPAN_COLUMNS, *_COMPUTED}
@@ -50,36 +49,48 @@ def released(
     quoted = ", ".join(f"{_COMPUTED[name]} AS {name}" if name in _COMPUTED else f'"{name}"' for name in names)
     values: dict[str, Any] = {"after": after, "until": until}
     where = "NOT late AND ended_at > $after AND ended_at <= $until"
-    if target is not None:
-        where += f" AND {OF_TARGET}"
-        values |= target.as_dict()
-    return con.execute(
-        f"SELECT {quoted} FROM spans WHERE {where} ORDER BY ended_at, span_id",  # noqa: S608
-        values,
-    ).to_arrow_table()
+    if target is not None and others is not None:
+        condition, more = of_bucket(target)
+        where, values = f"{where} AND {condition}", values | more
+    elif target is not None:
+        where, values = f"{where} AND {OF_TARGET}", values | target.as_dict()
+    elif others is not None:
+        where = f"{where} AND {OF_OWN}"
+    with others.known(con) if others else nullcontext():
+        return con.execute(
+            f"SELECT {quoted} FROM spans WHERE {where} ORDER BY ended_at, span_id",  # noqa: S608
+            values,
+        ).to_arrow_table()
 
 
-def targets(con: duckdb.DuckDBPyConnection) -> list[Row]:
+def targets(con: duckdb.DuckDBPyConnection, believed: float, others: Others, most: int) -> list[Row]:
     """Every target ever seen, with its counts and its first and last event time in Unix seconds.
 
+    Of spans that ended after `believed`, which a wrong clock says, `last` is ten minutes off at most.
+
     `served_model` counts its answers by what was said of the model that gave them: a `snapshot`, no more than the
-    `alias` that was asked for, or nothing (`unknown`).
+    `alias` that was asked for, or nothing (`unknown`). Names that are not watched by themselves are one row a bucket,
+    and so is what is more than `most` and not watched at all yet.
     """
-    found = rows(
-        con,
-        """SELECT gateway, provider, model, deployment, CAST(sum(spans) AS BIGINT) AS spans,
-           CAST(sum(late) AS BIGINT) AS late, min(first) AS first, max(last) AS last,
-           CAST(coalesce(sum(served_snapshot_sum), 0) AS BIGINT) AS snapshot,
-           CAST(coalesce(sum(served_snapshot_n), 0) AS BIGINT) - snapshot AS alias,
-           CAST(coalesce(sum(spans) FILTER (status = 'ok'), 0) AS BIGINT) - snapshot - alias AS unknown
-           FROM rollups GROUP BY ALL ORDER BY provider, model, gateway NULLS FIRST, deployment NULLS FIRST""",
-    )
+    with others.known(con):
+        found = rows(con, LISTED, {"most": most, "believed": believed})
     served = ("snapshot", "alias", "unknown")
     return [
         {"target": {name: row.pop(name) for name in TARGET}, "served_model": {name: row.pop(name) for name in served}}
         | row
         for row in found
     ]
+
+
+def first(con: duckdb.DuckDBPyConnection) -> float | None:
+    """The first event time ever seen, in Unix seconds."""
+    found: float | None = con.execute("SELECT min(first) FROM rollups").fetchall()[0][0]
+    return found
+
+
+def seen(con: duckdb.DuckDBPyConnection, target: Target) -> bool:
+    """Whether a span of `target` was ever stored."""
+    return bool(con.execute(f"SELECT 1 FROM rollups WHERE {OF_TARGET} LIMIT 1", target.as_dict()).fetchall())  # noqa: S608
 
 
 def documents(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> list[Row]:
@@ -144,18 +155,17 @@ def weight_changes(con: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
 
 
 def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
-    """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped."""
+    """Offsets, and counts since the database was made. `read` is stored + duplicates + rejected + skipped.
+
+    `replaced` are offsets in topics that went and came again as others.
+    """
     counts: dict[str, dict[str, int]] = {}
     for kind, name, count in con.execute("SELECT kind, name, count FROM counters ORDER BY count DESC, name").fetchall():
         counts.setdefault(kind, {})[name] = count
     total = counts.get("total", {})
     totals = {name: total.get(name, 0) for name in ("stored", "duplicates", "rejected", "skipped", "late")}
     read = sum(totals.values()) - totals["late"]
-    newest = con.execute("SELECT value FROM progress WHERE name = 'newest'").fetchall()
-    return {
-        "partitions": rows(
-            con, 'SELECT topic, "partition", next_offset FROM source_offsets ORDER BY topic, "partition"'
-        ),
+    return sources.listed(con) | {
         "totals": {"read": read} | totals,
         "rejects": _listed(counts, "rejects", "reason"),
         "skipped": _listed(counts, "skipped", "reason"),
@@ -165,7 +175,6 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "repaired": _listed(counts, "repaired", "name"),
         "unknown_outcomes": _listed(counts, "unknown_outcomes", "name"),
         "formats": _listed(counts, "formats", "name"),
-        "newest": newest[0][0] if newest else None,
     }
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import duckdb
 
+from undertow.batch import Position
 from undertow.columns import plain
 from undertow.notify.message import Outgoing
 from undertow.span import Target
-from undertow.store import db, evidence, history, overview, read, state, surroundings
+from undertow.store import db, evidence, history, overview, read, sources, state, surroundings
+from undertow.store.crowd import MOST_LISTED, NOBODY, Others
 
 
 class Reader:
@@ -34,12 +36,25 @@ class Reader:
         with self._read() as con, db.transaction(con):
             yield con
 
+    def newest(self) -> float | None:
+        """When the newest span ended whose clock is believed."""
+        return None
+
+    def believed(self) -> float:
+        """Up to when a span is believed to have ended."""
+        return math.inf
+
     # ------------------------------------------------- what the program goes on from
 
     def offsets(self, topic: str) -> dict[int, int]:
-        """The next offset of each partition of `topic` that was ever committed."""
+        """The next offset of each partition of `topic`, as it was read last."""
         with self._read() as con:
-            return read.offsets(con, plain(topic))
+            return sources.offsets(con, plain(topic))
+
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        """How far each partition of `topic` was read, by the identity of the topic, that of the last commit last."""
+        with self._read() as con:
+            return sources.positions(con, plain(topic))
 
     def meta(self, key: str) -> str | None:
         """A value that the program keeps with the data, such as `group_instance_id`."""
@@ -63,10 +78,24 @@ class Reader:
 
     # ------------------------------------------------------ targets and what they did
 
-    def targets(self) -> list[dict[str, Any]]:
-        """What has been seen: `{"target", "spans", "late", "first", "last"}` for each target."""
+    def targets(self, others: Others = NOBODY, most: int = MOST_LISTED) -> list[dict[str, Any]]:
+        """What has been seen: `{"target", "spans", "late", "first", "last", "names"}` for each target.
+
+        `others` says which names are targets and which are watched together; of other names `most` are told apart.
+        `last` is no later than a span is believed to have ended.
+        """
         with self._read() as con:
-            return read.targets(con)
+            return read.targets(con, self.believed(), others, most)
+
+    def first(self) -> float | None:
+        """The first event time that was ever stored, in Unix seconds."""
+        with self._read() as con:
+            return read.first(con)
+
+    def seen(self, target: Target) -> bool:
+        """Whether a span of `target` was ever stored."""
+        with self._read() as con:
+            return read.seen(con, target)
 
     def incidents(self, status: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Incidents, newest first."""
@@ -111,7 +140,7 @@ class Reader:
     def ingestion(self) -> dict[str, Any]:
         """Offsets and counts, as /v1/ingest gives them."""
         with self._read() as con:
-            return read.ingestion(con)
+            return read.ingestion(con) | {"newest": self.newest()}
 
     def rejects(self, reason: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Rejects, newest first."""
@@ -144,15 +173,17 @@ class Reader:
         with self._snapshot() as con:
             return history.distribution(con, target, signal, route, before, after)
 
-    def fleet(self, until: float, window_s: float) -> dict[str, Any]:
-        """Every target in the `window_s` before `until`, as /v1/fleet gives it."""
+    def fleet(self, until: float, window_s: float, others: Others = NOBODY, most: int = MOST_LISTED) -> dict[str, Any]:
+        """Every target in the `window_s` before `until`, as /v1/fleet gives it; see `targets`."""
         with self._snapshot() as con:
-            return overview.fleet(con, until, window_s)
+            return overview.fleet(con, until, window_s, others, most)
 
-    def cost(self, start: float, end: float, step_s: float) -> dict[str, Any]:
-        """What every target cost over time, as /v1/cost gives it."""
+    def cost(
+        self, start: float, end: float, step_s: float, others: Others = NOBODY, most: int = MOST_LISTED
+    ) -> dict[str, Any]:
+        """What every target cost over time, as /v1/cost gives it; see `targets`."""
         with self._read() as con:
-            return overview.cost(con, (start, end), step_s)
+            return overview.cost(con, (start, end), step_s, others, most)
 
     def stored(self, until: float, window_s: float) -> list[dict[str, Any]]:
         """`{"at", "n"}`: how many spans were stored of each ten minutes of the `window_s` before `until`."""

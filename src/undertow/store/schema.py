@@ -86,6 +86,35 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE hours (bucket BIGINT);
     INSERT INTO buckets SELECT DISTINCT bucket, false FROM rollups;
     """,
+    # HTTP wrote its offsets under `http`, which is a topic's name, too. They are its own from this step on; where the
+    # file tells of a topic `http`, its partition 0 keeps them as well, with a span by which the first start sees whose
+    # they are. Of other partitions, too, a span is what this file has to recognise a topic by.
+    """
+    ALTER TABLE spans ADD COLUMN IF NOT EXISTS topic VARCHAR;
+    ALTER TABLE spans ADD COLUMN IF NOT EXISTS "partition" INTEGER;
+    ALTER TABLE spans ADD COLUMN IF NOT EXISTS "offset" BIGINT;
+    ALTER TABLE spans ADD COLUMN IF NOT EXISTS span_id VARCHAR;
+    CREATE TABLE source_identities (topic VARCHAR PRIMARY KEY, identity VARCHAR);
+    CREATE TABLE kept AS SELECT * FROM source_offsets;
+    DROP TABLE source_offsets;
+    CREATE TABLE source_offsets (
+        topic VARCHAR, identity VARCHAR, "partition" INTEGER, next_offset BIGINT, mark_offset BIGINT,
+        mark_timestamp_s DOUBLE, mark_digest VARCHAR, PRIMARY KEY (topic, identity, "partition"));
+    INSERT INTO source_offsets BY NAME
+        SELECT 'http:api' AS topic, '' AS identity, "partition", next_offset FROM kept
+        WHERE topic = 'http' AND "partition" = 0;
+    INSERT INTO source_offsets BY NAME
+        SELECT topic, '' AS identity, "partition", next_offset, mark_offset, 'span_id:' || span_id AS mark_digest
+        FROM kept LEFT JOIN (
+            SELECT topic, "partition", max("offset") AS mark_offset, arg_max(span_id, "offset") AS span_id
+            FROM spans WHERE NOT starts_with(span_id, topic || ':' || "partition" || ':') GROUP BY ALL
+        ) USING (topic, "partition")
+        WHERE topic <> 'http' OR "partition" <> 0 OR mark_offset IS NOT NULL AND (
+            EXISTS (FROM kept WHERE topic = 'http' AND "partition" > 0)
+            OR EXISTS (FROM meta WHERE key = 'group_instance_id')
+            AND NOT EXISTS (FROM kept WHERE topic <> 'http' AND NOT starts_with(topic, 'file:')));
+    DROP TABLE kept;
+    """,
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 

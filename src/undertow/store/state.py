@@ -1,14 +1,16 @@
 """What detection decides and keeps: cursor, detector state, incidents, notices, and the outbox."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from undertow.notify.message import Outgoing
 from undertow.store import evidence
+from undertow.store.db import registered
 
 SET_BACK_S = 60.0
 """A clock that is so much behind was set back."""
@@ -46,11 +48,15 @@ _REVIVE = """
 
 
 class Judgement:
-    """What one round of detection came to; the store commits all of it, in the order of the calls, or nothing."""
+    """What one round of detection came to; the store commits all of it, in the order of the calls, or nothing.
+
+    States, which nothing else refers to, come last, the last word on each key.
+    """
 
     def __init__(self) -> None:
         self.until: float | None = None
         self._writes: list[tuple[str, list[Any]]] = []
+        self._states: dict[str, bytes | None] = {}
         self._points: list[evidence.Point] = []
 
     def _write(self, sql: str, *values: Any) -> None:
@@ -62,11 +68,11 @@ class Judgement:
 
     def put_state(self, key: str, blob: bytes) -> None:
         """Keep the state of one detector."""
-        self._write("INSERT OR REPLACE INTO detector_state VALUES (?, ?)", key, blob)
+        self._states[key] = blob
 
     def delete_state(self, key: str) -> None:
         """Forget the state of one detector."""
-        self._write("DELETE FROM detector_state WHERE key = ?", key)
+        self._states[key] = None
 
     def put_incident(self, document: Document) -> None:
         """Insert the incident or replace the one with its `id`."""
@@ -130,12 +136,25 @@ class Judgement:
         """Write everything inside the caller's transaction; returns the cursor after it."""
         for sql, values in self._writes:
             con.execute(sql, values)
+        _put_states(con, self._states)
         if self._points:
             evidence.add(con, self._points)
         moved = cursor if self.until is None else max(cursor, self.until)
         if moved > cursor:
             con.execute("INSERT OR REPLACE INTO progress VALUES ('cursor', ?)", [moved])
         return moved
+
+
+def _put_states(con: duckdb.DuckDBPyConnection, states: Mapping[str, bytes | None]) -> None:
+    """All of them in two statements: a statement for each would take longer than judging where targets are many."""
+    deleted = [key for key, blob in states.items() if blob is None]
+    if deleted:
+        con.execute("DELETE FROM detector_state WHERE key IN (SELECT unnest($1))", [deleted])
+    put = [(key, blob) for key, blob in states.items() if blob is not None]
+    if put:
+        states = pa.table({"key": [key for key, _ in put], "state": [blob for _, blob in put]})
+        with registered(con, "put_states", states):
+            con.execute("INSERT OR REPLACE INTO detector_state SELECT key, state FROM put_states")
 
 
 def progress(con: duckdb.DuckDBPyConnection, name: str) -> float:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,9 +18,10 @@ from undertow.errors import Refused, StoreError, TryAgain, UndertowError
 from undertow.span import Target
 from undertow.store import db, read, retention, rolling, schema, state
 from undertow.store.counters import Counters
+from undertow.store.crowd import Others
 from undertow.store.dedup import Recent
 from undertow.store.ingest import Failpoint, Ingest, Memory
-from undertow.store.lateness import Horizon
+from undertow.store.lateness import Arrivals, known
 from undertow.store.meter import Meter
 from undertow.store.reader import Reader
 from undertow.store.rolled import Rolls
@@ -67,7 +69,7 @@ class Store(Reader):
             Recent.rebuilt(self._writer),
             Counters.read(self._writer),
             Rolls.read(self._writer),
-            state.progress(self._writer, "newest"),
+            Arrivals.read(self._writer, lateness_s),
         )
         self._cursor = self._floor = state.progress(self._writer, "cursor")
 
@@ -83,8 +85,8 @@ class Store(Reader):
     ) -> "Store":
         """Open or make the database at `path`; None keeps it in memory.
 
-        Without a `clock`, as in replay, no span is from the future. `failpoint` is called at each step of a commit.
-        Raises StoreError that names the file and what to do.
+        Without a `clock`, as in replay, nothing is known but what sources agree on. `failpoint` is called at each step
+        of a commit. Raises StoreError that names the file and what to do.
         """
         name = "the database in memory" if path is None else str(path)
         config = config or StoreConfig()
@@ -130,15 +132,9 @@ class Store(Reader):
     def ingest(self, batch: Batch) -> Committed:
         """Commit a batch: spans, rejects, counters, rollups and offsets together, or nothing of it."""
         with self._writes():
-            now = self._clock() if self._clock else None
-            horizon = Horizon(
-                self._lateness_s,
-                self._memory.newest,
-                self._floor,
-                math.inf if now is None else now + self._lateness_s,
-            )
-            received_at = system_clock() if now is None else now
-            done = Ingest(self._writer, self._memory, self._config, self._failpoint).run(batch, horizon, received_at)
+            received_at = self._clock() if self._clock else system_clock()
+            ingest = Ingest(self._writer, self._memory, self._config, self._failpoint)
+            done = ingest.run(batch, self._floor, received_at)
             self._meter.add(done.stored)
             return done
 
@@ -154,12 +150,32 @@ class Store(Reader):
     # ---------------------------------------------------------------- detection
 
     def newest(self) -> float | None:
-        """The newest committed event time, in Unix seconds; spans from the future do not count."""
-        return _known(self._memory.newest)
+        """When the newest span ended whose clock is believed, in Unix seconds: for people, not for verdicts."""
+        return known(max(self._memory.arrivals.event_time.newest(self._plausible()), self._cursor))
+
+    def event_time(self) -> float | None:
+        """How far the sources of spans agree that time has come, in Unix seconds."""
+        return known(self._memory.arrivals.event_time.now)
+
+    def reached(self, until: float, beyond_s: float) -> float | None:
+        """The newest event time up to `until` that is at most `beyond_s` ahead of what sources agree on now."""
+        return self._memory.arrivals.reached(until, beyond_s)
+
+    def believed(self) -> float:
+        """Up to when a span is believed to have ended: by the clock, where there is one, or as sources agree."""
+        found = max(self._memory.arrivals.event_time.now, self._cursor, self._plausible())
+        return math.inf if found == -math.inf else found
+
+    def _plausible(self) -> float:
+        return self._clock() + self._lateness_s if self._clock else -math.inf
+
+    def lateness(self) -> dict[str, Any]:
+        """How many of the latest arrivals came late, whose clock is ahead, and event time, as /v1/ingest gives them."""
+        return self._memory.arrivals.as_dict()
 
     def cursor(self) -> float | None:
         """The event time up to and including which spans were judged, in Unix seconds."""
-        return _known(self._cursor)
+        return known(self._cursor)
 
     def released(
         self,
@@ -167,16 +183,18 @@ class Store(Reader):
         until: float,
         target: Target | None = None,
         columns: Sequence[str] | None = None,
+        others: Others | None = None,
     ) -> pa.Table:
         """The spans that are not late with after < ended_at <= until, ordered by (ended_at, span_id).
 
-        Columns are those of the span and `ended_at`, or `columns` of them. Whatever arrives from now on at or before
-        `until` is late.
+        Columns are those of the span and `ended_at`, or `columns` of them. With `others` a `target` stands for the
+        names that are watched together as it, and none for all of the others' `own`. Whatever arrives from now on at or
+        before `until` is late.
         """
         with self._writing:
             self._floor = max(self._floor, until)
         with self._read() as con:
-            return read.released(con, -math.inf if after is None else after, until, target, columns)
+            return read.released(con, -math.inf if after is None else after, until, target, columns, others)
 
     @contextmanager
     def judgement(self) -> Iterator[Judgement]:
@@ -215,9 +233,9 @@ class Store(Reader):
     def roll(self) -> bool:
         """Sum up the oldest hour, or what is over of it, that has no current sketch; False where nothing is left to do.
 
-        Ten minutes are over when the newest event time has passed them by the lateness that is allowed.
+        Ten minutes are over when event time has passed them by the lateness that is allowed.
         """
-        return self._roll(self._memory.newest - self._lateness_s)
+        return self._roll(self._memory.arrivals.event_time.now - self._lateness_s)
 
     def _roll(self, before: float) -> bool:
         rolls = self._memory.rolls
@@ -289,7 +307,3 @@ class Store(Reader):
         except Refused as error:
             return error
         return None
-
-
-def _known(time_s: float) -> float | None:
-    return None if time_s == -math.inf else time_s

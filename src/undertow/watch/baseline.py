@@ -17,6 +17,8 @@ from undertow.watch.signals import Signal
 from undertow_detectors.pit import uniforms
 
 MAX_ROWS = 50_000
+MAX_PARTS = 16
+"""So many frames are kept side by side: those of a span or two take more room than the spans in them."""
 DAY_S = 86_400.0
 
 
@@ -68,13 +70,15 @@ class Collector:
         enough = self.ok_spans + np.cumsum(frame.ok) >= self._config.min_spans
         enough &= frame.at - self.start >= self._config.min_hours * 3600
         taken = int(np.argmax(enough)) + 1 if enough.any() else len(frame)
-        part = frame[:taken]
+        part = frame if taken == len(frame) else frame[:taken]
         self._parts.append(part)
         self.spans += taken
         self.ok_spans += int(part.ok.sum())
         self.end = float(part.at[-1])
         if sum(map(len, self._parts)) > 2 * MAX_ROWS:
             self._parts = [thin(Frame.concat(self._parts))]
+        elif len(self._parts) > MAX_PARTS:
+            self._parts = [Frame.concat(self._parts)]
         return taken
 
     def fork(self) -> "Collector":

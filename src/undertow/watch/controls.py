@@ -15,6 +15,7 @@ import numpy as np
 from undertow.span import Target
 from undertow.watch.events import Event
 from undertow.watch.frame import SEPARATOR, TENANT, FloatArray, Frame, Lookup, Names
+from undertow.watch.pool import order
 from undertow.watch.stream import Shift
 from undertow.watch.target import TargetWatch
 
@@ -24,6 +25,8 @@ SIGMAS = 2.0
 """A control moved, or did not, when its mean is so many standard errors off; by chance, one in forty is."""
 EXPLAINED = 1 / 3
 """Controls explain a change that is at most three times theirs: models answer the same users differently."""
+MOST_CONTROLS = 40
+"""So many targets are asked, those with the largest baselines: each is a question to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Comparison:
 def compare(target: Target, event: Event, fleet: Mapping[Target, TargetWatch], lookup: Lookup) -> Comparison:
     """Did the targets of other providers move as `event` says, in the same time? Half of those asked decide."""
     own = _shift(fleet[target], target, event, lookup)
-    others = [other for other in fleet if other.provider != target.provider]
+    others = _asked(event, {other: watch for other, watch in fleet.items() if other.provider != target.provider})
     shifts = {other: shift for other in others if (shift := _shift(fleet[other], other, event, lookup))}
     if own is None or not shifts:
         return Comparison("no_controls")
@@ -47,6 +50,14 @@ def compare(target: Target, event: Event, fleet: Mapping[Target, TargetWatch], l
     if 2 * len(moved) >= len(shifts):
         return Comparison("shared", moved)
     return Comparison("own" if 2 * len(quiet) > len(shifts) else "undecided")
+
+
+def _asked(event: Event, fleet: Mapping[Target, TargetWatch]) -> list[Target]:
+    """The targets of `fleet` that can tell whether they moved; of many those with the largest baselines."""
+    known = [(other, watch) for other, watch in fleet.items() if watch.stream(event.subject)]
+    if len(known) > MOST_CONTROLS:
+        known.sort(key=lambda one: (-one[1].baseline.spans if one[1].baseline else 0, order(one[0])))
+    return [other for other, _ in known[:MOST_CONTROLS]]
 
 
 def by_tenant(watch: TargetWatch, event: Event, frame: Frame | None) -> Event | None:

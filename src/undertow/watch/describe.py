@@ -24,10 +24,11 @@ def describe(
     fleet: Fleet,
     quiet_s: float,
     pool: TargetWatch | None = None,
+    names: int = 1,
 ) -> dict[str, Any]:
     """Baseline, state, one sentence and the signals of a target, as `GET /v1/targets` tells them.
 
-    `quiet_s` is how long ago its newest span ended, by the clock.
+    `quiet_s` is how long ago its newest span ended, by the clock; `names` is for how many names it stands.
     """
     alarmed = {signal["signal"].partition("=")[0] for document in standing for signal in document["signals"]}
     state, text = _state(watch, standing, quiet_s)
@@ -39,7 +40,7 @@ def describe(
         "baseline_start": watch.baseline.start if watch and watch.baseline else None,
         "baseline_end": watch.baseline.end if watch and watch.baseline else None,
         "state": state,
-        "text": text + _together(watch, pool),
+        "text": text + _together(watch, pool) + (f"; stands for {names:,} names" if names > 1 else ""),
         "open_incidents": [document["id"] for document in standing],
         "signals": _signals(watch, fleet, alarmed),
         "pool": _pool(pool, fleet, alarmed),

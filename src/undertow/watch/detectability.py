@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from undertow.config import DetectConfig
 from undertow.watch.frame import FloatArray
 from undertow.watch.heads import Number, Rate
 from undertow.watch.pool import named
@@ -40,11 +39,10 @@ class Detectability:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[TargetWatch, tuple[Budget, list[Stream], list[Document]]] = WeakKeyDictionary()
 
-    def told(self, watches: Sequence[TargetWatch], config: DetectConfig) -> Document:
+    def told(self, watches: Sequence[TargetWatch], fleet: Fleet) -> Document:
         """Each signal of each target that has a baseline, as `GET /v1/detectability` tells them."""
-        fleet = Fleet.of(config, [watch.target for watch in watches])
         rows = [row for watch in watches for row in self._rows(watch, fleet.share(watch.target))]
-        return {"false_alarm_interval_days": config.false_alarm_interval_days, "signals": rows}
+        return {"false_alarm_interval_days": fleet.config.false_alarm_interval_days, "signals": rows}
 
     def _rows(self, watch: TargetWatch, shared: Budget) -> list[Document]:
         budget, streams, rows = self._known.get(watch, (None, None, []))

@@ -1,15 +1,13 @@
 """Judges released spans of the whole fleet; pure but for what it is given, so that replay and live running agree.
 
 Every number depends on the order of the spans alone, never on how they were cut into batches: a target judges its own
-spans one after the other, a batch is cut where a new target appears or a pool is formed (the budget is shared by those
-known by then) and, in a replay, where consumers obey a new weight, and facts reach the incidents in order of time.
+spans one after the other, a batch is cut where the budget is shared by more or a pool is formed and, in a replay, where
+consumers obey a new weight, and targets and facts become known in order of time.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
@@ -18,27 +16,29 @@ from undertow.span import Target
 from undertow.store.evidence import Point
 from undertow.watch import pooling, unnamed
 from undertow.watch.attribution import Facts
-from undertow.watch.controls import by_route, by_tenant, compare
 from undertow.watch.events import Event
-from undertow.watch.frame import Frame, Lookup, by_target
+from undertow.watch.explaining import Explaining
+from undertow.watch.frame import Frame, Lookup, cut, named, split
 from undertow.watch.incident import Incidents
 from undertow.watch.kept import Kept
 from undertow.watch.lifecycle import Told
-from undertow.watch.pool import Pool, akin, is_gateway, members, order
+from undertow.watch.pool import Pool, akin, is_gateway, members, order, subject
+from undertow.watch.roster import Roster, is_bucket
 from undertow.watch.routing import Routing
-from undertow.watch.shares import Fleet
+from undertow.watch.shares import GROWN, Fleet, Shares
 from undertow.watch.target import TargetWatch
 from undertow.watch.traffic import Ours
 from undertow.watch.unnamed import Unnamed
+from undertow.watch.watched import Watched
+
+ROSTER = '["roster"]'
+"""The key of the roster's state, among those of the detectors."""
 
 Judged = tuple[Target, Event, list[Told]]
 
 
 class Engine:
-    """All targets and pools, what is known of each, the standing incidents, and the weights that follow from them.
-
-    `gateways` are watched where failures name none of their targets.
-    """
+    """All that is watched, what is known of each, the standing incidents, and the weights that follow from them."""
 
     def __init__(
         self, config: DetectConfig, incidents: Incidents, lookup: Lookup, routing: Routing | None = None,
@@ -49,44 +49,105 @@ class Engine:
         self.routing = routing or Routing(WeightsConfig())
         self._stored = lookup
         self.unnamed = Unnamed()
-        self.gateways: dict[Target, TargetWatch] = {}
-        self.targets: dict[Target, TargetWatch] = {}
-        self.pools: dict[Pool, TargetWatch] = {}
+        self._watched = Watched()
+        self.targets, self.pools = self._watched.targets, self._watched.pools
         self.facts: dict[Target, Facts] = {}
+        self.roster = Roster(config.max_targets)
+        self._before: dict[Target, int] = {}
+        self._fed: dict[Target, None] = {}
+        self._shares = Shares(config)
         self._kept = Kept()
+        self._explains = Explaining(self.targets, self.pools, self.facts, incidents, self.lookup)
 
     @property
     def watches(self) -> dict[Target, TargetWatch]:
         """Targets, pools and gateways: all that share the budget."""
-        return dict([*self.targets.items(), *self.pools.items(), *self.gateways.items()])
+        return self._watched.every()
 
     @property
     def fleet(self) -> Fleet:
         """How they share it."""
-        return Fleet.of(self.config, self.watches)
-
-    def pool_of(self, target: Target) -> TargetWatch | None:
-        """The pool that `target` is in."""
-        return next((watch for pool, watch in self.pools.items() if target in pool.members), None)
+        return self._shares.fleet
 
     def judge(self, table: pa.Table) -> list[Judged]:
         """Judge released spans; every fact that became known, with the transitions it caused."""
-        frames = self.unnamed.assign({target: frame for target, frame in by_target(table) if len(frame)})
-        return [one for segment in self._segments(frames) for one in self._judge_pooled(segment)]
+        if table.num_rows == 0:
+            return []
+        names, codes = named(table)
+        placed = self.roster.place(names, codes, table["ended_at"].to_numpy(), self._may_leave)
+        for target in placed.left:
+            self._forget(target)
+        self._before = placed.before
+        frames = self.unnamed.assign(dict(split(table, placed.targets, placed.places)))
+        return self._judge_pooled(frames, placed.events)
 
-    def _judge_pooled(self, rest: dict[Target, Frame]) -> list[Judged]:
-        """Judge spans of known targets, up to each moment at which a pool is due."""
+    def _may_leave(self, target: Target) -> bool:
+        """Whether nothing stands of a target."""
+        pooled = self._watched.pools_of([target])
+        return not pooled and not any(target in members(subject(d)) for d in self.incidents.standing.values())
+
+    def _forget(self, target: Target) -> None:
+        self.unnamed.forget(target)
+        watch = self.targets.pop(target, None)
+        if watch is None:  # all that came of it was judged with others
+            return
+        del self.facts[target]
+        self._shares.remove(target)
+        self._kept.drop(target, range(1, watch.number))
+
+    def _judge_pooled(self, rest: dict[Target, Frame], events: Iterable[tuple[Target, Event]] = ()) -> list[Judged]:
+        """Judge spans up to each moment at which more are watched or share the budget, and learn `events`."""
         judged: list[Judged] = []
-        while (at := pooling.due(self._unpooled(), rest)) is not None:
-            judged += self._judge_segment(_cut(rest, at, after=False))
-            judged += self._pool(at)
-            rest = _cut(rest, at, after=True)
-        return judged + self._judge_segment(rest)
+        later = [*events]
+        moments = self._moments(rest)
+        begins = self._begins(rest)
+        while rest:
+            due = pooling.due(self._unpooled(rest), rest)
+            at = min([*moments[-1:], *begins.values(), math.inf if due is None else due])
+            part, rest = cut(rest, at)
+            judged += self._judge_segment(part, [one for one in later if one[1].at <= at])
+            later = [one for one in later if one[1].at > at]
+            self._shares.add(target for target in part if self._watched[target].spans >= GROWN)
+            if at == due:
+                judged += self._pool(at)
+            for gateway in [gateway for gateway, begin in begins.items() if begin <= at]:
+                self._begin(gateway, math.nextafter(begins.pop(gateway), math.inf))
+            moments = [one for one in moments if one > at]
+        return judged
 
-    def _unpooled(self) -> dict[Target, TargetWatch]:
-        """Targets that collect a baseline and are in no pool."""
-        pooled = {member for pool in self.pools for member in pool.members}
-        return {t: watch for t, watch in self.targets.items() if watch.baseline is None and t not in pooled}
+    def _moments(self, frames: Mapping[Target, Frame]) -> list[float]:
+        """When the budget will be shared by more, the last moment first."""
+        missing = {target: GROWN - self._spans(target) for target in frames}
+        grown = [(float(frames[t].at[n - 1]), t) for t, n in missing.items() if 0 < n <= len(frames[t])]
+        return sorted(self._shares.moments(grown), reverse=True)
+
+    def _begins(self, frames: Mapping[Target, Frame]) -> dict[Target, float]:
+        """The last moment before the first span of each gateway that is not watched yet."""
+        new = (target for target in frames if is_gateway(target) and not self._watched.get(target))
+        return {gateway: math.nextafter(float(frames[gateway].at[0]), -math.inf) for gateway in new}
+
+    def _begin(self, gateway: Target, at: float) -> None:
+        """Watch a gateway from its first failure of no target alone."""
+        watch = self._watched[gateway] = unnamed.begin(gateway, self.targets, at, self.config)
+        self.facts[gateway] = Facts(watch.near_s)
+        self._shares.add([gateway] if watch.spans >= GROWN else [])
+        self._kept.touch(gateway)
+
+    def _spans(self, target: Target) -> int:
+        watch = self._watched.get(target)
+        return watch.spans if watch else self._before.get(target, 0)
+
+    def _unpooled(self, coming: Iterable[Target] = ()) -> dict[Target, TargetWatch]:
+        """Targets that collect a baseline and are in no pool, and those that are `coming`."""
+        pooled = self._watched.pooled()
+        new = {t: self._new(t) for t in coming if t not in self.targets and not is_gateway(t)}
+        known = {**self.targets, **new}
+        return {t: w for t, w in known.items() if w.baseline is None and t not in pooled and not is_bucket(t)}
+
+    def _new(self, target: Target) -> TargetWatch:
+        watch = TargetWatch(target, self.config)
+        watch.spans = self._before.get(target, 0)
+        return watch
 
     def _pool(self, at: float) -> list[Judged]:
         """Form the pools that are due at `at`."""
@@ -97,82 +158,85 @@ class Engine:
             watch.spans = baseline.spans
             found += ((pool, event) for event in watch.begin(baseline))
             self.facts[pool] = Facts(watch.near_s)
+            self._shares.add([pool])
             self._kept.touch(pool)
         return [(target, event, self._learn(target, event)) for target, event in found]
 
-    def _segments(self, frames: Mapping[Target, Frame]) -> Iterator[dict[Target, Frame]]:
-        """`frames` cut in time where targets appear that were not known before."""
-        known = self.watches
-        starts = sorted({float(frame.at[0]) for target, frame in frames.items() if target not in known})
-        bounds = [float("-inf"), *starts, float("inf")]
-        for low, high in pairwise(bounds):
-            cut = {t: f[(f.at >= low) & (f.at < high)] for t, f in frames.items()} if starts else dict(frames)
-            for target in sorted((t for t, f in cut.items() if len(f) and t not in self.watches), key=order):
-                self._meet(target, low)
-            yield {target: frame for target, frame in cut.items() if len(frame)}
-            if not starts:
-                return
-
-    def _meet(self, target: Target, at: float) -> None:
-        """Watch a target from its first span on, a gateway from its first failure of no target alone."""
-        watch = TargetWatch(target, self.config)
-        if is_gateway(target):
-            watch = unnamed.begin(target, self.targets, at, self.config)
-        self._put_back({target: watch})
-        self.facts[target] = Facts(watch.near_s) if watch.baseline else Facts()
-
-    def _judge_segment(self, frames: dict[Target, Frame]) -> list[Judged]:
+    def _judge_segment(self, frames: dict[Target, Frame], events: Iterable[tuple[Target, Event]] = ()) -> list[Judged]:
         """Judge spans up to each moment at which consumers obey a new weight, and what comes after it knowing that."""
         judged: list[Judged] = []
+        later = [*events]
         while frames:
-            before = {target: watch.fork() for target, watch in self.watches.items()} if self.obeyed else {}
             until = self.routing.next_due() if self.obeyed else math.inf
-            part = _cut(frames, until, after=False)
-            some, moved_at = self._learn_all(self._feed(part))
+            part, _ = cut(frames, until)
+            before = self._forked(part) if self.obeyed else {}
+            some, moved_at = self._learn_all([*self._feed(part), *(one for one in later if one[1].at <= until)], part)
             judged += some
             if moved_at < until:
                 until = moved_at
-                self._put_back(before)
-                self._feed(_cut(part, until, after=False))  # what this part of them told is learned already
-            frames = _cut(frames, until, after=True)
+                self._put_back(before.items())
+                for target in [target for target in part if target not in self.facts]:
+                    del self.targets[target]  # it comes later
+                self._feed(cut(part, until)[0])  # what this part of them told is learned already
+            _, frames = cut(frames, until)
+            later = [one for one in later if one[1].at > until]
             if frames:
                 self.routing.advance(until)
         return judged
 
     def _feed(self, frames: Mapping[Target, Frame]) -> list[tuple[Target, Event]]:
-        """What became known of targets and their pools, in order of time."""
-        watches, fleet = self.watches, self.fleet
-        found: list[tuple[Target, Event]] = []
+        """What became known of targets and their pools."""
+        fleet, found = self.fleet, list[tuple[Target, Event]]()
         for target, frame in (*frames.items(), *pooling.frames(self.pools, frames)):
-            watch = watches[target]
+            watch = self._watched.get(target)
+            if watch is None:
+                watch = self.targets[target] = self._new(target)
             found += ((target, event) for event in watch.feed(frame, fleet.share(target), self._ours(target)))
-            self.facts[target].near_s, self.facts[target].unlike = watch.near_s, watch.unlike
+            if facts := self.facts.get(target):
+                facts.near_s, facts.unlike = watch.near_s, watch.unlike
             self._kept.touch(target)
-        return sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject))
+            self._fed[target] = None
+        return found
 
-    def _learn_all(self, found: list[tuple[Target, Event]]) -> tuple[list[Judged], float]:
-        """Learn events in order, up to the end of the moment at which a weight is moved and obeyed, which is told."""
+    def _learn_all(
+        self, found: list[tuple[Target, Event]], frames: Mapping[Target, Frame]
+    ) -> tuple[list[Judged], float]:
+        """Learn events and the targets of new `frames` in order of time.
+
+        Up to the end of the moment at which a weight is moved and obeyed, which is told.
+        """
         judged: list[Judged] = []
         until, moved_at = math.inf, self.routing.moved_at
-        for target, event in found:
+        new = [(float(frame.at[0]), target) for target, frame in frames.items() if target not in self.facts]
+        new.sort(key=lambda one: (one[0], order(one[1])), reverse=True)
+        for target, event in sorted(found, key=lambda one: (one[1].at, order(one[0]), one[1].kind, one[1].subject)):
             if event.at > until:
                 break
-            judged += ((target, fact, self._learn(target, fact)) for fact in self._explained(target, event))
+            self._meet(new, event.at)
+            judged += ((target, fact, self._learn(target, fact)) for fact in self._explains.drift(target, event))
             if self.obeyed and self.routing.moved_at != moved_at:
                 until = event.at
+        self._meet(new, until)
         return judged, until
 
-    def _put_back(self, watches: Mapping[Target, TargetWatch]) -> None:
-        for target, watch in watches.items():
-            if isinstance(target, Pool):
-                self.pools[target] = watch
-            elif is_gateway(target):
-                self.gateways[target] = watch
-            else:
-                self.targets[target] = watch
+    def _meet(self, new: list[tuple[float, Target]], until: float) -> None:
+        """Know of the new targets that came until then."""
+        while new and new[-1][0] <= until:
+            target = new.pop()[1]
+            watch = self.targets[target]
+            self.facts[target] = Facts(watch.near_s, unlike=watch.unlike)
+
+    def _forked(self, targets: Iterable[Target]) -> dict[Target, TargetWatch]:
+        """The watches of `targets` and of their pools as they are now."""
+        found = {t: watch.fork() if (watch := self._watched.get(t)) else self._new(t) for t in targets}
+        return found | {pool: self.pools[pool].fork() for pool in self._watched.pools_of(found)}
+
+    def _put_back(self, watches: Iterable[tuple[Target, TargetWatch]]) -> None:
+        for target, watch in watches:
+            self._watched[target] = watch
 
     def lookup(self, target: Target, since: float, until: float) -> Frame | None:
-        """The spans that are judged as those of a target or pool, with since < ended_at <= until."""
+        """The spans that are judged as those of a target, pool or gateway, with since < ended_at <= until."""
         return self.unnamed.lookup(target, lambda stored: self._stored(stored, since, until))
 
     @property
@@ -185,44 +249,7 @@ class Engine:
 
     def _ours(self, target: Target) -> Ours:
         """Changes of our weights that are as near as a release may be to what it explains."""
-        return lambda since, at: self.routing.explains(target, since - self.watches[target].near_s, at)
-
-    def _explained(self, target: Target, event: Event) -> Iterator[Event]:
-        """A drift of the answers as the controls show it, and before it what tenants and routes show of it."""
-        if event.kind != "drift" or event.lane != "content":
-            yield event
-            return
-        if not self.incidents.known(target, event, self.facts[target].near_s):
-            event = self._compared(target, event)
-        if event.kind == "drift":
-            yield from self._asked(target, event)
-        yield event
-
-    def _asked(self, target: Target, event: Event) -> Iterator[Event]:
-        """What tenants and routes show of a drift and, while an incident of it is young, of all since the change."""
-        standing = self.incidents.of(target)
-        if any(event.at > document["opened_at"] + self.facts[target].near_s for document in standing):
-            return
-        event = replace(event, since=min([event.since, *(document["change_point"] for document in standing)]))
-        watch, frame = self.watches[target], self.lookup(target, event.since, event.at)
-        one_tenant = any("one_tenant_moved" in document["why"] for document in standing)
-        tenants = by_tenant(watch, event, frame) if one_tenant or not standing else None
-        if tenants and (not standing or tenants.kind == "many_tenants"):
-            yield tenants
-        if routes := by_route(watch, event, frame):
-            yield routes
-
-    def _compared(self, target: Target, event: Event) -> Event:
-        """What a drift of the answers is, given the controls: the target's own, the users', or not to be told yet."""
-        facts = self.facts[target]
-        held = [e for e in facts.known(("held",), event.since - facts.near_s, event.at) if e.subject == event.subject]
-        event = replace(event, since=min([event.since, *(e.since for e in held)]))
-        compared = compare(target, event, self.watches, self.lookup)
-        if compared.verdict == "shared":
-            names = ", ".join(sorted(f"{t.model} of {t.provider}" for t in compared.moved))
-            text = f"{event.subject} went {event.direction} here and at {names} together: the users changed"
-            return replace(event, kind="users", text=text)
-        return replace(event, kind="held") if compared.verdict == "undecided" and not held else event
+        return lambda since, at: self.routing.explains(target, since - self._watched[target].near_s, at)
 
     def _learn(self, target: Target, event: Event) -> list[Told]:
         self.facts[target].add(event)
@@ -233,12 +260,7 @@ class Engine:
 
     def rates(self) -> dict[Target, float]:
         """Spans a day of each target by its baseline, or by that of its pool; 0 where neither is known."""
-        found = dict.fromkeys(self.targets, 0.0)
-        for watch in (*self.pools.values(), *self.targets.values()):
-            if watch.baseline is not None:
-                share = watch.baseline.spans / watch.baseline.days / len(members(watch.target))
-                found |= dict.fromkeys(members(watch.target), share)
-        return found
+        return self._watched.rates(self.facts)
 
     def accept(self, target: Target, at: float, until: float) -> list[Judged]:
         """What came after `at` is the new normal: the next baseline is collected from there, and the rest judged anew.
@@ -248,6 +270,7 @@ class Engine:
         """
         for pool in [pool for pool in self.pools if akin(pool, target)]:
             del self.pools[pool], self.facts[pool]
+            self._shares.remove(pool)
             self._kept.drop(pool)
         found = {member: self.lookup(member, at, until) for member in members(target)}
         since = {member: frame for member, frame in found.items() if frame is not None and len(frame)}
@@ -259,44 +282,44 @@ class Engine:
 
     def _renew(self, target: Target, at: float, judged: int) -> None:
         """Collect anew from `at`, since when `judged` spans came; keep the baseline that is no longer judged by."""
-        old = self.watches[target]
+        old = self._watched[target]
         self._kept.retire(target, old.baseline)
         watch = TargetWatch(target, self.config, at, old.number + bool(old.baseline))
         watch.spans = old.spans - judged
-        self._put_back({target: watch})
+        self._watched[target] = watch
 
     def traced(self) -> Iterator[Point]:
         """The evidence over time that was not taken yet."""
-        for target, watch in self.watches.items():
-            for stream in watch.streams:
+        fed, self._fed = self._fed, {}
+        watches = self.watches
+        for target in fed:
+            for stream in watches[target].streams if target in watches else ():
                 yield from (Point(target, stream.signal.name, *peak) for peak in stream.trace.drain())
 
     def unsaved(self) -> Iterator[tuple[str, bytes | None]]:
         """State that changed since the last call, by key; None deletes."""
         yield from self._kept.unsaved(self.watches, self.facts)
+        if blob := self.roster.unsaved():
+            yield ROSTER, blob
         yield from self.unnamed.unsaved()
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Go on from saved state; what was still being collected must be found again with `recollect`."""
-        self.unnamed.restore(states.get(unnamed.KEY))
         for target, watch, facts in self._kept.restore(states, self.config):
-            self._put_back({target: watch})
+            self._watched[target] = watch
             self.facts[target] = facts
+        self._shares.add(t for t, w in self.watches.items() if isinstance(t, Pool) or w.spans >= GROWN)
+        self.unnamed.restore(states.get(unnamed.KEY))
+        known = dict.fromkeys(self.unnamed.failing, (GROWN, math.nan))
+        known |= {target: (watch.spans, watch.heard) for target, watch in self.targets.items()}
+        self.roster.restore(states.get(ROSTER), ((target, *of) for target, of in known.items()))
 
-    def recollect(self, until: float) -> None:
-        """Look up what was being collected when the state was saved, which was at `until`."""
-        for target, watch in self.watches.items():
-            since = watch.traffic.collecting_from if watch.traffic else watch.collected_from
-            frame = self.lookup(target, since, until) if since is not None else None
-            if frame is None:
-                continue
-            if watch.traffic:
-                watch.traffic.collect(frame)
-            else:
-                watch.collector.feed(frame)
+    def collecting(self) -> dict[Target, float]:
+        """Since when spans are collected, of each target, pool and gateway for which they are."""
+        found = ((target, watch.collecting_from) for target, watch in self.watches.items())
+        return {target: since for target, since in found if since is not None}
 
-
-def _cut(frames: Mapping[Target, Frame], at: float, *, after: bool) -> dict[Target, Frame]:
-    """What of `frames` came after `at`, or until then."""
-    cut = {target: frame[(frame.at > at) == after] for target, frame in frames.items()}
-    return {target: frame for target, frame in cut.items() if len(frame)}
+    def recollect(self, frames: Iterable[tuple[Target, Frame]]) -> None:
+        """Take up what was being collected when the state was saved, which are `frames`."""
+        for target, frame in frames:
+            self._watched[target].collect(frame)

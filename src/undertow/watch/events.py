@@ -22,10 +22,11 @@ Kind = Literal[
     "new_fingerprint",
     "release",
     "baseline",
+    "crowded",
 ]
 """`recovered`: a drift is gone. `held`: a drift that waits until the controls can tell. `users`: they share it.
 `one_tenant`, `one_route`: one of them accounts for a drift. `many_tenants`, `many_routes`: surely none does.
-`rerouted`: traffic that moved because our own weights did."""
+`rerouted`: traffic that moved because our own weights did. `crowded`: names without end are watched together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class Names:
 
     def recode(self, index: dict[str, int]) -> IntArray:
         """The codes under another numbering; values not in `index` and unknown ones become -1."""
+        if len(self.codes) < len(self.values):  # a few rows of a batch of many names
+            used, places = np.unique(self.codes, return_inverse=True)
+            found = [index.get(self.values[code], -1) if code >= 0 else -1 for code in used]
+            return np.array(found, np.int64)[places]
         table = np.array([index.get(v, -1) for v in self.values] + [-1], np.int64)
         return table[self.codes]
 
@@ -65,8 +69,10 @@ class Names:
         """Several columns one after the other, under one numbering."""
         index: dict[str, int] = {}
         for part in parts:
-            for value in part.values:
-                index.setdefault(value, len(index))
+            used, first = np.unique(part.codes, return_index=True)  # what no row has is not kept
+            for code in used[np.argsort(first)]:
+                if code >= 0:
+                    index.setdefault(part.values[code], len(index))
         return Names(np.concatenate([part.recode(index) for part in parts]), tuple(index))
 
     @staticmethod
@@ -108,7 +114,8 @@ class Frame:
         return len(self.at)
 
     def __getitem__(self, rows: slice | IntArray | BoolArray) -> "Frame":
-        return Frame.of({name: column[rows] for name, column in self.columns().items()})
+        core = {name: getattr(self, name)[rows] for name in CORE}
+        return Frame(**core, more={name: column[rows] for name, column in self.more.items()})
 
     def numbers(self, name: str) -> FloatArray:
         """(n,) numbers or truth values of an optional column, NaN where unknown."""
@@ -122,7 +129,7 @@ class Frame:
 
     def columns(self) -> dict[str, Any]:
         """Every column by name, those of `more` behind a slash."""
-        core = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "more"}
+        core = {name: getattr(self, name) for name in CORE}
         return core | {f"/{name}": column for name, column in self.more.items()}
 
     @staticmethod
@@ -138,32 +145,59 @@ class Frame:
         kinds = {name: type(column) for columns in every for name, column in columns.items()}
         joined: dict[str, Any] = {}
         for name, kind in kinds.items():
-            some = [columns.get(name, _unknown(kind, len(part))) for columns, part in zip(every, parts, strict=True)]
+            some: list[Any] = [
+                columns[name] if name in columns else _unknown(kind, len(part))
+                for columns, part in zip(every, parts, strict=True)
+            ]
             joined[name] = Names.concat(some) if kind is Names else np.concatenate(some)
         return Frame.of(joined)
 
+
+CORE = tuple(f.name for f in fields(Frame) if f.name != "more")
+"""The columns that every frame has."""
 
 Lookup = Callable[[Target, float, float], Frame | None]
 """(target, since, until) to its judged spans with since < ended_at <= until."""
 
 
-def by_target(table: pa.Table) -> Iterator[tuple[Target, Frame]]:
-    """Split released spans (`COLUMNS`) into one frame for each target, keeping their order."""
-    if table.num_rows == 0:
-        return
+def named(table: pa.Table) -> tuple[list[Target], IntArray]:
+    """The targets of released spans, each once, and the place of each span's own among them (n,)."""
     keys = [Names.of(table[name]) for name in ("gateway", "provider", "model", "deployment")]
     packed = np.zeros(table.num_rows, np.int64)
-    for key in keys:
-        packed = packed * (len(key.values) + 1) + key.codes + 1
-    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    frame = _frame(table)
-    for i, row in enumerate(first):
-        codes = (int(key.codes[row]) for key in keys)
-        gateway, provider, model, deployment = (
-            key.values[code] if code >= 0 else None for key, code in zip(keys, codes, strict=True)
-        )
-        rows = np.flatnonzero(inverse == i)
-        yield Target(gateway, provider or "", model or "", deployment), frame[rows]
+    for key in keys:  # numbered anew after each, so that the numbers stay small however many names there are
+        packed = np.unique(packed * (len(key.values) + 1) + key.codes + 1, return_inverse=True)[1]
+    first = np.unique(packed, return_index=True)[1]
+    texts = [[*key.values, None] for key in keys]
+    columns = [[text[code] for code in key.codes[first]] for key, text in zip(keys, texts, strict=True)]
+    return [Target(g, p or "", m or "", d) for g, p, m, d in zip(*columns, strict=True)], packed
+
+
+def split(table: pa.Table, targets: Sequence[Target], places: IntArray) -> Iterator[tuple[Target, Frame]]:
+    """One frame for each of the `targets` that a span of the table (`COLUMNS`) is placed at, in the spans' order."""
+    if table.num_rows == 0:
+        return
+    frame, order = _frame(table), np.argsort(places, kind="stable")
+    bounds = np.flatnonzero(np.diff(places[order])) + 1
+    for rows in np.split(order, bounds):
+        yield targets[places[rows[0]]], frame[rows]
+
+
+def by_target(table: pa.Table) -> Iterator[tuple[Target, Frame]]:
+    """Split released spans (`COLUMNS`) into one frame for each target, keeping their order."""
+    return split(table, *named(table))
+
+
+def cut(frames: Mapping[Target, Frame], at: float) -> tuple[dict[Target, Frame], dict[Target, Frame]]:
+    """What of `frames`, none of them empty, came until `at`, and what came after it."""
+    until: dict[Target, Frame] = {}
+    after: dict[Target, Frame] = {}
+    for target, frame in frames.items():
+        n = int(np.searchsorted(frame.at, at, side="right"))
+        if n:
+            until[target] = frame if n == len(frame) else frame[:n]
+        if n < len(frame):
+            after[target] = frame[n:] if n else frame
+    return until, after
 
 
 def _frame(table: pa.Table) -> Frame:

@@ -1,7 +1,7 @@
 """The engine's state as the store keeps it, a blob for each target and kind of state, written where it changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,6 +26,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._frozen: dict[str, object] = {}
+        self._facts: dict[Target, tuple[float, list[Event]]] = {}
         self._touched: dict[Target, None] = {}
         self._more: dict[str, bytes | None] = {}
 
@@ -38,13 +39,15 @@ class Kept:
         if baseline is not None:
             self._more[_key(target, f"{RETIRED}{baseline.number}")] = baselines.dump(baseline)
             self._more[_key(target, f"{RETIRED}{baseline.number - KEPT_BASELINES}")] = None
-        self._frozen.pop(_key(target, "baseline"), None)
+        self._frozen[_key(target, "baseline")] = RETIRED  # so that it is deleted where no other took its place
         self.touch(target)
 
-    def drop(self, pool: Pool) -> None:
-        """There is no such pool any more."""
-        self._touched.pop(pool, None)
-        for key in (_key(pool, name) for name in STATES):
+    def drop(self, target: Target, numbers: Iterable[int] = ()) -> None:
+        """There is no such pool or target any more; `numbers` are those of its former baselines."""
+        self._touched.pop(target, None)
+        self._facts.pop(target, None)
+        for name in (*STATES, *(f"{RETIRED}{number}" for number in numbers)):
+            key = _key(target, name)
             self._frozen.pop(key, None)
             self._more[key] = None
 
@@ -56,14 +59,17 @@ class Kept:
         self._more = {}
         touched, self._touched = self._touched, {}
         for target in touched:
-            watch = watches[target]
+            watch, fact = watches[target], facts[target]
             learned = watch.traffic.learned if watch.traffic else None
             for name, baseline in (("baseline", watch.baseline), ("traffic", learned)):
                 key = _key(target, name)
-                if self._frozen.get(key) is not baseline or (baseline is None and key not in self._frozen):
+                if self._frozen.get(key) is not baseline:
                     self._frozen[key] = baseline
                     yield key, baselines.dump(baseline) if baseline else None
-            yield _key(target, "facts"), _dump_facts(facts[target])
+            known = fact.near_s, fact.events
+            if self._facts.get(target) != known:
+                self._facts[target] = known
+                yield _key(target, "facts"), _dump_facts(fact)
             yield _key(target, "now"), watch.dump()
 
     def restore(self, states: Mapping[str, bytes], config: DetectConfig) -> Iterator[tuple[Target, TargetWatch, Facts]]:
@@ -75,6 +81,7 @@ class Kept:
                 watch = self._restored(target, states, config)
                 facts = _load_facts(states[_key(target, "facts")])
                 facts.unlike = watch.unlike
+                self._facts[target] = facts.near_s, facts.events
                 yield target, watch, facts
 
     def _restored(self, target: Target, states: Mapping[str, bytes], config: DetectConfig) -> TargetWatch:

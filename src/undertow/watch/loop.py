@@ -2,11 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
-
-import pyarrow as pa
 
 from undertow.clock import Clock
 from undertow.config import Config
@@ -14,21 +12,24 @@ from undertow.errors import UsageError
 from undertow.notify.weights import announce
 from undertow.span import Target
 from undertow.store import Store
+from undertow.store.crowd import Others
 from undertow.store.state import Judgement
-from undertow.watch import examples, memory, pooling, sizing, weights
-from undertow.watch.describe import describe, silent
+from undertow.watch import examples, memory, sizing, weights
 from undertow.watch.detectability import Detectability
 from undertow.watch.document import Document, Verdict
 from undertow.watch.engine import Engine, Judged
 from undertow.watch.events import Event
-from undertow.watch.frame import COLUMNS, Frame, by_target
+from undertow.watch.frame import COLUMNS
 from undertow.watch.incident import Incidents
 from undertow.watch.kept import former
 from undertow.watch.lifecycle import ITSELF, STANDING, Reason, Told
+from undertow.watch.listing import listed, silences
+from undertow.watch.lookups import Lookups
 from undertow.watch.notices import notice
 from undertow.watch.override import Override
-from undertow.watch.pool import members, subject
-from undertow.watch.readiness import last_changes, ready_at
+from undertow.watch.pool import subject
+from undertow.watch.readiness import last_changes
+from undertow.watch.roster import is_bucket
 from undertow.watch.routing import Routing
 from undertow.watch.slices import Slices
 from undertow.watch.teller import Teller
@@ -56,6 +57,7 @@ class Watcher:
         self._detectability = Detectability()
         self._teller = Teller(store, config.alerts)
         self._slices = Slices(store, config.detect.lateness_s, clock)
+        self._lookup = Lookups(store)
         self._current: Engine | None = self._restored()
         if not replayed:
             self._change_weights(lambda _: None)  # another mode is another version, kept before anybody sees it
@@ -75,8 +77,23 @@ class Watcher:
     def targets(self) -> list[Document]:
         """The state of each target, as `GET /v1/targets` tells it."""
         with self._lock:
-            now, changes = self._clock(), last_changes(self._store.incidents())
-            return [self._describe(row, now, changes) for row in self._store.targets()]
+            changes = last_changes(self._store.incidents())
+            return list(listed(self._engine, self._seen(), changes, self._clock()))
+
+    def target(self, target: Target) -> Document | None:
+        """The state of one target; None where it was never seen."""
+        with self._lock:
+            changes = last_changes(self._store.incidents())
+            rows = [row for row in self._seen() if row["target"] == target.as_dict()]
+            return next(listed(self._engine, rows, changes, self._clock()), None)
+
+    def others(self) -> tuple[Others, int]:
+        """Which names are targets and which are watched together as of the last commit; how many targets may be."""
+        return self._others, self._config.detect.max_targets
+
+    def _seen(self) -> list[Document]:
+        """What was seen of each target, names without end together."""
+        return self._store.targets(*self.others())
 
     def weights(self) -> Published:
         """The weights feed as of the last commit; never waits for a tick."""
@@ -101,26 +118,20 @@ class Watcher:
     def silences(self) -> list[tuple[Document, float, bool]]:
         """Each target that has a baseline, when it was last heard, and whether it is silent since."""
         with self._lock:
-            now, watches = self._clock(), self._engine.targets
-            rows = [(row, watches.get(_target(row))) for row in self._store.targets()]
-            known = [(row, watch) for row, watch in rows if watch and watch.baseline]
-            waited = self._engine.routing.waited
-            return [
-                (row["target"], row["last"], silent(watch, waited(_target(row), row["last"], now)))
-                for row, watch in known
-            ]
+            return list(silences(self._engine, self._seen(), self._clock()))
 
     def memory(self, days: float) -> Document:
         """The last `days` against every baseline that a target ever had, as `GET /v1/memory` tells it."""
         with self._lock:
-            watches, states, until = list(self._engine.targets.values()), self._store.states(), self._store.cursor()
+            watches = [watch for target, watch in self._engine.targets.items() if not is_bucket(target)]
+            states, until = self._store.states(), self._store.cursor()
         return memory.told(watches, lambda target: former(target, states), until, days, self._engine.lookup)
 
     def detectability(self) -> Document:
         """What would be noticed, as `GET /v1/detectability` tells it."""
         with self._lock:  # not for the arithmetic: references stay as they are
-            watches = list(self._engine.watches.values())
-        return self._detectability.told(watches, self._config.detect)
+            watches, fleet = list(self._engine.watches.values()), self._engine.fleet
+        return self._detectability.told(watches, fleet)
 
     def acknowledge(
         self, incident_id: str, by: str, reason: str = "", verdict: Verdict | None = None
@@ -192,19 +203,6 @@ class Watcher:
         self._current = self._current or self._restored()  # after a failure, at which reading may have failed as well
         return self._current
 
-    def _describe(self, row: Document, now: float, changes: Mapping[Target, float]) -> Document:
-        target, engine = _target(row), self._engine
-        standing = [d for d in engine.incidents.standing.values() if target in members(subject(d))]
-        watch, pool = engine.targets.get(target), engine.pool_of(target)
-        waited = engine.routing.waited(target, row["last"], now)
-        told = describe(watch, standing, engine.fleet, waited, pool)
-        more = {
-            "ready_at": ready_at(watch, now, waited),
-            "last_change": changes.get(target),
-            "stale_since": row["last"] if watch and silent(watch, waited) else None,
-        }
-        return row | told | engine.unnamed.told(target) | more | {"multiplier": engine.routing.multiplier(target)}
-
     def _decide(self, incident_id: str, status: str, by: str, reason: str, verdict: Verdict | None) -> Document | None:
         with self._lock:
             now = self._clock()
@@ -255,7 +253,7 @@ class Watcher:
                 transaction.put_incident(one.incident)
             self._teller.tell(told, self._engine.incidents.standing, transaction, now)
             self._put_weights(transaction, now)
-        self._published = self._engine.routing.published
+        self._published, self._others = self._engine.routing.published, self._engine.roster.others()
 
     def _put_weights(self, transaction: Judgement, now: float) -> None:
         """The policy, its changes, and who hears of them."""
@@ -280,10 +278,16 @@ class Watcher:
         routing = self._routing(states.get(WEIGHTS))
         engine = Engine(self._config.detect, incidents, self._lookup, routing, replayed=self._replayed)
         engine.restore(states)
-        routing.rates = engine.rates
-        if (cursor := self._store.cursor()) is not None:
-            engine.recollect(cursor)
-        self._published = routing.kept
+        routing.rates, self._lookup.roster = engine.rates, engine.roster
+        cursor = self._store.cursor()
+        if cursor is not None:
+            since = engine.collecting()
+            joint = {target: since.pop(target) for target in [*since] if engine.unnamed.is_joint(target)}
+            engine.recollect(self._lookup.every(since, cursor))
+            engine.recollect(
+                (t, frame) for t, at in joint.items() if (frame := engine.lookup(t, at, cursor)) is not None
+            )
+        self._published, self._others = routing.kept, engine.roster.others()
         if incidents.standing:
             routing.learn(routing.at if self._replayed else self._clock(), incidents.standing.values())
         return engine
@@ -300,14 +304,3 @@ class Watcher:
 
     def _measure(self, target: Target, event: Event, since: float, near_s: float) -> sizing.Sizing | None:
         return sizing.measure(self._engine.watches[target], event, since, near_s, self._engine.lookup)
-
-    def _lookup(self, target: Target, since: float, until: float) -> Frame | None:
-        def of(one: Target) -> Frame | None:
-            table: pa.Table = self._store.released(since, until, target=one, columns=COLUMNS)
-            return next((frame for _, frame in by_target(table)), None)
-
-        return pooling.gathered(target, of)
-
-
-def _target(row: Document) -> Target:
-    return Target(**row["target"])

@@ -12,6 +12,7 @@ NOTICES = {
     "baseline": "baseline_not_homogeneous",
     "users": "traffic_mix",
     "one_tenant": "traffic_mix",
+    "crowded": "too_many_targets",
 }
 OF_POOLS = ("baseline", "users")
 """Kinds of events of a pool that are noticed; its members are there for the rest."""

@@ -22,13 +22,19 @@ LOUD_SHARE = 0.5
 """A target with more than this share of the answers that it needs by `min_hours` will soon do without siblings."""
 LEAST_HOURS = 24.0
 """A rate that was observed for less than a day may be that of a quiet night."""
+CELLS = 1_000_000
+"""So many answers of siblings at times are counted at once."""
 
 Watches = Mapping[Target, TargetWatch]
 
 
 def due(watches: Watches, frames: Mapping[Target, Frame]) -> float | None:
     """When the first of the coming spans makes siblings among `watches`, which are in no pool, one; None: not yet."""
-    found = (_due(group, frames) for group in _groups(watches, frames))
+    alike: dict[tuple[str, str], dict[Target, Frame]] = {}
+    for target, frame in frames.items():
+        alike.setdefault(_kind(target), {})[target] = frame
+    groups = ((group, alike.get(_kind(next(iter(group))), {})) for group in _groups(watches, frames))
+    found = (_due(group, coming) for group, coming in groups if coming)
     return min((at for at in found if at is not None), default=None)
 
 
@@ -98,13 +104,18 @@ def _kind(target: Target) -> tuple[str, str]:
 
 
 def _due(group: Watches, frames: Mapping[Target, Frame]) -> float | None:
-    kind = _kind(next(iter(group)))
-    times = [frame.at for target, frame in frames.items() if _kind(target) == kind]
-    if not times:
+    """The first time of `frames`, which are of siblings, at which `group` can form a pool."""
+    least = next(iter(group.values())).config.baseline.min_spans
+    coming = (int(np.sum(frame.ok)) for target, frame in frames.items() if target in group)
+    if sum(watch.collector.ok_spans for watch in group.values()) + sum(coming) < least:
         return None
-    at = np.unique(np.concatenate(times))
-    _, enough = _quiet(group, frames, at)
-    return float(at[np.argmax(enough)]) if enough.any() else None
+    times = np.unique(np.concatenate([frame.at for frame in frames.values()]))
+    width = max(1, CELLS // len(group))
+    for at in (times[begin : begin + width] for begin in range(0, len(times), width)):
+        _, enough = _quiet(group, frames, at)
+        if enough.any():
+            return float(at[np.argmax(enough)])
+    return None
 
 
 def _quiet(group: Watches, coming: Mapping[Target, Frame], at: FloatArray) -> tuple[BoolArray, BoolArray]:

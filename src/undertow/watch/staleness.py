@@ -4,21 +4,20 @@ What can be silent is the source (Kafka cannot be reached), a topic, or a target
 silence is told, once, and its end. The functions are pure; `watch.silence` feeds them.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from undertow.watch.dataalert import Trouble
 from undertow.watch.describe import LEAST_QUIET_S, MISSING_SPANS
 
 Document = dict[str, Any]
-Why = Literal["source_unreachable", "topic_silent", "all_targets_silent", "target_silent"]
+WIDEST_FIRST = ("source_unreachable", "topic_silent", "all_targets_silent", "target_silent")
 
 UNREACHABLE_S = 300.0
 """A source may be away for so long, as in a rolling restart of the brokers."""
 LEAST_KNOWN_S, LEAST_MESSAGES = 3600.0, 100
 """A topic is watched for so long, and so many messages, before its silence means anything."""
-NOBODY = {"gateway": None, "provider": None, "model": None, "deployment": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,57 +59,10 @@ class Pace:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """One thing that is silent: `since` is when it was last heard."""
-
-    why: Why
-    subject: str
-    since: float
-    text: str
-    target: Mapping[str, Any] | None = None
-
-    @property
-    def key(self) -> str:
-        """The same as long as the silence lasts, and in the next one."""
-        return f"{self.why} {self.subject}"
-
-
-def widest(silent: Mapping[str, Silent]) -> dict[str, Silent]:
+def widest(silent: Mapping[str, Trouble]) -> dict[str, Trouble]:
     """What is told of everything that is silent: the source, or else topics, or else all targets, or else some."""
-    for why in ("source_unreachable", "topic_silent", "all_targets_silent", "target_silent"):
+    for why in WIDEST_FIRST:
         found = {key: one for key, one in silent.items() if one.why == why}
         if found:
             return found
     return {}
-
-
-def opened(one: Silent, now: float) -> Document:
-    """The document of a silence, in the shape of an incident, so that every channel can tell it."""
-    digest = hashlib.blake2b(f"{one.key} {now}".encode(), digest_size=10).hexdigest()
-    return {
-        "id": f"stale_{digest}",
-        "target": dict(one.target) if one.target else dict(NOBODY),
-        "cause": "data_stale",
-        "lane": "data",
-        "severity": "warning" if one.why == "target_silent" else "critical",
-        "confirmation": None,
-        "group": None,
-        "status": "open",
-        "opened_at": now,
-        "opened_after_spans": None,
-        "resolved_at": None,
-        "change_point": one.since,
-        "change_point_interval": None,
-        "signals": [],
-        "cost": None,
-        "why": [one.why],
-        "recommendation": {"action": "none", "multiplier": 1.0},
-        "text": one.text,
-        "reason": "silent",
-    }
-
-
-def ended(document: Document, now: float) -> Document:
-    """The same when data come again."""
-    return document | {"status": "resolved", "resolved_at": now, "reason": "heard_again"}

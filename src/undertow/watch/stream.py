@@ -75,7 +75,8 @@ class Stream:
         made = Stream(signal, _classes(signal, baseline.frame))
         known = ~np.isnan(made.values(baseline.frame))
         rows = baseline.frame[known]
-        if signal.lane == "performance":
+        timed = signal.lane == "performance" and signal.kind == "numeric"
+        if timed:
             made.curve = performance.day_curve(rows.at, made.values(rows))
         elif signal.kind == "numeric":
             made.levels = owners.levels(rows.group, made.values(rows))
@@ -88,7 +89,7 @@ class Stream:
         inside = stratum >= 0
         made.per_day = max(1, len(x)) * baseline.thinning / baseline.days
         tolerance = max(tolerance, signal.tolerance)
-        if signal.lane == "performance":
+        if timed:
             tolerance = max(tolerance, performance.tolerance(rows.at, x))
         made.strata, made.before, made.before_strata = strata, x[inside], stratum[inside]
         made.shares = owners.shares(rows.group[inside])

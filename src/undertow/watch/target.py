@@ -8,7 +8,7 @@ import numpy as np
 
 from undertow.config import DetectConfig
 from undertow.span import Target
-from undertow.watch import signals, snapshot, week
+from undertow.watch import crowd, signals, snapshot, week
 from undertow.watch.attribution import NEAR_REQUESTS, TRAFFIC_MEMORY_S
 from undertow.watch.baseline import DAY_S, Baseline, Collector
 from undertow.watch.declared import DECLARATIONS, Declared
@@ -18,6 +18,7 @@ from undertow.watch.heads import NEVER_SEEN
 from undertow.watch.homogeneity import report
 from undertow.watch.pool import Pool
 from undertow.watch.recovery import Recovery
+from undertow.watch.roster import is_bucket
 from undertow.watch.shares import Budget, of_signal
 from undertow.watch.signals import Signal
 from undertow.watch.stream import MIN_VALUES, Return, Stream
@@ -36,7 +37,8 @@ class TargetWatch:
 
     `spans` counts all of them, of every status. Until `baseline`, the target's `number`th, is frozen they are
     collected from `collected_from` on. `doubts` says of which signals it is not homogeneous, and how; `unlike` are the
-    kinds of day (`week`) that it may be unlike. Of a pool only the answers are judged, by a baseline that it is given.
+    kinds of day (`week`) that it may be unlike. Of a pool only the answers are judged, by a baseline that it is given;
+    of a target that stands for many what `crowd` says. `heard` is when the last span ended (Unix s), NaN for never.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TargetWatch:
         self.collected_from = collected_from
         self.number = number
         self.spans = 0
+        self.heard = math.nan
         self.collector = Collector(config.baseline)
         self.baseline: Baseline | None = None
         self.streams: list[Stream] = []
@@ -64,13 +67,15 @@ class TargetWatch:
     def feed(self, frame: Frame, shared: Budget, ours: Ours = lambda *_: False) -> list[Event]:
         """Judge a frame; what became known, in order of time. Traffic that is `ours` moved because our weights did."""
         events: list[Event] = []
+        self.heard = float(frame.at[-1])
         if self.baseline is None:
             taken = self.collector.feed(frame)
             self.spans += taken
+            if not self.collector.complete:
+                return events
             frame = frame[taken:]
-            if self.collector.complete:
-                events += self.begin(self.collector.freeze(self.number))
-        for begin in range(0, len(frame), ROWS_AT_ONCE) if self.baseline is not None else ():
+            events += self.begin(self.collector.freeze(self.number))
+        for begin in range(0, len(frame), ROWS_AT_ONCE):
             part = frame[begin : begin + ROWS_AT_ONCE]
             events += self._judge(part, shared, ours)
             self.spans += len(part)
@@ -79,6 +84,9 @@ class TargetWatch:
     def adopt(self, baseline: Baseline) -> None:
         """Judge by `baseline` from now on."""
         self.baseline = baseline
+        if is_bucket(self.target):
+            self.streams = [Stream.learn(signal, baseline) for signal in crowd.signals(baseline)]
+            return
         watched = [(s, self.config.signal(s.name)) for s in signals.of(baseline.frame)]
         learned = [Stream.learn(s, baseline, c.tolerance) for s, c in watched if c.enabled and self._judges(s)]
         self.streams = [s for s in learned if len(s.before) or s.signal in signals.CONTENT]
@@ -109,16 +117,16 @@ class TargetWatch:
         return signal.lane == "content" or not isinstance(self.target, Pool)
 
     def _judge(self, frame: Frame, shared: Budget, ours: Ours) -> list[Event]:
-        assert self.traffic is not None  # noqa: S101  adopted with the baseline
         events = [e for one in self.declared for e in one.feed(frame, self.spans)]
         seeds = pit.seeds(frame.span_id.tolist())
-        before = self.traffic.moved_at
-        moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds, ours)
-        events += moved
         unsettled = np.zeros(len(frame), np.bool_)
-        unlike = np.isin(week.kind(frame.at), self.unlike)
-        for at in (before, *(event.at for event in moved if event.kind == "traffic")):
-            unsettled |= (frame.at > at) & (unlike | (frame.at <= at + TRAFFIC_MEMORY_S))
+        if self.traffic is not None:
+            before = self.traffic.moved_at
+            moved = self.traffic.feed(frame, self.spans, shared.split(len(signals.CONTENT)), seeds, ours)
+            events += moved
+            unlike = np.isin(week.kind(frame.at), self.unlike)
+            for at in (before, *(event.at for event in moved if event.kind == "traffic")):
+                unsettled |= (frame.at > at) & (unlike | (frame.at <= at + TRAFFIC_MEMORY_S))
         weights = self.tenants.weigh(frame) if self.tenants else None
         for stream in self.streams:
             found = stream.feed(frame, self.share(shared, stream), unsettled, seeds, weights)
@@ -134,10 +142,25 @@ class TargetWatch:
         made.traffic = self.traffic.fork() if self.traffic else None
         return made
 
+    @property
+    def collecting_from(self) -> float | None:
+        """Since when spans are collected, for a baseline or for the traffic to be known anew; None: they are not."""
+        if self.baseline is None:
+            return self.collected_from
+        return self.traffic.collecting_from if self.traffic else None
+
+    def collect(self, frame: Frame) -> None:
+        """Take spans again that were being collected when the state was saved."""
+        if self.traffic:
+            self.traffic.collect(frame)
+        else:
+            self.collector.feed(frame)
+
     def dump(self) -> bytes:
         """What changes from span to span; small."""
         values: dict[str, Any] = {"spans": self.spans, "collected_from": self.collected_from, "number": self.number}
-        if self.baseline is not None and self.traffic is not None:
+        values["heard"] = self.heard
+        if self.baseline is not None:
             values["streams"] = {s.signal.name: s.state.to_bytes().hex() for s in self.streams}
             values["recovering"] = {
                 s.signal.name: {subject: one.dump() for subject, one in s.recovering.items()}
@@ -145,6 +168,7 @@ class TargetWatch:
             }  # fmt: skip
             values["traces"] = {s.signal.name: s.trace.now for s in self.streams if s.trace.now}
             values["declared"] = {d.declaration.field: d.dump() for d in self.declared}
+        if self.traffic is not None:
             values["traffic"] = self.traffic.dump()
         if self.tenants is not None:
             values["tenants"] = self.tenants.state.to_bytes().hex()
@@ -154,7 +178,7 @@ class TargetWatch:
         """Go on from where `dump` was taken; baseline and the traffic's `learned` one are saved beside it."""
         values, _ = snapshot.load(blob)
         self.spans, self.collected_from = values["spans"], values["collected_from"]
-        self.number = values.get("number", 1)
+        self.number, self.heard = values.get("number", 1), values.get("heard", math.nan)
         for stream in self.streams:
             if stream.signal.name in values["streams"]:
                 stream.state = type(stream.state).from_bytes(bytes.fromhex(values["streams"][stream.signal.name]))

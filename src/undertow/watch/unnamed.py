@@ -17,9 +17,10 @@ import numpy as np
 from undertow.config import DetectConfig
 from undertow.outcome import UNKNOWN
 from undertow.span import Target
+from undertow.watch import pooling
 from undertow.watch.baseline import DAY_S, MAX_ROWS, Baseline
 from undertow.watch.frame import SEPARATOR, UNNAMED, BoolArray, Column, FloatArray, Frame, IntArray, Names
-from undertow.watch.pool import Pool, is_gateway, of_gateway, order
+from undertow.watch.pool import Pool, is_gateway, members, of_gateway, order
 from undertow.watch.target import TargetWatch
 
 KNOWN_ANSWERS = 10
@@ -50,18 +51,17 @@ class Unnamed:
     def __init__(self) -> None:
         self._answers: dict[Target, int] = {}
         self._since: dict[Target, float] = {}
-        self._failing: list[Target] = []
+        self.failing: list[Target] = []
         self._gateways: dict[Target, float] = {}
         self._changed = False
 
     def assign(self, frames: Mapping[Target, Frame]) -> dict[Target, Frame]:
         """Return the spans of a batch by what they are judged with: targets, and gateways that are watched."""
-        for target, frame in frames.items():
-            self._learn(target, frame)
+        self._learn(frames)
         parts = {target: [frame] for target, frame in frames.items()}
         for target in [target for target in frames if is_unnamed(target) and _failed(frames[target]).any()]:
-            if target not in self._failing:
-                self._failing = [*self._failing, target]
+            if target not in self.failing:
+                self.failing = [*self.failing, target]
                 self._changed = True
             for into, moved in self._moved(target, frames[target]).items():
                 parts.setdefault(into, []).append(moved)
@@ -78,21 +78,33 @@ class Unnamed:
     def lookup(self, target: Target, read: Read) -> Frame | None:
         """Return the spans that were judged with a target, of those that are stored."""
         if isinstance(target, Pool):
-            return read(target)
+            return pooling.gathered(target, lambda member: self.lookup(member, read))
         parts = [] if is_gateway(target) else [read(target)]
-        if parts and target in self._failing and parts[0] is not None:
+        if parts and target in self.failing and parts[0] is not None:
             parts = [self._left(target, parts[0])]
         if is_gateway(target):
             stored = (read(member) for member in _of(target, self._answers))
             parts += [_calls(frame, frame.ok) for frame in stored if frame is not None]
-        for failing in _of(target, self._failing):
+        for failing in _of(target, self.failing):
             if (is_gateway(target) or _fits(failing, target)) and (frame := read(failing)) is not None:
                 parts.append(self._moved(failing, frame).get(target))
         return _merged([part for part in parts if part is not None])
 
+    def is_joint(self, target: Target) -> bool:
+        """Return whether what is judged with a target is not just what is stored of it."""
+        parts = members(target)
+        return any(is_gateway(t) or t in self.failing or _of(t, self.failing) for t in parts)
+
+    def forget(self, target: Target) -> None:
+        """Take failures for this target's no more, which has not been heard for long."""
+        self._answers = {one: n for one, n in self._answers.items() if one != target}
+        self._since = {one: since for one, since in self._since.items() if one != target}
+        self.failing = [one for one in self.failing if one != target]
+        self._changed = True
+
     def told(self, target: Target) -> dict[str, str]:
         """Return what is told of a target without a name whose failures are judged with others."""
-        counts, one = self._whose(target, np.array([np.inf])) if target in self._failing else (np.zeros(1), target)
+        counts, one = self._whose(target, np.array([np.inf])) if target in self.failing else (np.zeros(1), target)
         if not counts[0] or one == target:
             return {}
         others = "the one target that they can be of" if counts[0] == _ONE else "all of their gateway"
@@ -111,25 +123,28 @@ class Unnamed:
         answers, failing, gateways = json.loads(saved)
         self._answers = {Target(*fields): n for fields, n, _ in answers}
         self._since = {Target(*fields): since for fields, _, since in answers if since is not None}
-        self._failing = [Target(*fields) for fields in failing]
+        self.failing = [Target(*fields) for fields in failing]
         self._gateways = {Target(*fields): since for fields, since in gateways}
 
     def _dump(self) -> bytes:
         answers = [[_fields(target), n, self._since.get(target)] for target, n in self._answers.items()]
         gateways = [[_fields(target), since] for target, since in self._gateways.items()]
-        return json.dumps([answers, [_fields(target) for target in self._failing], gateways]).encode()
+        return json.dumps([answers, [_fields(target) for target in self.failing], gateways]).encode()
 
-    def _learn(self, target: Target, frame: Frame) -> None:
-        """Count the answers of a target until it is known."""
-        answered = np.flatnonzero(frame.ok)
-        if target in self._since or not len(answered):
-            return
-        missing = KNOWN_ANSWERS - self._answers.get(target, 0)
-        if len(answered) >= missing:
-            self._since = {**self._since, target: float(frame.at[answered[missing - 1]])}
-        count = min(KNOWN_ANSWERS, self._answers.get(target, 0) + len(answered))
-        self._answers = {**self._answers, target: count}
-        self._changed = True
+    def _learn(self, frames: Mapping[Target, Frame]) -> None:
+        """Count the answers of each target until it is known."""
+        answers, since = dict[Target, int](), dict[Target, float]()
+        for target, frame in frames.items():
+            answered = np.flatnonzero(frame.ok) if target not in self._since else ()
+            if len(answered) == 0:
+                continue
+            before = self._answers.get(target, 0)
+            if before + len(answered) >= KNOWN_ANSWERS:
+                since[target] = float(frame.at[answered[KNOWN_ANSWERS - before - 1]])
+            answers[target] = min(KNOWN_ANSWERS, before + len(answered))
+        if answers:
+            self._answers, self._since = self._answers | answers, self._since | since
+            self._changed = True
 
     def _whose(self, failing: Target, at: FloatArray) -> tuple[IntArray, Target]:
         """(n,) how many targets failures without a name can belong to at these times, and which is the first."""

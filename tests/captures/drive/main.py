@@ -58,6 +58,14 @@ def _langfuse(_: list[str]) -> Callable[[], None]:
     return lambda: get_client().shutdown()
 
 
+def _mlflow(clients: list[str]) -> Callable[[], None]:
+    import mlflow
+
+    for client in clients:
+        getattr(mlflow, client).autolog()
+    return lambda: mlflow.flush_trace_async_logging() and None
+
+
 def _agents(_: list[str]) -> Callable[[], None]:
     sdk = Sdk()
     import_module("pydantic_ai").Agent.instrument_all()
@@ -107,6 +115,7 @@ INSTRUMENTATIONS = {
     "openlit": _openlit,
     "logfire": _logfire,
     "langfuse": _langfuse,
+    "mlflow": _mlflow,
     "pydantic-ai": _agents,
     "openinference-langchain": _langchain(),
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),

@@ -148,7 +148,7 @@ def test_a_failed_span_around_a_bare_call_says_how_the_last_call_ended(read: Rea
 
 def test_without_the_spans_around_it_a_refused_call_looks_answered(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: where nobody looks around, a bare call is a success and a failure is of nobody."""
-    monkeypatch.setattr(joins.Around, "tell", lambda *_: None)
+    monkeypatch.setattr(joins.Around, "complete", lambda *_: None)
     [one] = spans(read, span(1, CALL), requested(2, 1, answered(429)))
     assert (one.status, one.http_status) == ("ok", None)
     assert names_of(read, span(1, ANSWERED), span(9, NAMELESS, second=5, status=FAILED))[1] == ("unknown", "unknown")

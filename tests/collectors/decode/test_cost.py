@@ -11,6 +11,7 @@ from genai_prices import Usage, calc_price
 
 from undertow.span import Span
 from undertow_collectors.decode import cost
+from undertow_collectors.decode.recent import Recent
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -112,20 +113,73 @@ def test_counts_that_contradict_each_other() -> None:
     assert cost.of(span("openai", "gpt-4o", cached_input_tokens=5000, reasoning_tokens=9000)) == whole
 
 
-def test_the_list_is_asked_once_a_model_and_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rates are kept, unknown models too, and no more of them than MAX_RATES."""
-    asked = []
-    inner = cost._rate
-    monkeypatch.setattr(cost, "_rate", lambda *given: asked.append(given) or inner(*given))
-    monkeypatch.setattr(cost, "_rates", {})
-    monkeypatch.setattr(cost, "MAX_RATES", 3)
-    for _ in range(5):
-        cost.of(span("openai", "gpt-4o"))
-        cost.of(span("openai", "house-blend"))
-    assert len(asked) == 2
+@pytest.fixture(name="asked")
+def _asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """Forget all rates, keep so many, look up the first `free` names at once; which names and days were looked up."""
+
+    def start(size: int, free: int) -> list[Any]:
+        asked: list[Any] = []
+
+        def noting(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            return lambda key: asked.append(key) or find(key)
+
+        monkeypatch.setattr(cost, "_rates", {})
+        monkeypatch.setattr(cost, "MAX_RATES", size)
+        monkeypatch.setattr(cost, "_model", Recent(noting(cost._find_model), None, size, free))
+        monkeypatch.setattr(cost, "_rate", Recent(noting(cost._find_rate), None, size, size))
+        return asked
+
+    return start
+
+
+def test_the_list_is_asked_once_a_model_and_day(asked: Callable[..., list[Any]]) -> None:
+    """Models are kept, unknown ones too, and rates by day; no more of either than MAX_RATES."""
+    looked_up = asked(3, 3)
+    for day in (0, 1, 0, 1):
+        at = NOON.timestamp() + 86_400 * day
+        cost.of(span("openai", "gpt-4o", started_at=at))
+        cost.of(span("openai", "house-blend", started_at=at))
+    assert sorted(looked_up, key=repr) == [
+        ("openai", "gpt-4o"),
+        ("openai", "gpt-4o", NOON.timestamp() // 86_400),
+        ("openai", "gpt-4o", NOON.timestamp() // 86_400 + 1),
+        ("openai", "house-blend"),
+    ]
     for n in range(20):
         cost.of(span("vllm", f"m{n}"))
-        assert len(cost._rates) <= 3
+        assert max(len(cost._rates), len(cost._model)) <= 3
+
+
+def test_names_that_never_come_again_are_not_looked_up(asked: Callable[..., list[Any]]) -> None:
+    """Of a thousand request ids those within the limit are looked up, and a model that comes twice has its cost."""
+    looked_up = asked(100, 10)
+    for n in range(1000):
+        cost.of(span("openai", f"req-{n}"))
+    assert len(looked_up) == 10
+    assert cost.of(span("openai", "gpt-4o")) is None
+    expected = listed("openai", "gpt-4o", input_tokens=1000, output_tokens=100)
+    assert cost.of(span("openai", "gpt-4o")) == pytest.approx(expected)
+
+
+def test_every_name_looked_up_would_be_noticed(asked: Callable[..., list[Any]]) -> None:
+    """Negative control: where every name is looked up at once, each request id costs a look-up."""
+    looked_up = asked(100, 10_000)
+    for n in range(1000):
+        cost.of(span("openai", f"req-{n}"))
+    assert len(looked_up) == 1000
+
+
+def test_a_price_that_changes_is_that_of_the_day(asked: Callable[..., list[Any]]) -> None:
+    """Calls of two days in any order cost what the list says of each, and each day is looked up once."""
+    looked_up = asked(100, 10)
+    days = [datetime(2026, 3, day, 12, tzinfo=UTC) for day in (10, 16)]  # the price changed in between
+    usage = {"input_tokens": 300_000, "output_tokens": 100}
+    expected = [listed("anthropic", "claude-opus-4-6", at=day, **usage) for day in days]
+    assert expected[0] != expected[1]
+    for day, price in [*zip(days, expected, strict=True)] * 3:
+        call = span("anthropic", "claude-opus-4-6", started_at=day.timestamp(), **usage)
+        assert cost.of(call) == pytest.approx(price)
+    assert len(looked_up) == 3
 
 
 def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

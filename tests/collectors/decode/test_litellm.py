@@ -147,11 +147,11 @@ def test_what_the_application_sends_along(one: One, read: Read) -> None:
 
 
 def test_missing_identity_is_derived(read: Read) -> None:
-    """Without an id, the place in the source; without a start, the record's time less the duration; both are told."""
+    """Without an id, the place in the source and its time; without a start, that less the duration; both are told."""
     bare = {k: v for k, v in PAYLOAD.items() if k not in ("id", "startTime", "custom_llm_provider")}
     decoded = read(bare | {"response_time": 4.0})
     span = decoded.spans[0]
-    assert (span.span_id, span.started_at, span.duration_s) == ("topic:3:14:0", 1_789_999_996.0, 4.0)
+    assert (span.span_id, span.started_at, span.duration_s) == ("topic:3:14:0@1790000000000", 1_789_999_996.0, 4.0)
     assert span.provider == "azure.ai.openai"
     assert decoded.derived.keys() >= {"span_id", "started_at", "provider"}
 

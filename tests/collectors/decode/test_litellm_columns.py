@@ -148,7 +148,6 @@ TAKEN: list[tuple[str, Any]] = [
     ("api_base", None),
     ("trace_id", ""),
     ("model_parameters", {}),
-    ("completion_tokens", 0),
 ]
 
 
@@ -173,6 +172,7 @@ LEFT: list[tuple[str, Any]] = [
     ("call_type", "aembedding"),
     ("call_type", "amoderation"),
     ("prompt_tokens", 2),
+    ("completion_tokens", 0),
     ("response.usage", {"output_tokens_details": {"reasoning_tokens": 2}}),
     ("prompt_tokens", 0),
     ("prompt_tokens", 420.0),

@@ -40,7 +40,7 @@ def test_the_details_of_an_operation_are_a_call(decoded: Callable[..., Decoded])
 def test_an_event_without_a_span_has_an_id_of_its_place(decoded: Callable[..., Decoded]) -> None:
     """Events that are logged outside of a trace are told apart by where they stood."""
     found = decoded(*[event_json(DETAILS, ANSWERED, traceId="", spanId="")] * 2)
-    assert [span.span_id for span in found.spans] == ["topic:3:14:0", "topic:3:14:1"]
+    assert [span.span_id for span in found.spans] == ["topic:3:14:0@1790000000000", "topic:3:14:1@1790000000000"]
     assert [span.trace_id for span in found.spans] == [None, None]
     assert found.derived["span_id"] == 2
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertow.batch import Decoded, Message, Origin
+from undertow.batch import HTTP, Decoded, Message, Origin
 from undertow.commands.explain import as_object, as_text, records
 from undertow.fieldmaps import HELPERS
 from undertow.loading import load
@@ -94,7 +94,9 @@ def test_the_guides_example_is_what_it_says(maps: Load) -> None:
         (['topic = "t"', 'required = ["x"]'], "t", {"model": "m", "x": 1}, "home"),
         (['topic = "t"', 'required = ["x"]'], "t", {"model": "m"}, "native"),
         (['topic = "t"', 'required = ["x"]'], "u", {"model": "m", "x": 1}, "native"),
-        (['topic = "t"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "home"),
+        (['topic = "t"', 'required = ["x"]'], HTTP, {"model": "m", "x": 1}, "home"),
+        (['topic = "http"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "home"),
+        (['topic = "t"', 'required = ["x"]'], "http", {"model": "m", "x": 1}, "native"),
         (['topic = "t"', 'required = ["x"]'], "file:a", {"model": "m", "x": 1}, "home"),
         (['required = ["x"]'], "t", {"model_group": "g", "x": 1}, "home"),
         ([], "t", {"model": "m"}, "native"),
@@ -121,7 +123,7 @@ def test_one_bad_record_costs_one_record(maps: Load) -> None:
     decoded = read(
         maps(home()), [{"model": "m"}, 3, {"x": 1}, {"model": "m", "outcome": "?"}, {"model": "n"}], format="home"
     )
-    assert [s.span_id for s in decoded.spans] == ["gateway_log:3:14:0", "gateway_log:3:14:4"]
+    assert [s.span_id for s in decoded.spans] == [f"gateway_log:3:14:{n}@1790000000000" for n in (0, 4)]
     assert [(r.index, r.reason) for r in decoded.rejects] == [
         (1, "not_an_object"),
         (2, "missing_model"),

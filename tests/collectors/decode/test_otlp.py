@@ -192,7 +192,7 @@ def test_calls_that_generate_nothing(one: One, operation: Any) -> None:
         ("get_weather", CALL | {"gen_ai.operation.name": "execute_tool"}, "tool"),
         ("chain", {"openinference.span.kind": "CHAIN"}, "not_llm_call"),
         ("flow", {"traceloop.span.kind": "workflow"}, "wrapper"),
-        ("guess", {"gen_ai.system": "openai", "gen_ai.request.model": "x"}, "wrapper"),
+        ("guess", {"gen_ai.system": "openai", "gen_ai.request.model": "x"}, "unrecognised"),
     ],
 )
 def test_spans_that_are_no_calls(read: Read, name: Any, attributes: Any, reason: Any) -> None:

@@ -200,3 +200,26 @@ def test_a_reader_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPat
     sent = many([[PLAIN | {"gen_ai.provider.name": "seen-nowhere-else"}]])
     with pytest.raises(AssertionError):
         check(messages(sent))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"gen_ai.usage.cache_creation.input_tokens": 4000},
+        {"gen_ai.usage.cache_creation.input_tokens": 3},
+        {"gen_ai.usage.cache_creation.input_tokens": "x"},
+        {"gen_ai.usage.total_tokens": 16, "gen_ai.usage.reasoning.output_tokens": 2},
+        {"gen_ai.usage.total_tokens": 18, "gen_ai.usage.reasoning.output_tokens": 2},
+        {"gen_ai.usage.total_tokens": 16},
+        {"gen_ai.usage.prompt_tokens": 120},
+        {"gen_ai.usage.cache_read.input_tokens": 3120},
+        {"gen_ai.usage.output_tokens": 0},
+        {"gen_ai.response.time_to_first_chunk": 812.0},
+        {"gen_ai.response.time_to_first_chunk": 15.0},
+    ],
+)
+@pytest.mark.parametrize("asked", [0, 11, 5000])
+def test_parts_and_wholes_are_settled_alike(more: dict[str, Any], asked: int) -> None:
+    """Tokens and times that contradict each other become the same by both ways."""
+    usual = PLAIN | {"gen_ai.usage.input_tokens": asked, "gen_ai.usage.output_tokens": 5}
+    check(messages(many([[usual | (more if n % 3 == 1 else {})] * 3 for n in range(30)])))

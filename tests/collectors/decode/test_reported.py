@@ -118,7 +118,7 @@ EXPECTED: dict[str, Right] = {
                 *((("aws.bedrock", True),) * 5),
                 *((("gcp.vertex_ai", True), ("gcp.gen_ai", True), ("gcp.gen_ai", True), ("gcp.vertex_ai", True))),
                 *((("azure.ai.openai", True), ("azure.ai.openai", True), ("aws.bedrock", True))),
-                *((("gcp.vertex_ai", True), ("openai", True), ("openrouter", True), ("fireworks_ai", True))),
+                *((("gcp.vertex_ai", True), ("openai", True), ("openrouter", True), ("fireworks_ai", False))),
                 *((("together_ai", True), ("openai", True), ("anthropic", True))),
             )
         )

@@ -3,24 +3,28 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from undertow.batch import Batch, Committed, Decoded, Message, Origin, Reject
+from undertow.batch import Batch, Committed, Decoded, Message, Origin, Position, Reject
 from undertow.clock import ManualClock
 from undertow.config import KafkaConfig
 from undertow.errors import StoreError
 from undertow.span import Span
 from undertow_collectors.client import (
     FencedError,
+    GroupDeniedError,
     Member,
     OutOfRangeError,
     Partition,
     Rebalance,
+    RejoinError,
     UnavailableError,
     View,
 )
+from undertow_collectors.identity import Identity
 from undertow_collectors.kafka import KafkaSource
 from undertow_collectors.pump import singly
 from undertow_collectors.session import FENCED, Session
@@ -39,6 +43,7 @@ class Topic:
         self.paused: set[Partition] = set()
         self.told: dict[Partition, int] = {}
         self.view = View()
+        self.identity = Identity("c", "t1")
         self.limit = 3
         self.away: str | None = None
         self.during_poll: Callable[[], None] = lambda: None
@@ -82,6 +87,14 @@ class Topic:
     def ranges(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
         return {p: (self.first[p], len(self.logs[p])) for p in partitions}
 
+    def identify(self, topics: Collection[str]) -> dict[str, Identity]:
+        return dict.fromkeys(topics, self.identity)
+
+    def message_at(self, partition: Partition, offset: int) -> Message | None:
+        if not self.first[partition] <= offset < len(self.logs[partition]):
+            return None
+        return Message(Origin(*partition, offset), str(self.logs[partition][offset]).encode())
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self.told |= offsets
 
@@ -89,7 +102,10 @@ class Topic:
         if self.away:
             raise UnavailableError(self.away)
         ends = {p: len(self.logs[p]) for p in partitions}
-        return View(ends, self.view.missing, self.view.others)
+        return replace(self.view, ends=ends)
+
+    def leave(self) -> None:
+        self.rebalance = None
 
     def close(self) -> None:
         self.rebalance = None
@@ -116,8 +132,9 @@ class List:
         self.next |= batch.next_offsets
         return Committed(stored=batch.spans)
 
-    def offsets(self, topic: str) -> dict[int, int]:
-        return {p: at for (t, p), at in self.next.items() if t == topic}
+    def positions(self, topic: str) -> dict[str, dict[int, Position]]:
+        found = {p: Position(at) for (t, p), at in self.next.items() if t == topic}
+        return {"c/t1": found} if found else {}
 
 
 def decode(message: Message) -> Decoded:
@@ -313,6 +330,26 @@ def test_a_broker_that_went_away_is_named() -> None:
     assert reader.turn(6).board.told()[0] == "running"
 
 
+def test_a_rebalance_that_never_ends_is_ended() -> None:
+    """Where the client loses what it was assigned, the session ends after a minute, and the group is joined anew."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    reader.turn(59)
+    with pytest.raises(RejoinError, match="no partition was assigned for 60 s"):
+        reader.turn(3)
+
+
+def test_a_member_without_partitions_waits() -> None:
+    """Having none is an assignment, too."""
+    topic = Topic(p0=[1, 2])
+    reader = Reader(topic, List()).turn(2)
+    topic.revoke(A)
+    assert topic.rebalance
+    topic.rebalance.assigned([])
+    assert reader.turn(100).board.told()[0] == "running"
+
+
 def test_positions_and_lag() -> None:
     """Positions are what the store has; lag is what it has not."""
     topic, sink = Topic(p0=[1, 2, 3, 4]), List(p0=1)
@@ -354,6 +391,41 @@ def test_no_broker_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == ["connecting"] + ["broker_unavailable"] * 3
     assert sink.places == [("t", 0, 0)]
     assert reader.status().state == "stopped"
+
+
+def test_missing_permissions_are_told_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither topic nor group may be used: each try tells the same of the topic, and then of the group."""
+    monkeypatch.setattr("undertow_collectors.kafka.RETRY_S", 0.0)
+    stop, tries = threading.Event(), iter(range(40))
+
+    class Closed(Topic):
+        def join(self, rebalance: Rebalance) -> None:
+            self.rebalance = rebalance
+
+    def refuse() -> None:
+        if next(polls, None) is None:
+            raise GroupDeniedError("refused; allow Read on the group")
+
+    def connect(*_: object) -> Topic:
+        nonlocal polls
+        number, topic = next(tries), Closed(p0=[1])
+        polls = iter(range(number % 3))  # a look comes between, or does not
+        topic.during_poll = refuse
+        topic.view = View(denied=("t",) if number < 20 else ())
+        if number == 39:
+            stop.set()
+        return topic
+
+    polls = iter(range(0))
+    reader = source(connect)
+    reader.run(List(), stop)
+    told = [r.getMessage() for r in caplog.records if r.name == "undertow_collectors.source"]
+    assert told == [
+        "source is access_denied: the user may not see t; allow Describe and Read",
+        "source is access_denied: localhost:9092: refused; allow Read on the group",
+    ]
 
 
 def test_a_copy_of_the_database_is_not_fought(monkeypatch: pytest.MonkeyPatch) -> None:

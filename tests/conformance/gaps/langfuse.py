@@ -13,7 +13,20 @@ from tests.conformance.rules import (
     Says,
     lacks,
 )
-from tests.conformance.which import api, both, but, either, every, kind, raw, refused, stream, unheated, whole
+from tests.conformance.which import (
+    api,
+    both,
+    but,
+    either,
+    every,
+    kind,
+    raw,
+    refused,
+    stream,
+    uncounted,
+    unheated,
+    whole,
+)
 
 LANGFUSE = (
     *lacks("response_id", where=but(both(api("responses"), stream))),
@@ -34,6 +47,11 @@ LANGFUSE = (
     *NO_ANSWER,
 )
 OLD_LANGFUSE = (
+    *lacks(
+        *CONTENT,
+        where=either(uncounted, both(stream, api("responses"))),
+        why="without usage and reason it looks like a stream that was left",
+    ),
     Says("max_tokens", None, api("responses"), "max_output_tokens is not told"),
     *lacks("finish_reason", why="this version does not say"),
     *lacks(

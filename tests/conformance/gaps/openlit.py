@@ -55,13 +55,17 @@ OPENLIT = (
 SPEECHLESS = either(kind("tool", "tools"), both(api("messages", "responses"), kind("reasoning")))
 CACHED = {"cached": 48, "reasoning": 8}
 OLD_OPENLIT = (
+    *lacks(*CONTENT, where=kind("json"), why="JSON in the event is not told from what stands around an answer"),
     *lacks("system_fingerprint", where=kind("anonymous")),
     Says("stream", None, either(failed, api("embeddings")), "only answers are marked"),
     Says("max_tokens", None, failed, "nothing but the model is told of failures"),
     *lacks("cached_input_tokens", "reasoning_tokens"),
     Says("input_tokens", 29, both(stream, api("chat")), "it counts words itself"),
     Says(
-        "output_tokens", lambda call: 0 if call.log["tool_calls"] else 16, both(stream, api("chat")), "it counts words"
+        "output_tokens",
+        lambda call: None if call.log["tool_calls"] else 16,
+        both(stream, api("chat")),
+        "it counts words",
     ),
     Says("finish_reason", "stop", both(stream, api("chat")), "it says stop of every stream"),
     Says("tool_call_count", MAYBE, kind("tool", "tools", "refusal"), "in a Python repr, and not of every answer"),

@@ -1,0 +1,199 @@
+"""What frameworks and tracers write in their own ways: failures without a word, frames, providers, cut texts."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.collectors.decode.otlp_bodies import CALL, START, pairs, request, span_json
+
+from undertow.batch import Decoded
+from undertow_collectors.decode import limits
+from undertow_collectors.decode.coerce import leading
+
+Read = Callable[..., Decoded]
+TEXT = "Rain is likely today."
+LLM = {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.system": "openai"}
+OK, ERROR = {"code": 1}, {"code": 2}
+
+
+def exception(message: str, kind: str = "Exception") -> dict[str, Any]:
+    """An exception event of a span."""
+    attributes = {"exception.type": kind, "exception.message": message}
+    return {"name": "exception", "timeUnixNano": str(START), "attributes": pairs(attributes)}
+
+
+def test_an_exception_fails_a_call_that_has_no_end(read: Read) -> None:
+    """LangSmith closes the spans of cut streams with status OK; an exception that was dealt with changes nothing."""
+    broken = exception("APIConnectionError('Connection error.')")
+    cut = read(request(span_json(CALL, status=OK, events=[broken]))).spans[0]
+    whole = read(request(span_json(CALL | {"gen_ai.usage.output_tokens": 7}, status=OK, events=[broken]))).spans[0]
+    assert (cut.status, cut.error_class) == ("error", "connection")
+    assert (whole.status, whole.error_class) == ("ok", None)
+
+
+@pytest.mark.parametrize("reasons", [["error"], '["error"]', "error"])
+def test_an_error_as_the_reason_of_the_end_is_a_failure(read: Read, reasons: Any) -> None:
+    """Mastra's failed calls have status OK, a reason, and the name that was asked for as what answered."""
+    found = CALL | {"gen_ai.response.finish_reasons": reasons, "gen_ai.response.model": "gpt-4o"}
+    span = read(request(span_json(found, status=OK))).spans[0]
+    assert (span.status, span.error_class, span.finish_reason) == ("error", "server_error", None)
+    assert span.response_model is None
+    answered = read(request(span_json(found | {"gen_ai.usage.output_tokens": 7}, status=OK))).spans[0]
+    assert (answered.status, answered.response_model) == ("ok", "gpt-4o")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Rate limit reached", "rate_limited"),
+        ("Failed to process successful response", "connection"),
+        ("no words of a class", "server_error"),
+    ],
+)
+def test_the_span_around_a_silent_failure_tells_its_class(read: Read, message: str, kind: str) -> None:
+    """The nearest enclosing span that failed with a sentence says why; where it says nothing, the call's own class."""
+    inner = span_json(CALL | {"gen_ai.response.finish_reasons": ["error"]}, parentSpanId="aa" * 8)
+    outer = span_json({"gen_ai.operation.name": "invoke_agent"}, spanId="aa" * 8, status=ERROR | {"message": message})
+    for spans in ((inner, outer), (outer, inner)):
+        assert [span.error_class for span in read(request(*spans)).spans] == [kind]
+    elsewhere = outer | {"traceId": "bb" * 16}
+    assert [span.error_class for span in read(request(inner, elsewhere)).spans] == ["server_error"]
+
+
+def test_a_failed_call_without_a_model_is_counted_where_it_can_only_belong(read: Read) -> None:
+    """OpenAI's agents name no model of a failed call: it is that of the others, where there is one, else unknown."""
+    failed = span_json(
+        {"openinference.span.kind": "LLM", "llm.system": "openai"},
+        spanId="aa" * 8,
+        status=ERROR | {"message": "Error getting response: {'error': 'Error code: 500 - no'}"},
+    )
+    one = span_json(LLM, spanId="bb" * 8)
+    two = span_json(LLM | {"llm.model_name": "other"}, spanId="cc" * 8)
+    for beside, model in (((), "unknown"), ((one,), "m"), ((one, two), "unknown")):
+        span = read(request(failed, *beside)).spans[0]
+        assert (span.model, span.provider, span.error_class, span.http_status) == (
+            model,
+            "openai",
+            "server_error",
+            500,
+        )
+    assert read(request(failed | {"status": OK})).rejects[0].reason == "missing_model"
+
+
+@pytest.mark.parametrize(
+    ("system", "model", "provider"),
+    [
+        ("strands-agents", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("strands-agents", "amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("strands-agents", "gpt-4o-mini", "unknown"),
+        ("langchain", "gemini-2.5-flash", "gcp.gen_ai"),
+        ("anthropic", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic"),
+    ],
+)
+def test_a_framework_is_no_provider(read: Read, system: str, model: str, provider: str) -> None:
+    """Who served follows from the model or the host, and what another attribute says comes before both."""
+    found = {"gen_ai.operation.name": "chat", "gen_ai.system": system, "gen_ai.request.model": model}
+    assert read(request(span_json(found))).spans[0].provider == provider
+    named = read(request(span_json(found | {"llm.provider": "groq"}))).spans[0].provider
+    assert named == ("anthropic" if system == "anthropic" else "groq")
+
+
+def test_the_word_none_is_nothing_but_in_an_answer(read: Read) -> None:
+    """Micrometer writes none for a key without a value; a classifier may answer so."""
+    span = read(request(span_json(CALL | {"gen_ai.response.model": "none", "gen_ai.completion": "none"}))).spans[0]
+    assert (span.response_model, span.response_chars) == (None, 4)
+
+
+def test_blocks_of_bedrock_in_the_event_of_a_choice(read: Read) -> None:
+    """Strands has the reason, the text and the calls in the event alone."""
+    blocks = [{"text": TEXT}, {"toolUse": {"toolUseId": "1", "name": "weather", "input": {}}}]
+    choice = {"message": json.dumps(blocks), "finish_reason": "tool_use"}
+    event = {"name": "gen_ai.choice", "timeUnixNano": str(START), "attributes": pairs(choice)}
+    span = read(request(span_json(events=[event]))).spans[0]
+    assert (span.finish_reason, span.response_chars, span.tool_call_count) == ("tool_calls", len(TEXT), 1)
+
+
+def test_a_chunk_is_no_answer(read: Read) -> None:
+    """The first chunk of a stream that was left has a body's shape; what is put together to its end is an answer."""
+    chunk = {
+        "object": "chat.completion.chunk",
+        "id": "c",
+        "model": "m-1",
+        "choices": [{"message": {"content": "Rain"}}],
+    }
+    ended = chunk | {"choices": [chunk["choices"][0] | {"finish_reason": "stop"}]}  # type: ignore[index]
+    for body, size in ((chunk, None), (ended, 4)):
+        found = LLM | {"output.value": json.dumps(body), "output.mime_type": "application/json"}
+        span = read(request(span_json(found))).spans[0]
+        assert (span.response_chars, span.response_id, span.schema_fingerprint) == (size, "c", None)
+
+
+def test_a_list_of_one_body(read: Read) -> None:
+    """OpenAI's agents put the body of a stream into a list, with names that they made up; tokens and text are true."""
+    usage = {"input_tokens": 11, "output_tokens": 7, "input_tokens_details": {"cached_tokens": 3}}
+    message = {"type": "message", "content": [{"type": "output_text", "text": TEXT}]}
+    body = {"id": "__fake_id__", "object": "response", "model": "m", "output": [message], "usage": usage}
+    span = read(request(span_json(LLM | {"output.value": json.dumps([body])}))).spans[0]
+    assert (span.response_chars, span.cached_input_tokens, span.response_id) == (len(TEXT), 3, None)
+
+
+def test_a_dump_of_langchain(read: Read) -> None:
+    """Of an LLMResult the first generation counts; a call that is among the parts and in a list of its own is one."""
+    parts = [{"type": "text", "text": TEXT}, {"type": "tool_use", "id": "a", "name": "w", "input": {}}]
+    said = {"id": "msg_1", "model": "claude-x-20250929", "stop_reason": "tool_use"}
+    message = {"content": parts, "tool_calls": [{"name": "w", "args": {}, "id": "a"}], "response_metadata": said}
+    first = {"text": "", "message": {"lc": 1, "type": "constructor", "id": ["AIMessage"], "kwargs": message}}
+    dump = {"generations": [[first, first]], "llm_output": {"model_name": "claude-x"}, "type": "LLMResult"}
+    span = read(request(span_json(CALL | {"langsmith.span.kind": "llm", "gen_ai.completion": json.dumps(dump)}))).spans[
+        0
+    ]
+    assert (span.response_chars, span.tool_call_count, span.finish_reason) == (len(TEXT), 1, "tool_calls")
+    assert (span.response_model, span.response_id, span.schema_fingerprint) == ("claude-x-20250929", "msg_1", None)
+
+
+def test_tool_calls_that_messages_leave_out_are_not_none(read: Read) -> None:
+    """Where the reason says that the answer calls tools, no call in the messages means that they are not shown."""
+    messages = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": ""}]}])
+    for reason, count in (("tool_calls", None), ("stop", 0)):
+        found = CALL | {"gen_ai.output.messages": messages, "gen_ai.response.finish_reasons": [reason]}
+        assert read(request(span_json(found))).spans[0].tool_call_count == count
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "finish", "cut"),
+    [
+        ('{"items": ["' + "x" * 1012, 2_900, "stop", True),
+        ('{"items": ["' + "x" * 1012, 200, None, True),
+        ('{"items": ["' + "x" * 1000, 2_900, "stop", True),
+        ('{"items": ["' + "x" * 1000, 200, "stop", False),
+        ('{"items": ["' + "x" * 1000, 2_900, "length", False),
+        ('["' + "x" * 1020 + '"]', 2_900, "stop", False),
+        ("word " * 204 + "word", 400, "stop", True),
+        ("word " * 203 + "an end...", 400, "stop", False),
+        ("word " * 204 + "word", None, "stop", False),
+        ("Yes.", 2_900, "stop", False),
+        ("é" * 512 + "", 400, "stop", False),
+    ],
+)
+def test_texts_that_a_limit_cut(text: str, tokens: int | None, finish: str | None, cut: bool) -> None:
+    """JSON without its end is cut at a limit's length, or where tokens cannot fit; reasoning explains no short text."""
+    assert limits.is_cut(text, tokens, finish) is cut
+
+
+@pytest.mark.parametrize(
+    ("text", "members"),
+    [
+        ('{"model": "gpt-4o", "max_tokens": 700, "tools": [{"na', {"model": "gpt-4o", "max_tokens": 700}),
+        ('{"model": "gpt-4o", "max_tokens": 70', {"model": "gpt-4o"}),
+        ('{"model": "gpt-', {}),
+        ('{"a": {"b": 1}, "c": tru', {"a": {"b": 1}}),
+        ('{"a": 1}', {"a": 1}),
+        ('["a", 1', {}),
+        ('{"\\q": 1, "b": 2', {}),
+        ("{" * 100_000, {}),
+    ],
+)
+def test_what_stands_before_a_cut_is_true(text: str, members: dict[str, Any]) -> None:
+    """Members that are whole are read of JSON that was cut; a number that may go on is not."""
+    assert leading(text) == members
