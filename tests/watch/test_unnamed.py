@@ -12,7 +12,7 @@ from undertow.batch import Message, Origin
 from undertow.config import BaselineConfig, Config, DetectConfig
 from undertow.outcome import EVIDENCE
 from undertow.span import Span
-from undertow.watch import Watcher, frame, stream, unnamed
+from undertow.watch import Watcher, frame, roster, stream, unnamed
 from undertow_collectors.decode.registry import decode
 
 Make = Callable[..., Any]
@@ -178,6 +178,46 @@ def test_a_replay_gives_what_was_seen_live(monitor: Make) -> None:
     other.finish(spans)
     assert [_told(one) for one in live.store.incidents()] == [_told(one) for one in other.store.incidents()]
     assert [i["opened_at"] for i in live.store.incidents()] == [i["opened_at"] for i in other.store.incidents()]
+
+
+def _ids(n: int) -> list[Span]:
+    """Calls of the same gateway and time, each under a name of its own."""
+    made = Log(failures=0).spans(seed=9)[:: ANSWERS // n]
+    for i, span in enumerate(made):
+        span.span_id, span.provider, span.model = f"i{i:06d}", "mistral", f"request-{i}"
+    return made
+
+
+def _in_order(*logs: list[Span]) -> list[Span]:
+    return sorted((span for log in logs for span in log), key=lambda span: (span.ended_at, span.span_id))
+
+
+def test_names_without_end_beside_it_hide_no_outage(monitor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Request ids in the names of the same gateway: the outage is told, in pieces and over restarts as in one."""
+    monkeypatch.setattr(roster, "YOUNG", 10)
+    spans = _in_order(Log(BOTH, model="unknown").spans(), _ids(600))
+    whole, pieces = monitor(CONFIG).finish(spans), monitor(CONFIG)
+    for begin in range(0, len(spans), 900):
+        pieces.take(spans[begin : begin + 900], size=170)
+        pieces.restart()
+    pieces.finish()
+    assert ("unknown", "unknown", "availability", "critical") in [_told(one) for one in whole.store.incidents()]
+    assert _seen(pieces) == _seen(whole)
+    assert pieces.watcher.targets() == whole.watcher.targets()
+
+
+def test_a_target_that_gave_up_its_place_is_meant_no_more(monitor: Make) -> None:
+    """One that was not heard for a month left room for another: what fails without a name is of that one alone."""
+    detect = DetectConfig(baseline=CONFIG.detect.baseline, max_targets=2)
+    old = Log((("openai", "gpt-3"),), failures=0).spans(seed=3)[:200]
+    for span in old:
+        span.span_id, span.started_at = f"o{span.span_id}", span.started_at - 40 * DAY_S
+    other = [span for span in Log(BOTH, failures=0).spans(seed=4) if span.provider == "anthropic"]
+    log = Log(model="unknown").spans()
+    one = monitor(Config(detect=detect)).finish(_in_order(old, other, log))
+    known = one.watcher._engine.unnamed._answers
+    assert {target.model for target in known} >= {"gpt-4o"}
+    assert "gpt-3" not in {target.model for target in known}
 
 
 def test_an_accepted_outage_of_a_gateway_is_its_new_normal(monitor: Make) -> None:
