@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from undertow.errors import UsageError
 from undertow.span import Target
-from undertow.store import sources
+from undertow.store import instrumentations, sources
 from undertow.store.cells import OF_TARGET, TARGET
 from undertow.store.crowd import LISTED, OF_OWN, Others, of_bucket
 from undertow.store.schema import SPAN_COLUMNS
@@ -169,6 +169,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "derived": _listed(counts, "derived", "name"),
         "repaired": _listed(counts, "repaired", "name"),
         "formats": _listed(counts, "formats", "name"),
+        "instrumentations": instrumentations.listed(con),
     }
 
 
