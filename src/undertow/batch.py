@@ -1,10 +1,12 @@
 """What travels from a source to the store: messages, what they became, and how far the source has been read."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from undertow import instrumentation
+from undertow.instrumentation import Instrumentation
 from undertow.span import Span
 
 if TYPE_CHECKING:
@@ -58,8 +60,15 @@ def _empty() -> Counter[str]:
     return Counter.__new__(Counter)  # Counter() takes a quarter of a microsecond, four times a message
 
 
+def _no_instrumentations() -> Counter[Instrumentation]:
+    return Counter.__new__(Counter)
+
+
 REPAIRED = "repaired"
-"""A column of runs that is no field of a span."""
+"""A column of runs that is no field of a span: the field that was made unknown in a row."""
+
+BESIDE_SPANS = (REPAIRED, instrumentation.COLUMN)
+"""All columns of runs that are none."""
 
 
 @dataclass(slots=True)
@@ -68,10 +77,11 @@ class Decoded:
 
     The spans of a run are not in `spans` but in `columns`, a table of `undertow.columns.of_values`, where each has the
     offset of its message. A run of several messages holds nothing but spans, and counts nothing but derived and
-    repaired fields, which its rows tell too; so it may be cut between any two messages.
+    repaired fields and instrumentations, which its rows tell too; so it may be cut between any two messages.
     `skipped` counts valid things that are not LLM calls, by reason; by field, `coerced` counts values of another type,
     `derived` inferred ones, and `repaired` those that could not be used and were cut, hashed or made unknown; `unknown`
-    counts unread keys by name.
+    counts unread keys by name. `instrumentations` counts spans by who wrote them, where a message says more of that
+    than its format; one with zero was seen, and none of its spans was a call.
     """
 
     format: str = "unknown"
@@ -82,6 +92,7 @@ class Decoded:
     derived: Counter[str] = field(default_factory=_empty)
     repaired: Counter[str] = field(default_factory=_empty)
     unknown: Counter[str] = field(default_factory=_empty)
+    instrumentations: Counter[Instrumentation] = field(default_factory=_no_instrumentations)
     columns: "pa.Table | None" = None
 
     @property
@@ -99,7 +110,7 @@ def run_of(name: str, columns: "pa.Table", derived: Iterable[str] = ()) -> Decod
     """A run in the format `name`, or a piece of one, where fields that are `derived` are so wherever they are known.
 
     Costs, which may be told too, are derived where `cost_derived` says so; the column REPAIRED names the field that was
-    made unknown in a row.
+    made unknown in a row, and `instrumentation.COLUMN` who wrote its span.
     """
     counts = {field: columns.num_rows - columns[field].null_count for field in derived}
     if "cost_derived" in columns.column_names:
@@ -108,7 +119,16 @@ def run_of(name: str, columns: "pa.Table", derived: Iterable[str] = ()) -> Decod
     if REPAIRED in columns.column_names:
         for found in columns[REPAIRED].drop_null().value_counts().to_pylist():
             run.repaired[found["values"]] += found["counts"]
+    if instrumentation.COLUMN in columns.column_names:
+        run.instrumentations = instrumentation.counted(columns[instrumentation.COLUMN])
     return run
+
+
+def instrumentations(decoded: Decoded) -> Mapping[Instrumentation, int]:
+    """Return how many spans each instrumentation wrote; spans of which no more is told are their format's."""
+    if decoded.instrumentations or not decoded.count:
+        return decoded.instrumentations
+    return {instrumentation.named(decoded.format): decoded.count}
 
 
 class Part(NamedTuple):

@@ -74,6 +74,13 @@ def of_values(values: Mapping[str, Sequence[Any]], place: Place, offsets: Intege
     return pa.table(columns)
 
 
+def repeated(values: Sequence[str]) -> pa.Array:
+    """A column of text with few distinct values, most often one: each stands in it once."""
+    if _is_constant(values):
+        return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(values)), values[:1])
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
 def column(field: Field, values: Sequence[Any]) -> pa.Array:
     """The values of one field, None being unknown; raises as `of_spans` does."""
     if field.kind == "map":

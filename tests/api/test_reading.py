@@ -6,6 +6,7 @@ import pytest
 
 from undertow.batch import Batch, Decoded, Origin, Reject
 from undertow.errors import TryAgain
+from undertow.instrumentation import named
 
 OF = {"gateway": "g", "provider": "openai", "model": "gpt-4"}
 ARROW = {"accept": "application/vnd.apache.arrow.stream"}
@@ -100,6 +101,24 @@ def test_ingestion_is_what_came_in_and_how_far_the_source_is(api: Any, ok: Any) 
     assert found["partitions"] == [{"topic": "t", "partition": 0, "next_offset": 5, "identity": None, "lag": 7}]
     assert found["source"] == {"state": "running", "detail": ""}
     assert ok(api.start(source=None).get("/v1/ingest"))["source"]["state"] == "none"
+
+
+def test_ingestion_names_who_wrote_the_spans_and_warns_of_what_is_wrong_there(api: Any, ok: Any) -> None:
+    """Each has its version and what is known to be wrong with it; one without a known fault has no warning."""
+    batch, decoded = Batch(), Decoded("otlp")
+    decoded.instrumentations.update({named("gcp.vertex.agent", "2.0.0"): 3, named("own", "1"): 2, named("haystack"): 0})
+    batch.add(Origin("t", 0, 1), decoded)
+    api.store.ingest(batch)
+    found = {row["name"]: row for row in ok(api.get("/v1/ingest"))["instrumentations"]}
+    assert {name: [one["affects"] for one in row["warnings"]] for name, row in found.items()} == {
+        "gcp.vertex.agent": ["tokens"],
+        "own": [],
+        "haystack": ["text"],
+    }
+    assert found["gcp.vertex.agent"]["warnings"][0]["text"].startswith("Reasoning ")
+    shown = {key: found["haystack"][key] for key in ("topic", "version", "spans")}
+    assert shown == {"topic": "t", "version": None, "spans": 0}
+    assert found["own"]["first_seen"] == found["own"]["last_seen"] > 0
 
 
 def test_rejects_come_with_their_reason_and_without_their_payload(api: Any, ok: Any) -> None:

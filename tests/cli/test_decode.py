@@ -29,6 +29,25 @@ def test_spans_come_out_normalised(stream: Stream, write: Write, capfdbinary: py
     assert err == b"3 read, 3 spans\n"
 
 
+@pytest.mark.parametrize(
+    ("folder", "written", "faults"),
+    [
+        ("adk-go-2.2.0/openai.pb", "gcp.vertex.agent 2.0.0", ["wrong at the source, tokens of gcp.vertex.agent 2.0.0"]),
+        ("ferrogw-1.5.10/stream.pb", "github.com/ferro-labs/ai-gateway", []),
+    ],
+)
+def test_who_wrote_the_spans_is_said(
+    folder: str, written: str, faults: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Standard error names the instrumentation and what is known to be wrong with it, also with --explain."""
+    path = Path(__file__).parents[1] / "fixtures" / "formats" / folder
+    for options in ([], ["--explain"]):
+        assert main(["decode", *options, str(path)]) == 0
+        lines = capfdbinary.readouterr().err.decode().splitlines()
+        assert lines[1] == f"written by {written}"
+        assert [line.partition(": ")[0] for line in lines[2:]] == faults
+
+
 def test_a_cost_that_was_not_logged_is_marked(
     stream: Stream, write: Write, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

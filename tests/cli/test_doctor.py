@@ -26,6 +26,7 @@ from undertow.commands import doctor
 doctor.ANSWER_S = 0.5
 raise SystemExit(main(["doctor"]))
 """
+FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 Doctor = Callable[..., tuple[int, list[str]]]
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 
@@ -92,6 +93,22 @@ def test_a_batch_of_each_topic_is_read(client: str, mock_kafka: Any, doctor: Doc
         f"note topic         {other} is readable, but its newest message is none that is known: "
     )
     assert topics[2] == f"ok   topic         {empty} is there, and has no message in its 2 partitions"
+
+
+def test_who_wrote_the_spans_is_said_with_what_is_wrong_there(mock_kafka: Any, doctor: Doctor) -> None:
+    """The newest batch names its instrumentation, and a known fault of that is a remark; another has none."""
+    faulty, sound = mock_kafka.topic(), mock_kafka.topic()
+    mock_kafka.produce(faulty, [(FORMATS / "adk-go-2.2.0" / "openai.pb").read_bytes()])
+    mock_kafka.produce(sound, [(FORMATS / "ferrogw-1.5.10" / "stream.pb").read_bytes()])
+    environ = {"BOOTSTRAP_SERVERS": mock_kafka.bootstrap, "TOPICS": f"{faulty},{sound}", "API_VERSION": "2.0"}
+    code, lines = doctor(**{f"KAFKA__{key}": value for key, value in environ.items()})
+    assert code == 0
+    ends = "is readable; its newest batch ends with 1 span (otlp), written by"
+    assert f"ok   topic         {faulty} {ends} gcp.vertex.agent 2.0.0" in lines
+    assert f"ok   topic         {sound} {ends} github.com/ferro-labs/ai-gateway" in lines
+    [remark] = [line for line in lines if line.split()[1] == "spans"]
+    told = f"note spans         {faulty}: wrong at the source, tokens of gcp.vertex.agent 2.0.0: Reasoning of models "
+    assert remark.startswith(told)
 
 
 def test_a_topic_in_a_codec_that_cannot_be_read_fails(

@@ -136,6 +136,22 @@ def ingestion(*, now: float, **changes: Any) -> dict[str, Any]:
         "newest": now - 4,
         "source": {"state": "running", "detail": ""},
         "formats": [{"name": "otlp", "count": 51000}, {"name": "litellm", "count": 7210}],
+        "instrumentations": [
+            {
+                "topic": "otlp_spans",
+                "name": name,
+                "version": version,
+                "spans": spans,
+                "first_seen": now - 40 * HOUR,
+                "last_seen": now - 4,
+                "warnings": [],
+            }
+            for name, version, spans in (
+                ("opentelemetry.util.genai.handler", "1.0b0", 47400),
+                ("gcp.vertex.agent", "2.13.0", 3600),
+                ("litellm", None, 7210),
+            )
+        ],
         "throughput": {
             "per_s": 12.5,
             "points": [{"at": now - now % 600 - 600 * i, "n": 380 + 20 * (i % 9)} for i in reversed(range(1, 100))],

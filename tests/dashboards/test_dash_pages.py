@@ -153,6 +153,8 @@ def hostile_world(api: FakeApi, bad: str) -> dict[str, Any]:
     ingest["partitions"][0]["topic"] = bad
     ingest["unknown_keys"] = [{"name": bad, "count": 1}]
     ingest["source"] = {"state": bad, "detail": bad}
+    told = {"topic": bad, "name": bad, "version": bad, "warnings": [{"affects": bad, "text": bad}]}
+    ingest["instrumentations"].append(told)
     api.answers["/v1/rejects"] = {"rejects": [{"reason": bad, bad: bad}]}
     api.answers["/readyz"]["parts"][0] = {"part": bad, "ok": False, "state": bad, "detail": bad}
     return where
@@ -228,6 +230,29 @@ def test_ingestion_tells_how_many_come_in(open_page: Open) -> None:
     app = open_page("ingestion")
     assert "12.5 a second in the last minute." in texts(app)
     assert any("format" in frame.value.columns for frame in app.dataframe)
+
+
+def test_ingestion_names_who_wrote_the_spans(api: FakeApi, open_page: Open) -> None:
+    """A table has instrumentations and versions, and what is wrong with one stands above it, once for all topics."""
+    rows = api.answers["/v1/ingest"]["instrumentations"]
+    rows[1]["warnings"] = [{"affects": "tokens", "text": "Reasoning is counted twice."}]
+    rows.append(rows[1] | {"topic": "another"})
+    app = open_page("ingestion")
+    [warning] = app.warning
+    assert warning.value == "Wrong at the source: tokens of `gcp.vertex.agent 2.13.0`."
+    assert "Reasoning is counted twice." in [one.value for one in app.text]
+    table = next(frame.value for frame in app.dataframe if "instrumentation" in frame.value.columns)
+    assert list(table["version"]) == ["1.0b0", "2.13.0", "unknown", "2.13.0"]
+    assert list(table["wrong at the source"]) == ["", "tokens", "", "tokens"]
+
+
+def test_nothing_is_said_of_who_wrote_the_spans_where_nobody_is_known(api: FakeApi, open_page: Open) -> None:
+    """Negative control: an older monitor tells of no instrumentations, and one without faults is not warned of."""
+    assert not open_page("ingestion").warning
+    del api.answers["/v1/ingest"]["instrumentations"]
+    app = open_page("ingestion")
+    assert not app.exception
+    assert "Who wrote the spans" not in texts(app)
 
 
 def test_ingestion_names_channels_that_are_not_reached(api: FakeApi, open_page: Open) -> None:

@@ -190,9 +190,8 @@ def test_retention(make: Make, batch_of: BatchOf) -> None:
             judgement.put_outgoing(outgoing(2))
         store.record_delivery("msg_inc_1_1", "hook", "delivered", at=T0)
         deleted = store.retain(now)
-        nothing = dict.fromkeys(
-            ("rollups", "evidence", "sketches", "payloads", "notices", "weight_changes", "audit", "silences"), 0
-        )
+        kept = ("rollups", "evidence", "sketches", "payloads", "notices", "weight_changes", "audit", "silences")
+        nothing = dict.fromkeys((*kept, "instrumentations"), 0)
         assert deleted == {"spans": 2, "rejects": 1, "outbox": 1} | nothing
         assert store.released(None, T0 + 200)["span_id"].to_pylist() == ["s50"]
         assert store.rejects() == []

@@ -8,10 +8,11 @@ from typing import Any, get_args
 import msgspec
 
 from undertow.batch import Decoded, Reject
+from undertow.instrumentation import named
 from undertow.span import ErrorClass, Rejected, Span
 from undertow_collectors.decode import answer, names, settle, strictjson
 from undertow_collectors.decode.attributes import COUNTED
-from undertow_collectors.decode.coerce import mapping, put
+from undertow_collectors.decode.coerce import mapping, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.fieldmap import FieldMap
 from undertow_collectors.decode.paths import finder
@@ -96,6 +97,7 @@ class JsonLog:
             for name in fields if before is not fields else ():
                 if fields[name] != before.get(name):
                     context.note(name, "derived: other keys" if name in inferred else "other keys")
+        version = text((fields.get("labels") or {}).get("gateway_version"))
         for path in self.caller:
             sent = mapping(finder(path)(call, {}))
             for name in CALLER_FIELDS:
@@ -105,7 +107,9 @@ class JsonLog:
             add_labels(fields, sent, context.keep_labels)
         if context.keep_labels:
             add_labels(fields, {name: finder(name)(call, {}) for name in context.keep_labels}, context.keep_labels)
-        return complete(fields, index, context, decoded)
+        span = complete(fields, index, context, decoded)
+        decoded.instrumentations[named(self.name, version)] += 1
+        return span
 
 
 def complete(fields: dict[str, Any], index: int, context: Context, decoded: Decoded) -> Span:

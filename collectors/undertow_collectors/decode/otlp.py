@@ -62,7 +62,8 @@ def _logged(request: Any) -> Iterator[tuple[Source, Callable[[], Record]]]:
 def source_of(resource: Any, scope: Any) -> Source:
     """Who sent the spans of a scope."""
     name = service_of(_value(resource.attributes, "service.name"))
-    return Source(name, text_of(_value(resource.attributes, "service.version")), scope.name)
+    scope_version = scope.version.decode("utf-8", "replace")
+    return Source(name, text_of(_value(resource.attributes, "service.version")), scope.name, scope_version)
 
 
 def _event(record: Any) -> Record:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from undertow.batch import Decoded, Message, Part
+from undertow.instrumentation import encoded
 from undertow_collectors.decode import calls, jaeger, zipkin
 from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
@@ -51,6 +52,7 @@ class Spans(NamedTuple):
     cores: list[tuple[Any, ...]]
     gateways: list[str | None]
     labels: list[dict[str, str] | None]
+    writers: list[str]
 
 
 _reach = Reach()
@@ -89,7 +91,7 @@ def _is_otlp(value: bytes) -> bool:
 
 
 def _spans(request: Any) -> Spans:
-    found = Spans([], [], [])
+    found = Spans([], [], [], [])
     scopes: set[str] = set()
     for group in request.resource_spans:
         for scoped in group.scope_spans:
@@ -102,6 +104,7 @@ def _spans(request: Any) -> Spans:
             new = len(found.cores) - before
             found.gateways.extend(repeat(source.service, new))
             found.labels.extend(repeat({"gateway_version": source.version[:LABEL]} if source.version else None, new))
+            found.writers.extend(repeat(encoded(source.instrumentation("otlp")), new))
     if not found.cores or len(scopes) > 1:  # two instrumentations may tell of one call
         raise OddError
     return found
@@ -142,7 +145,8 @@ def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: froz
     values["gateway"] = list(chain.from_iterable(spans.gateways for spans in found))
     labels = list(chain.from_iterable(spans.labels for spans in found))
     values |= {"status": ["ok"] * len(labels)} | ({"labels": labels} if any(labels) else {})
-    return parts_of(messages, "otlp", values, sizes, told=counts.by_message())
+    writers = list(chain.from_iterable(spans.writers for spans in found))
+    return parts_of(messages, "otlp", values, sizes, told=counts.by_message(), writers=writers)
 
 
 def _is_told(status: Sequence[bytes]) -> bool:

@@ -46,6 +46,7 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
 
 class _Scope(msgspec.Struct):
     name: str = ""
+    version: Any = ""
 
 
 class _ScopeSpans(msgspec.Struct):
@@ -126,7 +127,8 @@ def _found(request: _Request) -> Iterator[tuple[Source, Callable[[], Record]]]:
 def _source(resource: _Resource | None, scope: _Scope | None) -> Source:
     attributes = resource.attributes if resource else []
     name = service_of(_value(attributes, "service.name"))
-    return Source(name, text_of(_value(attributes, "service.version")), scope.name if scope else "")
+    found = scope or _Scope()
+    return Source(name, text_of(_value(attributes, "service.version")), found.name, text_of(found.version) or "")
 
 
 def _event(record: _LogRecord) -> Record:

@@ -18,7 +18,7 @@ _SCHEMA: Schema = {
     "ResourceSpans": {"resource": (1, "Resource"), "scope_spans": (2, "*ScopeSpans")},
     "Resource": {"attributes": (1, "map")},
     "ScopeSpans": {"scope": (1, "Scope"), "spans": (2, "*Span")},
-    "Scope": {"name": (1, STRING)},
+    "Scope": {"name": (1, STRING), "version": (2, BYTES)},
     "Span": {
         "trace_id": (1, BYTES),
         "span_id": (2, BYTES),

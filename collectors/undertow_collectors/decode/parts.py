@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from undertow import instrumentation
 from undertow.batch import REPAIRED, Decoded, Message, Part, run_of
-from undertow.columns import Integers, Place, of_values
+from undertow.columns import Integers, Place, of_values, repeated
 from undertow_collectors.decode import cost, settle
 from undertow_collectors.decode.reach import OddError
 
@@ -28,17 +29,21 @@ def parts_of(
     counts: Sequence[int] | None = None,
     derived: Iterable[str] = (),
     told: Sequence[Decoded] = (),
+    writers: Sequence[str] = (),
 ) -> list[Part]:
     """Return what `messages` of one partition became in the format `name`: checked values by field, in order.
 
     `counts` says how many spans each message has; without it each has one. Fields that are `derived` are counted.
-    `told` is what each message counts besides, where any does; each is then a part of its own. Raises OddError for a
-    span whose values contradict each other in a way that is left to the slow way.
+    `told` is what each message counts besides, where any does; each is then a part of its own. `writers` are who wrote
+    the spans, encoded, where that is not their format. Raises OddError for a span whose values contradict each other
+    in a way that is left to the slow way.
     """
     first, last = messages[0].origin, messages[-1].origin
     table = of_values(_priced(values), Place(first.topic, first.partition, name), *_places(messages, counts))
     _refuse_contradictions(table)
     table = _settle_times(table)
+    if writers:
+        table = table.append_column(instrumentation.COLUMN, repeated(writers))
     if not told:
         return [Part(first, run_of(name, table, derived), last.offset + 1)]
     return _cut(messages, name, table, counts or [1] * len(messages), told)

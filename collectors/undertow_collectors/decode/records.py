@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from undertow.instrumentation import Instrumentation, named
 from undertow.span import Rejected
 
 SERVER = 2
@@ -49,6 +50,11 @@ class Source(NamedTuple):
     service: str | None
     version: str | None
     scope: str
+    scope_version: str = ""
+
+    def instrumentation(self, name: str) -> Instrumentation:
+        """Return who wrote the span; an instrumentation without a name has that of the format."""
+        return named(self.scope or name, self.scope_version)
 
 
 def checked_id(found: str, digits: int, name: str) -> str:

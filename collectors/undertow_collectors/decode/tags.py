@@ -20,10 +20,10 @@ KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 
 _NO_SERVICE = "otlpresourcenoservicename"
 _SCOPE = ("otel.scope.name", "otel.library.name")
+_SCOPE_VERSION = ("otel.scope.version", "otel.library.version")
 _OWN = {
     *_SCOPE,
-    "otel.scope.version",
-    "otel.library.version",
+    *_SCOPE_VERSION,
     "otel.status_code",
     "otel.status_description",
     "error",
@@ -49,7 +49,8 @@ class Tags:
         """Who sent the span; the Collector makes up a service where the resource names none."""
         named = service_of(service)
         known = named is not None and named.lower() != _NO_SERVICE
-        return Source(named if known else None, version, self.text(*_SCOPE) or "")
+        scope, scope_version = self.text(*_SCOPE), self.text(*_SCOPE_VERSION)
+        return Source(named if known else None, version, scope or "", scope_version or "")
 
     def record(
         self,

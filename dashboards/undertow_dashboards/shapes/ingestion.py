@@ -40,6 +40,25 @@ class Named(Struct, frozen=True):
     count: int = 0
 
 
+class Fault(Struct, frozen=True):
+    """What is known to be wrong with spans at their source, in the monitor's words; `affects` is the figure."""
+
+    affects: str
+    text: str = ""
+
+
+class Instrumentation(Struct, frozen=True):
+    """Who wrote spans of a source; times of the monitor's clock. Without spans it was seen, and none was a call."""
+
+    topic: str
+    name: str
+    version: str | None = None
+    spans: int = 0
+    first_seen: float | None = None
+    last_seen: float | None = None
+    warnings: Sequence[Fault] = ()
+
+
 class SourceState(Struct, frozen=True):
     """What the source is doing."""
 
@@ -89,6 +108,7 @@ class Ingestion(Struct, frozen=True):
     newest: float | None = None
     source: SourceState | None = None
     formats: Sequence[Named] = ()
+    instrumentations: Sequence[Instrumentation] = ()
     throughput: Throughput | None = None
     silent: Sequence[Unheard] = ()
     troubles: Sequence[Trouble] = ()

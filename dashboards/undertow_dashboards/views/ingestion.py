@@ -7,7 +7,7 @@ import streamlit as st
 
 from undertow_dashboards import charts, draw, live, words
 from undertow_dashboards.client import Client
-from undertow_dashboards.shapes import Ingestion, Part, Readiness, Receivers
+from undertow_dashboards.shapes import Fault, Ingestion, Instrumentation, Part, Readiness, Receivers
 
 TOTALS = {
     "read": "Everything the messages held.",
@@ -47,6 +47,7 @@ def body() -> None:
     throughput(view.ingestion)
     totals(view.ingestion)
     partitions(view.ingestion)
+    instrumentations(view.ingestion)
     rejects(view)
     others(view.ingestion)
 
@@ -137,6 +138,35 @@ def partitions(ingestion: Ingestion) -> None:
         for p in ingestion.partitions
     ]
     st.dataframe(rows, hide_index=True)
+
+
+def instrumentations(ingestion: Ingestion) -> None:
+    """Who wrote the spans, and what is known to be wrong with them where they are made."""
+    found = ingestion.instrumentations
+    if not found:
+        return
+    st.header("Who wrote the spans", anchor=False)
+    writers: dict[Fault, list[str]] = {}
+    for one in found:
+        for fault in one.warnings:
+            writers.setdefault(fault, []).append(f"{one.name} {one.version or ''}")
+    for fault, names in writers.items():
+        told = ", ".join(words.name(name) for name in dict.fromkeys(names))
+        st.warning(f"Wrong at the source: {words.readable(fault.affects)} of {told}.", icon=":material/warning:")
+        st.text(words.sentence(fault.text, 500))
+    st.dataframe([_instrumentation(one) for one in found], hide_index=True)
+
+
+def _instrumentation(one: Instrumentation) -> dict[str, object]:
+    return {
+        "instrumentation": words.cell(one.name),
+        "version": words.cell(one.version or "unknown"),
+        "topic": words.cell(one.topic),
+        "calls": one.spans,
+        "first seen (UTC)": "" if one.first_seen is None else words.clock_time(one.first_seen),
+        "last seen (UTC)": "" if one.last_seen is None else words.clock_time(one.last_seen),
+        "wrong at the source": ", ".join(dict.fromkeys(words.readable(fault.affects) for fault in one.warnings)),
+    }
 
 
 def rejects(view: View) -> None:

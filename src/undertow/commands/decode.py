@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
                 rejects.writelines(_reject_lines(decoded, message.origin))
             bar.update()
     sys.stdout.flush()
-    print(tally.sentence(), file=sys.stderr)  # noqa: T201
+    writers = tally.writers()
+    written = [f"written by {writers}"] if writers else []
+    print(*(tally.sentence(), *written, *tally.faults()), sep="\n", file=sys.stderr)  # noqa: T201
     tally.check(args.paths)
     return 0
 

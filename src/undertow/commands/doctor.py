@@ -96,6 +96,8 @@ def _kafka(config: Config, kafka: KafkaConfig) -> Iterator[Check]:
     yield Check("broker", True, f"{kafka.bootstrap_servers} answers")
     for topic, (ok, text) in seen.topics.items():
         yield Check("topic", ok, f"{topic} {text}")
+        for fault in seen.faults[topic]:
+            yield Check("spans", None, f"{topic}: {fault}")
     for member in seen.others:
         yield Check("group", None, f"{kafka.group_id} already has a member, {member}")
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from undertow.batch import Decode, Decoded, Message
+from undertow.batch import Decode, Decoded, Message, instrumentations
 from undertow.config import Config, formats
 from undertow.errors import BadData, StoreError, UsageError
+from undertow.instrumentation import Instrumentation
+from undertow.known_faults import KnownFault, known_faults
 from undertow_collectors.decode.maps import compiled
 from undertow_collectors.decode.registry import FORMATS, decode
 from undertow_collectors.decode.runs import MAPPED, decode_run
 from undertow_collectors.files import messages
 
 STDIN = "-"
+
+WRITERS = 5
+"""Instrumentations that are named in one line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +79,8 @@ class Tally:
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    instrumentations: Counter[Instrumentation] = field(default_factory=Counter)
 
     def add(self, message: Decoded) -> None:
         """Count one message, or a run of them."""
@@ -81,6 +88,8 @@ class Tally:
         self.rejects.update(reject.reason for reject in message.rejects)
         self.skipped.update(message.skipped)
         self.repaired.update(message.repaired)
+        self.formats[message.format] += message.count
+        self.instrumentations.update(instrumentations(message))
 
     @property
     def read(self) -> int:
@@ -94,6 +103,23 @@ class Tally:
         parts += [f"{n} skipped as {reason}" for reason, n in self.skipped.most_common()]
         parts += [f"{name} unusable in {n}" for name, n in self.repaired.most_common()]
         return ", ".join(parts)
+
+    def writers(self) -> str:
+        """Return who wrote the spans, the most frequent first; empty where nothing but their format is known."""
+        found = [one for one, _ in self.instrumentations.most_common() if one.version or one.name not in self.formats]
+        more = f" and {len(found) - WRITERS} more" if len(found) > WRITERS else ""
+        return ", ".join(map(str, found[:WRITERS])) + more
+
+    def faults(self) -> list[str]:
+        """Return in sentences what is known to be wrong with the spans where they are made."""
+        found: dict[KnownFault, list[str]] = {}
+        for one in self.instrumentations:
+            for fault in known_faults(one):
+                found.setdefault(fault, []).append(str(one))
+        return [
+            f"wrong at the source, {fault.affects.replace('_', ' ')} of {', '.join(names[:WRITERS])}: {fault.text}"
+            for fault, names in found.items()
+        ]
 
     def check(self, paths: Sequence[str]) -> None:
         """Raise BadData where nothing in `paths` could be read."""

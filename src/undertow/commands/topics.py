@@ -1,11 +1,11 @@
 """What `undertow doctor` finds in the topics: one batch of each is read, and nothing is joined or committed."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from undertow.batch import Decode, Message
+from undertow.commands.inputs import Tally
 from undertow.config import KafkaConfig
 from undertow_collectors.client import Client, Member, OutOfRangeError, Partition, UnreadableError, View
 from undertow_collectors.kafka import library
@@ -19,10 +19,14 @@ Finding = tuple[bool | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Each topic of the configuration with what was found, and who is in the group."""
+    """Each topic of the configuration with what was found, and who is in the group.
+
+    `faults` are sentences on spans that are known to be wrong where they are made, by topic.
+    """
 
     topics: dict[str, Finding]
     others: tuple[Member, ...]
+    faults: dict[str, list[str]]
 
 
 def look(config: KafkaConfig, decode: Decode, clock: Callable[[], float] = time.monotonic) -> Seen:
@@ -30,12 +34,14 @@ def look(config: KafkaConfig, decode: Decode, clock: Callable[[], float] = time.
     client = library(config)(config, "undertow-doctor")
     try:
         view = client.look(())
-        return Seen({topic: _topic(client, topic, view, decode, clock) for topic in config.topics}, view.others)
+        tallies = {topic: Tally() for topic in config.topics}
+        found = {topic: _topic(client, topic, view, decode, clock, tally) for topic, tally in tallies.items()}
+        return Seen(found, view.others, {topic: tally.faults() for topic, tally in tallies.items()})
     finally:
         client.close()
 
 
-def _topic(client: Client, topic: str, view: View, decode: Decode, clock: Callable[[], float]) -> Finding:
+def _topic(client: Client, topic: str, view: View, decode: Decode, clock: Callable[[], float], tally: Tally) -> Finding:
     if topic in view.missing:
         return False, "does not exist: create it, or leave it out of kafka.topics"
     if topic in view.denied:
@@ -50,7 +56,9 @@ def _topic(client: Client, topic: str, view: View, decode: Decode, clock: Callab
         return False, f"cannot be read: {topic}[{partition[1]}]: {error}"
     if not messages:
         return None, f"brought no message in {READ_S:.0f} s"
-    return _told(messages, decode)
+    for part in decode(messages):
+        tally.add(part.decoded)
+    return _told(tally)
 
 
 def _newest(client: Client, partition: Partition, offset: int, clock: Callable[[], float]) -> list[Message]:
@@ -67,13 +75,10 @@ def _newest(client: Client, partition: Partition, offset: int, clock: Callable[[
     return []
 
 
-def _told(messages: list[Message], decode: Decode) -> Finding:
-    parts = decode(messages)
-    formats = Counter[str]()
-    for part in parts:
-        formats[part.decoded.format] += part.decoded.count
-    spans = ", ".join(f"{count} span{'s' * (count > 1)} ({name})" for name, count in formats.items() if count)
-    rejects = [reject for part in parts for reject in part.decoded.rejects]
-    if spans or not rejects:
-        return True, f"is readable; its newest batch ends with {spans or 'nothing that is an LLM call'}"
-    return None, f"is readable, but its newest message is none that is known: {rejects[0].reason}"
+def _told(tally: Tally) -> Finding:
+    spans = ", ".join(f"{count} span{'s' * (count > 1)} ({name})" for name, count in tally.formats.items() if count)
+    if spans or not tally.rejects:
+        writers = tally.writers()
+        written = f", written by {writers}" if writers else ""
+        return True, f"is readable; its newest batch ends with {spans or 'nothing that is an LLM call'}{written}"
+    return None, f"is readable, but its newest message is none that is known: {next(iter(tally.rejects))}"

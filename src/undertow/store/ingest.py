@@ -11,7 +11,7 @@ import pyarrow as pa
 from undertow.batch import Batch, Committed
 from undertow.config import StoreConfig
 from undertow.errors import TryAgain
-from undertow.store import counters, dedup, rolling, rollups, rows, sources
+from undertow.store import counters, dedup, instrumentations, rolling, rollups, rows, sources
 from undertow.store.counters import Counters, Key
 from undertow.store.db import DATA_ERRORS, registered, transaction
 from undertow.store.dedup import Recent
@@ -117,6 +117,7 @@ class Ingest:
             )
             counts = self.memory.counters.bounded(counters.tally(batch, committed, new, rejects))
             counters.add(self.con, counts)
+            instrumentations.add(self.con, batch, received_at)
             self.failpoint("after_rows")
             self._move(batch, arrivals)
             self.failpoint("before_commit")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from undertow.errors import UsageError
 from undertow.outcome import EVIDENCE
 from undertow.span import Target
-from undertow.store import sources
+from undertow.store import instrumentations, sources
 from undertow.store.cells import OF_TARGET, TARGET
 from undertow.store.crowd import LISTED, OF_OWN, Others, of_bucket
 from undertow.store.schema import SPAN_COLUMNS
@@ -175,6 +175,7 @@ def ingestion(con: duckdb.DuckDBPyConnection) -> Row:
         "repaired": _listed(counts, "repaired", "name"),
         "unknown_outcomes": _listed(counts, "unknown_outcomes", "name"),
         "formats": _listed(counts, "formats", "name"),
+        "instrumentations": instrumentations.listed(con),
     }
 
 

@@ -27,6 +27,7 @@ _DELETE = {
         SELECT 1 FROM alerts WHERE alerts.id = 'alert ' || incident_id OR contains(alerts.document, incident_id))""",
     "notices": "DELETE FROM notices WHERE noticed_at < $rollup",
     "audit": "DELETE FROM audit WHERE recorded_at < $rollup",
+    "instrumentations": "DELETE FROM instrumentations WHERE last_seen < $rollup",
     "silences": "DELETE FROM silences WHERE ends_at < $rollup",
     "weight_changes": "DELETE FROM weight_changes WHERE changed_at < $rollup",
 }
@@ -41,6 +42,7 @@ _USES = {
     "payloads": ("text",),
     "notices": ("rollup",),
     "audit": ("rollup",),
+    "instrumentations": ("rollup",),
     "silences": ("rollup",),
     "weight_changes": ("rollup",),
 }

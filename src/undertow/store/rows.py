@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from undertow import columns
-from undertow.batch import REPAIRED, Batch, Decoded, Origin, Reject
+from undertow.batch import BESIDE_SPANS, Batch, Decoded, Origin, Reject
 from undertow.columns import plain
 from undertow.config import StoreConfig
 from undertow.span import Span
@@ -70,7 +70,7 @@ def table(batch: Batch) -> pa.Table:
         else:
             parts.append(of_rows([row for origin, decoded in group for row in _rows(origin, decoded)]))
     found = parts[0] if len(parts) == 1 else pa.concat_tables(parts or [_NONE], promote_options="default")
-    found = found.drop_columns(REPAIRED) if REPAIRED in found.column_names else found
+    found = found.drop_columns([name for name in BESIDE_SPANS if name in found.column_names])
     return found if batch.order is None else found.combine_chunks().take(pa.array(batch.order))
 
 

@@ -10,7 +10,7 @@ import duckdb
 
 from undertow.errors import StoreError
 from undertow.span import FIELDS
-from undertow.store import evidence
+from undertow.store import evidence, instrumentations
 from undertow.store.cells import MEASURES as CELL
 from undertow.store.db import transaction
 from undertow.store.signals import SIGNALS, TOTALS
@@ -115,6 +115,7 @@ MIGRATIONS: tuple[str, ...] = (
             AND NOT EXISTS (FROM kept WHERE topic <> 'http' AND NOT starts_with(topic, 'file:')));
     DROP TABLE kept;
     """,
+    instrumentations.TABLE,
 )
 """Step n makes version n + 1 out of version n; steps are added, never changed."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from undertow import columns
+from undertow import columns, instrumentation
 from undertow.batch import REPAIRED, Decoded, Message, Origin, Part
+from undertow.instrumentation import Instrumentation
 from undertow_collectors.decode import reach, runs
 from undertow_collectors.decode.registry import decode
 from undertow_collectors.decode.runs import decode_run
@@ -45,11 +46,15 @@ def apart(part: Part) -> list[Part]:
     assert set(table["partition"].to_pylist()) == {part.origin.partition}
     assert set(table["format"].to_pylist()) == {part.decoded.format}
     found: dict[int, Decoded] = {}
-    repaired = table[REPAIRED].to_pylist() if REPAIRED in table.column_names else [None] * len(table)
-    for span, ended_at, offset, index, field in zip(
+    repaired, writers = (
+        table[name].to_pylist() if name in table.column_names else [None] * len(table)
+        for name in (REPAIRED, instrumentation.COLUMN)
+    )
+    for span, ended_at, offset, index, field, writer in zip(
         columns.spans(table),
         *(table[name].to_pylist() for name in ("ended_at", "offset", "index")),
         repaired,
+        writers,
         strict=True,
     ):
         decoded = found.setdefault(offset, Decoded(part.decoded.format))
@@ -57,6 +62,7 @@ def apart(part: Part) -> list[Part]:
         assert len(decoded.spans) == index
         decoded.spans.append(span)
         decoded.repaired.update([field] if field else [])
+        decoded.instrumentations.update([Instrumentation(*json.loads(writer))] if writer else [])
         for name in part.decoded.derived:
             known = span.cost_derived if name == "cost_usd" else getattr(span, name) is not None
             decoded.derived.update([name] if known else [])
@@ -65,6 +71,8 @@ def apart(part: Part) -> list[Part]:
         only.skipped, only.coerced = part.decoded.skipped, part.decoded.coerced
         only.derived, only.unknown = part.decoded.derived, part.decoded.unknown
     else:
+        written = sum((decoded.instrumentations for decoded in found.values()), Counter())
+        assert part.decoded.instrumentations == written
         assert part.decoded.derived == sum((decoded.derived for decoded in found.values()), Counter())
         assert part.decoded.repaired == sum((decoded.repaired for decoded in found.values()), Counter())
         counts = (part.decoded.skipped, part.decoded.coerced, part.decoded.unknown)
