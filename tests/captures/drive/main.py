@@ -8,8 +8,8 @@ from calls import Call, run
 from sdk import Sdk
 
 
-def _instrument(module: str, name: str) -> None:
-    getattr(import_module(module), name)().instrument()
+def _instrument(module: str, name: str, **options: object) -> None:
+    getattr(import_module(module), name)().instrument(**options)
 
 
 def _named(package: str) -> Callable[[list[str]], Callable[[], None]]:
@@ -101,6 +101,26 @@ def _langchain(*more: str) -> Callable[[list[str]], Callable[[], None]]:
     return begin
 
 
+def _framework(module: str, name: str, *more: str, **options: object) -> Callable[[list[str]], Callable[[], None]]:
+    """OpenInference's instrumentation of a framework, and `more` of it for the clients that the framework calls."""
+
+    def begin(_: list[str]) -> Callable[[], None]:
+        sdk = Sdk()
+        _instrument(f"openinference.instrumentation.{module}", name, **options)
+        for package in more:
+            _instrument(f"openinference.instrumentation.{package}", "OpenAIInstrumentor")
+        return sdk.end
+
+    return begin
+
+
+def _haystack(_: list[str]) -> Callable[[], None]:
+    """What Haystack's connector for OpenTelemetry writes."""
+    sdk = Sdk()
+    import_module("haystack_integrations.components.connectors.opentelemetry").OpenTelemetryConnector()
+    return sdk.end
+
+
 def _nothing(_: list[str]) -> Callable[[], None]:
     """Only the SDK: what a client says by itself."""
     return Sdk().end
@@ -121,6 +141,13 @@ INSTRUMENTATIONS = {
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
+    "haystack": _haystack,
+    "openinference-haystack": _framework("haystack", "HaystackInstrumentor"),
+    "openinference-llama-index": _framework("llama_index", "LlamaIndexInstrumentor"),
+    "openinference-dspy": _framework("dspy", "DSPyInstrumentor"),
+    "openinference-agno": _framework("agno", "AgnoInstrumentor"),
+    "openinference-crewai": _framework("crewai", "CrewAIInstrumentor", use_event_listener=True),
+    "openinference-crewai-openai": _framework("crewai", "CrewAIInstrumentor", "openai"),
     "openinference": _named("openinference.instrumentation"),
     "traceloop": _named("opentelemetry.instrumentation"),
 }
@@ -130,8 +157,8 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
-    if client == "langchain":
-        return import_module("langchain_calls").langchain_calls()
+    if client in ("langchain", "haystack", "llama_index", "dspy", "agno", "crewai"):
+        return getattr(import_module(f"{client}_calls"), f"{client}_calls")()
     if client == "langfuse":
         return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)
     return getattr(import_module(f"{client}_calls"), f"{client}_calls")(import_module(client))
