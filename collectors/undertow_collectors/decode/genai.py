@@ -12,6 +12,7 @@ from undertow_collectors.decode import (
     content,
     ferro,
     genkit,
+    haystack,
     langsmith,
     mlflow,
     names,
@@ -50,6 +51,7 @@ _CONVENTIONS: dict[str, _Found] = {
     ".langsmith": langsmith.found,
     ".langfuse": lambda _, values, __: observations.found(values),
     ".genkit": lambda _, values, record: genkit.found(values, record),
+    ".haystack": lambda _, values, record: haystack.found(values, record),
 }
 """What reads the JSON in the attributes of a convention, by a clue that only it has."""
 

@@ -66,12 +66,16 @@ PROVIDERS = {
     "together": "together_ai",
     "togetherai": "together_ai",
     "cohere_v2": "cohere",
+    "googlegenai": "gcp.gen_ai",
+    "googleaigemini": "gcp.gemini",
+    "vertexaigemini": "gcp.vertex_ai",
     "anthropic_beta": "anthropic",
 }
 """Other names of a provider -> the OTel GenAI one.
 
 Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's provider words, LangChain's package names
-(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), LlamaIndex's class names.
+(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), class names of
+LlamaIndex and Haystack.
 """
 
 _PARTS = {
@@ -119,6 +123,9 @@ OPERATIONS = {
 
 NOT_GENERATING = {"embeddings", "rerank", "moderation", "image_generation", "transcription", "speech"}
 """Operations that answer with no text of a model; an operation that nobody here knows is taken for one that does."""
+
+_CLASS = re.compile(r"(\w+?)(?:Chat|Responses|Text|Document)*(?:Generator|Embedder|Embeddings?)")
+"""What frameworks call the classes by which they reach a provider."""
 
 _ENUM = re.compile(r"\w*Reason\.(\w+)")
 """How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
@@ -267,6 +274,12 @@ def provider(name: str) -> str:
         return PROVIDERS.get(lower, lower)
     whole, _, part = name.rpartition(".")
     return provider(whole) if whole and part.lower() in _PARTS else name
+
+
+def provider_in(class_name: str) -> str | None:
+    """Return the provider in the name of a framework's class, `OpenAIChatGenerator` say, None where there is none."""
+    found = _CLASS.fullmatch(class_name)
+    return found[1] if found and is_provider(found[1]) else None
 
 
 def is_provider(name: str) -> bool:
