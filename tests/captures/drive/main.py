@@ -1,11 +1,16 @@
 """Drives one instrumentation: `main.py INSTRUMENTATION CLIENT...`; the clients are openai and anthropic."""
 
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from calls import Call, run
 from sdk import Sdk
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "shipping.md"
 
 
 def _instrument(module: str, name: str, **options: object) -> None:
@@ -101,24 +106,29 @@ def _langchain(*more: str) -> Callable[[list[str]], Callable[[], None]]:
     return begin
 
 
-def _framework(module: str, name: str, *more: str, **options: object) -> Callable[[list[str]], Callable[[], None]]:
-    """OpenInference's instrumentation of a framework, and `more` of it for the clients that the framework calls."""
+def _framework(module: str, name: str, **options: object) -> Callable[[list[str]], Callable[[], None]]:
+    """OpenInference's instrumentation of a framework."""
 
     def begin(_: list[str]) -> Callable[[], None]:
         sdk = Sdk()
         _instrument(f"openinference.instrumentation.{module}", name, **options)
-        for package in more:
-            _instrument(f"openinference.instrumentation.{package}", "OpenAIInstrumentor")
         return sdk.end
 
     return begin
 
 
-def _haystack(_: list[str]) -> Callable[[], None]:
-    """What Haystack's connector for OpenTelemetry writes."""
-    sdk = Sdk()
-    import_module("haystack_integrations.components.connectors.opentelemetry").OpenTelemetryConnector()
-    return sdk.end
+def _guided(library: str) -> Callable[[list[str]], Callable[[], None]]:
+    """What the guide tells users of a library to do."""
+
+    def begin(_: list[str]) -> Callable[[], None]:
+        sdk = Sdk()
+        row = next(line for line in GUIDE.read_text().splitlines() if line.startswith(f"| {library} |"))
+        for line in re.findall("`([^`]+)`", row.split("|")[3]):
+            module = line.partition("(")[0].rpartition(".")[0]
+            exec(f"import {module}; {line}", {})  # noqa: S102  our own document
+        return sdk.end
+
+    return begin
 
 
 def _nothing(_: list[str]) -> Callable[[], None]:
@@ -141,13 +151,13 @@ INSTRUMENTATIONS = {
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
-    "haystack": _haystack,
+    "haystack": _guided("Haystack"),
     "openinference-haystack": _framework("haystack", "HaystackInstrumentor"),
-    "openinference-llama-index": _framework("llama_index", "LlamaIndexInstrumentor"),
-    "openinference-dspy": _framework("dspy", "DSPyInstrumentor"),
-    "openinference-agno": _framework("agno", "AgnoInstrumentor"),
+    "openinference-llama-index": _guided("LlamaIndex"),
+    "openinference-dspy": _guided("DSPy"),
+    "openinference-agno": _guided("agno"),
     "openinference-crewai": _framework("crewai", "CrewAIInstrumentor", use_event_listener=True),
-    "openinference-crewai-openai": _framework("crewai", "CrewAIInstrumentor", "openai"),
+    "openinference-crewai-openai": _guided("CrewAI"),
     "openinference": _named("openinference.instrumentation"),
     "traceloop": _named("opentelemetry.instrumentation"),
 }
