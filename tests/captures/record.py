@@ -108,7 +108,9 @@ RECORDINGS: dict[str, Recording] = {
     "haystack-2.0.0": Recording("haystack", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
     "openinference-haystack-0.1.46": Recording("openinference-haystack", "haystack", QUIET, pins="haystack-2.0.0"),
     "openinference-llama-index-4.6.1": Recording("openinference-llama-index", "llama_index"),
+    "traceloop-llama-index-0.62.4": Recording("traceloop-llama-index", "llama_index"),
     "openinference-dspy-0.1.48": Recording("openinference-dspy", "dspy", QUIET),
+    "crewai-1.15.30": Recording("crewai", "crewai", QUIET, pins="openinference-crewai-1.1.21"),
     "openinference-crewai-1.1.21": Recording("openinference-crewai", "crewai", QUIET),
     "openinference-crewai-1.1.21-openai": Recording(
         "openinference-crewai-openai", "crewai", QUIET, pins="openinference-crewai-1.1.21"

@@ -107,6 +107,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
         mlflow.correct(values, record)
         _take(fields, mlflow.found(values, record), reading, decoded)
+    if ".asked_again" in values and values[".asked_again"] != fields.get("model"):
+        fields.setdefault("response_model", values[".asked_again"])
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:

@@ -138,6 +138,7 @@ OTHER_OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
     "invoke_workflow": "agent",
+    "execute_task": "agent",
     "execute_tool": "tool",
     "retrieval": "not_llm_call",
 }

@@ -9,7 +9,6 @@ from pathlib import Path
 from calls import Call, run
 from sdk import Sdk
 
-
 GUIDE = Path(__file__).parents[3] / "docs" / "shipping.md"
 
 
@@ -107,14 +106,22 @@ def _langchain(*more: str) -> Callable[[list[str]], Callable[[], None]]:
 
 
 def _framework(module: str, name: str, **options: object) -> Callable[[list[str]], Callable[[], None]]:
-    """OpenInference's instrumentation of a framework."""
+    """An instrumentation of a framework."""
 
     def begin(_: list[str]) -> Callable[[], None]:
         sdk = Sdk()
-        _instrument(f"openinference.instrumentation.{module}", name, **options)
+        _instrument(module, name, **options)
         return sdk.end
 
     return begin
+
+
+def _traceloop_llama_index(_: list[str]) -> Callable[[], None]:
+    """Traceloop's spans of LlamaIndex, which leave out OpenAI's models, and of OpenAI's client: its SDK has both."""
+    sdk = Sdk()
+    _instrument("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor")
+    _instrument("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
+    return sdk.end
 
 
 def _guided(library: str) -> Callable[[list[str]], Callable[[], None]]:
@@ -129,6 +136,16 @@ def _guided(library: str) -> Callable[[list[str]], Callable[[], None]]:
         return sdk.end
 
     return begin
+
+
+def _crewai(_: list[str]) -> Callable[[], None]:
+    """What CrewAI traces by itself, in a session of its own."""
+    from crewai.telemetry.tracing import telemetry_session
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    session = telemetry_session("capture", "capture", [OTLPSpanExporter()])
+    session.__enter__()
+    return lambda: session.__exit__(None, None, None) and None
 
 
 def _nothing(_: list[str]) -> Callable[[], None]:
@@ -151,12 +168,16 @@ INSTRUMENTATIONS = {
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
+    "crewai": _crewai,
     "haystack": _guided("Haystack"),
-    "openinference-haystack": _framework("haystack", "HaystackInstrumentor"),
+    "openinference-haystack": _framework("openinference.instrumentation.haystack", "HaystackInstrumentor"),
     "openinference-llama-index": _guided("LlamaIndex"),
     "openinference-dspy": _guided("DSPy"),
     "openinference-agno": _guided("agno"),
-    "openinference-crewai": _framework("crewai", "CrewAIInstrumentor", use_event_listener=True),
+    "openinference-crewai": _framework(
+        "openinference.instrumentation.crewai", "CrewAIInstrumentor", use_event_listener=True
+    ),
+    "traceloop-llama-index": _traceloop_llama_index,
     "openinference-crewai-openai": _guided("CrewAI"),
     "openinference": _named("openinference.instrumentation"),
     "traceloop": _named("opentelemetry.instrumentation"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.collectors.decode.otlp_bodies import START, request, span_json
+from tests.collectors.decode.otlp_bodies import CALL, START, request, span_json
 
 from undertow.batch import Decoded
 
@@ -147,3 +147,11 @@ def test_a_list_of_chat_completions_calls_is_an_answer(read: Read) -> None:
     for item, count in ((call, 1), (offered, 0)):
         found = LLM | {"output.value": json.dumps([item]), "output.mime_type": "application/json"}
         assert read(request(span_json(found))).spans[0].tool_call_count == count
+
+
+def test_crewai_repeats_the_model_that_was_asked_for(read: Read) -> None:
+    """Its own tracer writes it in place of the model that answered, which is then unknown; another name is believed."""
+    for named, declared in (("gpt-4o", None), ("gpt-4o-2024-11-20", "gpt-4o-2024-11-20")):
+        found = span_json(CALL | {"gen_ai.response.model": named})
+        assert read(request(found, scope="crewai")).spans[0].response_model == declared
+        assert read(request(found)).spans[0].response_model == named

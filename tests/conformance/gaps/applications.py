@@ -1,6 +1,7 @@
 """Frameworks of Python applications: LlamaIndex, Haystack, DSPy, CrewAI and agno."""
 
 from tests.conformance.gaps.openinference import OPENINFERENCE
+from tests.conformance.gaps.traceloop import TRACELOOP
 from tests.conformance.rules import (
     ANY,
     CONTENT,
@@ -92,13 +93,22 @@ CREWAI = (
     *REQUEST,
     *OPENINFERENCE,
 )
+CREWAI_ITSELF = (
+    *lacks("response_model", why="it repeats what was asked for"),
+    *lacks("system_fingerprint"),
+    ZERO_CACHED,
+    ZERO_REASONING,
+    *OPENINFERENCE,
+)
 
 CAPTURES: dict[str, Capture] = {
     "own-openinference-llama-index-4.6.1": Capture(LLAMA_INDEX),
+    "own-traceloop-llama-index-0.62.4": Capture(TRACELOOP, api("embeddings")),
     "own-haystack-2.0.0": Capture(HAYSTACK),
     "own-openinference-haystack-0.1.46": Capture(OPENINFERENCE_HAYSTACK),
     "own-openinference-dspy-0.1.48": Capture(DSPY),
     "own-openinference-agno-1.0.15": Capture(AGNO),
+    "own-crewai-1.15.30": Capture(CREWAI_ITSELF),
     "own-openinference-crewai-1.1.21": Capture(CREWAI, broke),
     "own-openinference-crewai-1.1.21-openai": Capture(OPENINFERENCE),
 }
