@@ -123,10 +123,12 @@ def _step(record: Record, values: dict[str, Any]) -> str | None:
 
 def _asked_nobody(record: Record, values: dict[str, Any]) -> str | None:
     """DSPy and LangChain write an answer out of a cache of their own as they write any other, without its usage; what
-    took less than a millisecond came over no network.
+    took less than a millisecond came over no network. The spans of streams may end when these begin.
     """
     at_once = 0 < record.end_ns - record.start_ns < _AT_ONCE_NS and ".response" in values
-    return "cached_answer" if at_once and not record.failed and not is_used(values) else None
+    if not at_once or record.failed or is_used(values) or "stream" in record.name or record.events():
+        return None
+    return "cached_answer"
 
 
 def _refused_by_gateway(values: dict[str, Any]) -> bool:

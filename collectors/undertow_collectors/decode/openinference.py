@@ -26,7 +26,8 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
     if fields.get("model") is None:
         yield "model", _requested(_whole_or_leading(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
-    yield "provider", names.provider_in(record.name.partition(".")[0]), "the span's name"
+    if fields.get("provider") is None:
+        yield "provider", names.provider_in(record.name.partition(".")[0]), "the span's name"
     text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
     yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"

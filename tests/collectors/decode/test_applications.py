@@ -52,6 +52,14 @@ def test_an_answer_at_once_without_usage_came_out_of_a_cache(
     assert len(decoded.spans) == 1 - len(skipped)
 
 
+def test_a_stream_that_began_at_once_is_a_call(read: Read) -> None:
+    """Spans of streams may end when the stream begins: their name or the event of the first chunk tells."""
+    chunk = {"name": "First Token Stream Event", "timeUnixNano": str(START + 50_000_000)}
+    for told in ({"events": [chunk]}, {"name": "OpenAI.stream_chat"}):
+        (span,) = read(request(lasting(376_000, LLM | ANSWERED) | told)).spans
+        assert span.stream
+
+
 def test_a_failure_at_once_is_a_call(read: Read) -> None:
     """A refused connection takes less than a millisecond, too."""
     assert read(request(lasting(376_000, LLM | ANSWERED, status=ERROR))).spans[0].status == "error"
@@ -138,6 +146,34 @@ def test_an_attempt_that_failed_does_not_repeat_the_answer_around_it(read: Read)
     found = GENERATOR | fallback | {"haystack.component.output": json.dumps({"replies": [REPLY]})}
     spans = read(request(failed, span_json(found, spanId="bb" * 8))).spans
     assert sorted(span.status for span in spans) == ["error", "ok"]
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_generator_and_its_instrumented_client_report_one_call(read: Read, failed: bool) -> None:
+    """The client is nearer to the provider, whether it names what was asked for or the generator what answered."""
+    status = ERROR if failed else {"code": 1}
+    answered = {} if failed else {"gen_ai.response.model": META["model"], "gen_ai.response.id": "chatcmpl-1"}
+    client = span_json(CALL | answered, parentSpanId="bb" * 8, status=status)
+    changes = {"spanId": "bb" * 8, "status": status}
+    around = span_json(GENERATOR, **changes) if failed else component({"replies": [REPLY]}, **changes)
+    body = request(client)
+    body["resourceSpans"] += request(around, scope="haystack")["resourceSpans"]
+    decoded = read(body)
+    assert [span.model for span in decoded.spans] == ["gpt-4o"]
+    assert dict(decoded.skipped) == {"instrumented_twice": 1}
+
+
+def test_a_generator_of_responses_has_the_body_in_its_meta(read: Read) -> None:
+    """OpenAIResponsesChatGenerator keeps all of the response but its output there."""
+    usage = {"input_tokens": 41, "output_tokens": 10, "output_tokens_details": {"reasoning_tokens": 4}}
+    meta = {"id": "resp_1", "model": "gpt-4o-2024-11-20", "finish_reason": "tool_calls", "usage": usage}
+    reply = {"role": "assistant", "meta": meta, "content": [{"tool_call": {"tool_name": "weather", "arguments": {}}}]}
+    found = {"haystack.component.type": "AzureOpenAIResponsesChatGenerator"}
+    output = {"haystack.component.output": json.dumps({"replies": [reply]})}
+    span = read(request(span_json(GENERATOR | found | output))).spans[0]
+    assert (span.provider, span.response_id) == ("azure.ai.openai", "resp_1")
+    assert (span.input_tokens, span.output_tokens, span.reasoning_tokens) == (41, 10, 4)
+    assert (span.finish_reason, span.tool_call_count) == ("tool_calls", 1)
 
 
 def test_a_list_of_chat_completions_calls_is_an_answer(read: Read) -> None:
