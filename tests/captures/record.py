@@ -106,6 +106,7 @@ RECORDINGS: dict[str, Recording] = {
     "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
     "openinference-langchain-0.1.80": Recording("openinference-langchain", "langchain"),
     "haystack-2.0.0": Recording("haystack", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
+    "haystack-ai-2.31.0": Recording("haystack-2", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
     "openinference-haystack-0.1.46": Recording("openinference-haystack", "haystack", QUIET, pins="haystack-2.0.0"),
     "openinference-llama-index-4.6.1": Recording("openinference-llama-index", "llama_index"),
     "traceloop-llama-index-0.62.4": Recording("traceloop-llama-index", "llama_index"),

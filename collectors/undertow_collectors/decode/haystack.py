@@ -1,7 +1,7 @@
 """Haystack's own tracer: components that are generators or embedders are calls, if content is traced.
 
-Written after haystack-ai 3.4.1 with opentelemetry-haystack 2.0.0. Only what a component returned names a model, the one
-that answered, and nothing of it is there without HAYSTACK_CONTENT_TRACING_ENABLED.
+Written after haystack-ai 2.31.0, and 3.4.1 with opentelemetry-haystack 2.0.0. Only what a component returned names a
+model, the one that answered, and nothing of it is there without HAYSTACK_CONTENT_TRACING_ENABLED.
 """
 
 import re

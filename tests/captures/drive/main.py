@@ -138,6 +138,14 @@ def _guided(library: str) -> Callable[[list[str]], Callable[[], None]]:
     return begin
 
 
+def _haystack_2(_: list[str]) -> Callable[[], None]:
+    """Haystack 2 has the tracer in itself."""
+    sdk = Sdk()
+    tracing = import_module("haystack.tracing")
+    tracing.enable_tracing(tracing.OpenTelemetryTracer(sdk.tracers.get_tracer("my_application")))
+    return sdk.end
+
+
 def _crewai(_: list[str]) -> Callable[[], None]:
     """What CrewAI traces by itself, in a session of its own."""
     from crewai.telemetry.tracing import telemetry_session
@@ -169,6 +177,7 @@ INSTRUMENTATIONS = {
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
     "crewai": _crewai,
+    "haystack-2": _haystack_2,
     "haystack": _guided("Haystack"),
     "openinference-haystack": _framework("openinference.instrumentation.haystack", "HaystackInstrumentor"),
     "openinference-llama-index": _guided("LlamaIndex"),

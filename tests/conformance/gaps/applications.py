@@ -49,11 +49,11 @@ ANSWERED = (
 )
 HAYSTACK = (
     *ANSWERED,
-    Says("provider", "unknown", ninth, "the step of an agent names no component"),
     Says("stream", None, either(failed, left), "only an answer shows that it was streamed"),
     WHOLE,
     *OPENINFERENCE,
 )
+HAYSTACK_3 = (Says("provider", "unknown", ninth, "the step of an agent names no component"), *HAYSTACK)
 OPENINFERENCE_HAYSTACK = (
     *ANSWERED,
     Says("provider", "unknown", api("embeddings"), "embeddings name a model alone"),
@@ -104,7 +104,8 @@ CREWAI_ITSELF = (
 CAPTURES: dict[str, Capture] = {
     "own-openinference-llama-index-4.6.1": Capture(LLAMA_INDEX),
     "own-traceloop-llama-index-0.62.4": Capture(TRACELOOP, api("embeddings")),
-    "own-haystack-2.0.0": Capture(HAYSTACK),
+    "own-haystack-2.0.0": Capture(HAYSTACK_3),
+    "own-haystack-ai-2.31.0": Capture(HAYSTACK),
     "own-openinference-haystack-0.1.46": Capture(OPENINFERENCE_HAYSTACK),
     "own-openinference-dspy-0.1.48": Capture(DSPY),
     "own-openinference-agno-1.0.15": Capture(AGNO),
