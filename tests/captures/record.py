@@ -7,6 +7,7 @@ runs NAME's driver in it against the fake upstream, and puts what it exported in
 import os
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,13 @@ class Recording(NamedTuple):
 SILENT = {"ANTHROPIC_OPEN_TELEMETRY": "false"}  # from version 1 on, Anthropic's client emits spans of its own
 HIDDEN = {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "true"}
 LANGFUSE = {"LANGFUSE_PUBLIC_KEY": "made-up", "LANGFUSE_SECRET_KEY": "made-up", "LANGFUSE_FLUSH_AT": "16"}
+QUIET = {
+    "HAYSTACK_TELEMETRY_ENABLED": "false",
+    "AGNO_TELEMETRY": "false",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_TRACING_ENABLED": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "true",
+}  # these frameworks would tell their makers of every run
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 RECORDINGS: dict[str, Recording] = {
@@ -97,6 +105,18 @@ RECORDINGS: dict[str, Recording] = {
     ),
     "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
     "openinference-langchain-0.1.80": Recording("openinference-langchain", "langchain"),
+    "haystack-2.0.0": Recording("haystack", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
+    "haystack-ai-2.31.0": Recording("haystack-2", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
+    "openinference-haystack-0.1.46": Recording("openinference-haystack", "haystack", QUIET, pins="haystack-2.0.0"),
+    "openinference-llama-index-4.6.1": Recording("openinference-llama-index", "llama_index"),
+    "traceloop-llama-index-0.62.4": Recording("traceloop-llama-index", "llama_index"),
+    "openinference-dspy-0.1.48": Recording("openinference-dspy", "dspy", QUIET),
+    "crewai-1.15.30": Recording("crewai", "crewai", QUIET, pins="openinference-crewai-1.1.21"),
+    "openinference-crewai-1.1.21": Recording("openinference-crewai", "crewai", QUIET),
+    "openinference-crewai-1.1.21-openai": Recording(
+        "openinference-crewai-openai", "crewai", QUIET, pins="openinference-crewai-1.1.21"
+    ),
+    "openinference-agno-1.0.15": Recording("openinference-agno", "agno", QUIET),
     "traps-openinference-langchain-openai": Recording(
         "openinference-langchain-openai", "langchain", pins="openinference-langchain-0.1.80", root=True
     ),
@@ -150,7 +170,6 @@ def record(name: str, folder: Path) -> None:
     collector = f"http://127.0.0.1:{received.server_port}"
     env = {
         "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
         "UPSTREAM": f"http://127.0.0.1:{served.server_port}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
         "LANGFUSE_BASE_URL": collector,
@@ -166,7 +185,8 @@ def record(name: str, folder: Path) -> None:
         "ROOT": "yes" if asked.root else "",
     } | dict(asked.env)
     command, where = _command(asked, installed)
-    subprocess.run(command, check=True, env=env, timeout=300, cwd=where)
+    with tempfile.TemporaryDirectory() as home:
+        subprocess.run(command, check=True, env=env | {"HOME": home}, timeout=300, cwd=where)
     served.shutdown()
     received.shutdown()
     _write(folder, bodies, [CACHE / (asked.pins or name), HERE])

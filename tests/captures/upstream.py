@@ -1,6 +1,7 @@
 """A fake provider on loopback that writes down every request before it answers, one JSON object a line.
 
-A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`. KIND is a
+A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`, or in the
+address, `/x-call/NUMBER KIND [FAULT]/v1`. KIND is a
 name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
 comes in time), `cut` (the stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the
 client closes the stream; the upstream does not notice).
@@ -14,6 +15,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import answers
 import answers_responses
@@ -61,12 +63,16 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing on standard error."""
 
+    def _told(self) -> str:
+        """What is said of the call, in its header, or in the address where a client takes no headers."""
+        return self.headers["x-call"] or unquote(self.path.partition("/x-call/")[2].partition("/")[0])
+
     def do_POST(self) -> None:
         """Write down what one call gets, and serve it."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
         api = next(name for end, name in APIS.items() if path.endswith(end))
-        number, kind, *fault = self.headers["x-call"].split()
+        number, kind, *fault = self._told().split()
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
         model = body["model"]
         answer = Answer(int(number), attempt, model, KINDS[kind])

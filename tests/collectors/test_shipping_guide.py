@@ -1,6 +1,7 @@
-"""The bridge of docs/shipping.md for gateways that write files."""
+"""What users copy from docs/shipping.md: the bridge for gateways that write files, the lines for frameworks."""
 
 import io
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,20 @@ from kafka import KafkaConsumer
 
 from undertow.batch import Message, Origin
 from undertow.demo.broker import API_VERSION, Broker
+from undertow_collectors import files
 from undertow_collectors.decode.registry import decode
 
 ROOT = Path(__file__).parents[2]
 EXPORT = ROOT / "tests" / "fixtures" / "formats" / "portkey" / "export.jsonl"
 TOPIC = "llm_requests"
+FRAMEWORKS = {
+    "LlamaIndex": "openinference-llama-index-4.6.1",
+    "Haystack": "haystack-2.0.0",
+    "DSPy": "openinference-dspy-0.1.48",
+    "CrewAI": "openinference-crewai-1.1.21-openai",
+    "agno": "openinference-agno-1.0.15",
+}
+"""The capture that was recorded by executing a library's row of the guide."""
 
 
 def bridge() -> str:
@@ -44,3 +54,28 @@ def test_the_lines_of_a_file_become_messages(monkeypatch: pytest.MonkeyPatch) ->
         consumer.close()
     assert sorted(arrived) == sorted(line.strip() for line in lines)
     assert {decode(Message(Origin(TOPIC, 0, 0), value)).format for value in arrived} == {"portkey"}
+
+
+def row(library: str) -> list[str]:
+    """The cells of a library's row in the guide: its name, what is installed, what is executed."""
+    (found,) = [
+        line
+        for line in (ROOT / "docs" / "shipping.md").read_text().splitlines()
+        if line.startswith(f"| {library} |") and "()" in line
+    ]
+    return found.split("|")[1:-1]
+
+
+@pytest.mark.parametrize("library", FRAMEWORKS)
+def test_the_lines_for_a_framework_are_those_that_its_capture_was_recorded_with(library: str) -> None:
+    """The driver of the capture executes the row, its environment has the packages, and its spans are calls."""
+    captures, name = ROOT / "tests" / "captures", FRAMEWORKS[library]
+    _, install, lines = row(library)
+    pinned = (captures / f"{name.removesuffix('-openai')}.in").read_text()
+    assert [package for package in re.findall("`([^`]+)`", install) if f"{package}==" not in pinned] == []
+    assert f'_guided("{library}")' in (captures / "drive" / "main.py").read_text()
+    assert re.findall(r"`([\w.]+)\(\)", lines)
+    bodies = sorted((ROOT / "tests" / "fixtures" / "formats" / f"own-{name}").glob("traces-*"))
+    decoded = [decode(message) for body in bodies for message in files.messages(str(body))]
+    assert sum(len(found.spans) for found in decoded) >= 10
+    assert not any(found.rejects for found in decoded)

@@ -1,6 +1,7 @@
 """What the fake provider says that it served, in the words of a span (`payloads.jsonl`, see tests/captures)."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,15 +94,20 @@ class Call(NamedTuple):
 
 
 def calls(name: str) -> list[Call]:
-    """The calls of one capture, in the order in which they were made; tries of the client are one call."""
-    found: dict[int, Call] = {}
+    """The calls of one capture, in the order in which they were made; tries of the client are one call.
+
+    What was asked again without the client's counting it as another try, as CrewAI does, is another call.
+    """
+    found: dict[tuple[int, int], Call] = {}
+    times: Counter[tuple[int, int]] = Counter()
     for line in (FORMATS / name / "payloads.jsonl").read_text().splitlines():
         row = json.loads(line)
-        number = row["call"]
-        before = found[number].attempts if number in found else 0
-        last = row if not before or row["attempt"] >= before else found[number].log
-        found[number] = Call(number, last, before + 1)
-    return [found[number] for number in sorted(found)]
+        key = (row["call"], times[row["call"], row["attempt"]])
+        times[row["call"], row["attempt"]] += 1
+        before = found[key].attempts if key in found else 0
+        last = row if not before or row["attempt"] >= before else found[key].log
+        found[key] = Call(row["call"], last, before + 1)
+    return [found[key] for key in sorted(found)]
 
 
 Where = Callable[[Call], bool]

@@ -156,6 +156,7 @@ CLUES: dict[str, tuple[str, ...]] = {
     "logged_s": ("duration",),
     "genkit": ("genkit:metadata:subtype", "genkit:type"),
     "mlflow": ("mlflow.spanType",),
+    "haystack": ("haystack.component.type", "haystack.agent.step.llm.input"),
     "mlflow_provider": ("mlflow.llm.provider",),
     "mlflow_format": ("mlflow.message.format",),
     "ferro": ("ferro.schema.version",),
@@ -172,7 +173,7 @@ CLUES: dict[str, tuple[str, ...]] = {
         "embedding.invocation_parameters",
         "langfuse.observation.model.parameters",
     ),
-    "request": ("input.value", "genkit:input", "mlflow.spanInputs"),
+    "request": ("input.value", "genkit:input", "mlflow.spanInputs", "haystack.component.input"),
     "usage": ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"),
     "cost": ("langfuse.observation.cost_details", "mlflow.llm.cost"),
     "metadata_id": ("langfuse.observation.metadata.id",),
@@ -203,7 +204,12 @@ CLUES: dict[str, tuple[str, ...]] = {
         "ai.usage.totalTokens",
     ),
     "response": ("output.value", "langfuse.observation.output", "gen_ai.completion_json"),
-    "returned": ("genkit:output", "mlflow.spanOutputs"),
+    "returned": (
+        "genkit:output",
+        "mlflow.spanOutputs",
+        "haystack.component.output",
+        "haystack.agent.step.llm.output",
+    ),
 }
 """What is read, but is no field by itself: its name here -> attribute names, the one that counts first."""
 

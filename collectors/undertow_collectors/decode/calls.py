@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from undertow_collectors.decode import genkit, mlflow, names
+from undertow_collectors.decode import genkit, haystack, mlflow, names
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import flag, mapping
 from undertow_collectors.decode.records import EVENT, Record
@@ -17,7 +17,7 @@ _CHOOSES = "route "
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
 
-_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".mlflow", ".gateway")
+_LIBRARIES = (".langfuse", ".vercel", ".genkit", ".haystack", ".mlflow", ".gateway")
 """Slots by which a library marks its spans."""
 
 _KINDS = {"llm": None, "embedding": None, "agent": "agent", "tool": "tool"}
@@ -25,6 +25,18 @@ _KINDS = {"llm": None, "embedding": None, "agent": "agent", "tool": "tool"}
 
 _LANGFUSE = {"generation": None, "embedding": None, "agent": "agent", "tool": "tool"}
 
+
+_AROUND = {
+    *("predict", "apredict", "stream", "astream", "structured_predict", "astructured_predict"),
+    *("stream_structured_predict", "astream_structured_predict", "predict_and_call", "apredict_and_call"),
+}
+"""Methods of LlamaIndex's models that fill in a prompt and call the model by another method, which has the messages."""
+
+_EMBEDS = ("get_text_embedding", "get_query_embedding", "get_agg_embedding", "aget_")
+"""What the names begin with of those of its embedding models."""
+
+_AT_ONCE_NS = 1_000_000
+"""What takes less has asked nobody."""
 
 UNRECOGNISED = "unrecognised"
 """Has to do with a model, but nothing says whether it is a call: counted and shown like what cannot be read."""
@@ -44,7 +56,7 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
         return none
     kind = values.get(".openinference") or values.get(".langsmith")
     if kind is not None:
-        return _KINDS.get(str(kind).lower(), "not_llm_call")
+        return _KINDS.get(str(kind).lower(), "not_llm_call") or _asked_nobody(record, values)
     operation = str(values.get("operation", ""))
     if operation in names.OTHER_OPERATIONS:
         return names.OTHER_OPERATIONS[operation]
@@ -67,9 +79,7 @@ def _is_none(record: Record, values: dict[str, Any]) -> str | None:
         return "refused_by_gateway"
     if flag(values.get(".cache_hit")) or flag(mapping(values.get(".hidden_params")).get("cache_hit")):
         return "cached_answer"
-    if ".openinference" in values and not record.failed and _sent_nothing(record, values):
-        return "not_llm_call"
-    return None
+    return _step(record, values) if ".openinference" in values else None
 
 
 def _of_library(record: Record, values: dict[str, Any]) -> str | None:
@@ -80,6 +90,8 @@ def _of_library(record: Record, values: dict[str, Any]) -> str | None:
         return _vercel(str(values[".vercel"]))
     if ".genkit" in values:
         return genkit.skip_reason(values)
+    if ".haystack" in values:
+        return haystack.skip_reason(record, values, UNRECOGNISED)
     reason = mlflow.skip_reason(record, values)
     return reason if reason or mlflow.names_a_model(values) else UNRECOGNISED
 
@@ -96,9 +108,27 @@ def is_certain(values: Mapping[str, Any]) -> bool:
     )
 
 
-def _sent_nothing(record: Record, values: dict[str, Any]) -> bool:
-    """LlamaIndex has spans of the kind LLM for steps that only prepare a request: `OpenAI._prepare_chat_with_tools`."""
-    return record.name.rpartition(".")[2].lstrip("_").startswith("prepare") and not is_used(values)
+def _step(record: Record, values: dict[str, Any]) -> str | None:
+    """LlamaIndex has spans of the kinds LLM and EMBEDDING for steps that only prepare a request, as
+    `OpenAI._prepare_chat_with_tools`, and for methods that call another one of the same class, which has a span.
+    """
+    owner, _, method = record.name.rpartition(".")
+    if not owner or is_used(values):
+        return None
+    if method.lstrip("_").startswith("prepare"):
+        return None if record.failed else "not_llm_call"
+    around = method in _AROUND and not any(name.startswith("llm.input_messages.") for name in record.attributes)
+    return "wrapper" if around or method.startswith(_EMBEDS) else None
+
+
+def _asked_nobody(record: Record, values: dict[str, Any]) -> str | None:
+    """DSPy and LangChain write an answer out of a cache of their own as they write any other, without its usage; what
+    took less than a millisecond came over no network. The spans of streams may end when these begin.
+    """
+    at_once = 0 < record.end_ns - record.start_ns < _AT_ONCE_NS and ".response" in values
+    if not at_once or record.failed or is_used(values) or "stream" in record.name or record.events():
+        return None
+    return "cached_answer"
 
 
 def _refused_by_gateway(values: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ DIALECTS: dict[str, Mapping[str, str]] = {
         "stop_reason": ".finish_reasons",
         "model": "model",
     },
+    "crewai": {"gen_ai.response.model": ".asked_again"},
     mlflow.SCOPE: mlflow.DIALECT,
     "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
 }

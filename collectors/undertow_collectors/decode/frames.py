@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from undertow_collectors.decode import replies
+
 _decode = msgspec.json.Decoder().decode
 _AI = ("ai", "assistant", "AIMessage", "AIMessageChunk")
 _SAID = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
@@ -24,6 +26,8 @@ def opened(value: Any) -> Any:
         return value
     if "generations" in value:
         return _of_result(value)
+    if "replies" in value:
+        return replies.opened(value)
     message = _message(value)
     return {"role": "assistant"} | message if message.get("type") in _AI and "role" not in message else value
 

@@ -11,6 +11,7 @@ from undertow_collectors.decode import (
     content,
     ferro,
     genkit,
+    haystack,
     langsmith,
     mlflow,
     names,
@@ -50,6 +51,7 @@ _CONVENTIONS: dict[str, _Found] = {
     ".langsmith": langsmith.found,
     ".langfuse": lambda _, values, __: observations.found(values),
     ".genkit": lambda _, values, record: genkit.found(values, record),
+    ".haystack": lambda _, values, record: haystack.found(values, record),
 }
 """What reads the JSON in the attributes of a convention, by a clue that only it has."""
 
@@ -105,6 +107,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
         mlflow.correct(values, record)
         _take(fields, mlflow.found(values, record), reading, decoded)
+    if ".asked_again" in values and values[".asked_again"] != fields.get("model"):
+        fields.setdefault("response_model", values[".asked_again"])
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:

@@ -147,6 +147,8 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
             found[id(outer.span)] = "wrapper"
             continue
         server = inner.record.kind == SERVER
+        if (outer.span.status, inner.span.status) == ("ok", "error") and outer.scope not in _GATEWAYS:
+            continue  # an attempt that failed is not the answer that came after it
         if not (_same_call(outer.span, inner.span) or (server and not inner.named)):
             continue
         winner, loser = (outer, inner) if server or outer.scope in _GATEWAYS else (inner, outer)

@@ -67,12 +67,16 @@ PROVIDERS = {
     "together": "together_ai",
     "togetherai": "together_ai",
     "cohere_v2": "cohere",
+    "googlegenai": "gcp.gen_ai",
+    "googleaigemini": "gcp.gemini",
+    "vertexaigemini": "gcp.vertex_ai",
     "anthropic_beta": "anthropic",
 }
 """Other names of a provider -> the OTel GenAI one.
 
 Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's provider words, LangChain's package names
-(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), LlamaIndex's class names.
+(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), class names of
+LlamaIndex and Haystack.
 """
 
 _PARTS = {
@@ -118,6 +122,9 @@ OPERATIONS = {
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
+_CLASS = re.compile(r"(\w+?)(?:Chat|Responses|Text|Document)*(?:Generator|Embedder|Embeddings?)")
+"""What frameworks call the classes by which they reach a provider."""
+
 _ENUM = re.compile(r"\w*Reason\.(\w+)")
 """How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
 
@@ -129,6 +136,7 @@ OTHER_OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
     "invoke_workflow": "agent",
+    "execute_task": "agent",
     "execute_tool": "tool",
     "retrieval": "not_llm_call",
 }
@@ -271,6 +279,12 @@ def known_provider(name: str) -> str | None:
     """Return the OTel GenAI name of a provider, None for a word that is the name of none."""
     found = provider(name)
     return found if found in _KNOWN else None
+
+
+def provider_in(class_name: str) -> str | None:
+    """Return the provider in the name of a framework's class, `OpenAIChatGenerator` say, None where there is none."""
+    found = _CLASS.fullmatch(class_name)
+    return found[1] if found and is_provider(found[1]) else None
 
 
 def is_provider(name: str) -> bool:

@@ -8,7 +8,7 @@ LiteLLM's exporter write what they asked for there.
 from collections.abc import Iterator
 from typing import Any
 
-from undertow_collectors.decode import answer
+from undertow_collectors.decode import answer, names, replies
 from undertow_collectors.decode.coerce import leading
 from undertow_collectors.decode.context import CALLER_FIELDS, MAX_TOKENS
 from undertow_collectors.decode.records import Record
@@ -26,15 +26,19 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
     if fields.get("model") is None:
         yield "model", _requested(_whole_or_leading(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
+    if fields.get("provider") is None:
+        yield "provider", names.provider_in(record.name.partition(".")[0]), "the span's name"
     text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
     yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
+    yield "stream", True if "stream" in record.name.rpartition(".")[2] else None, "the span's name"
     if not record.failed:
         said = _whole_or_leading(values.get(".response"))
         for name, value in (answer.identity(said) | answer.usage(said)).items():
             yield name, value or None, ".response"
+        yield "ttft_s", replies.first_chunk_s(said, record), ".response"
         yield "response_model", named if named != fields.get("model") else None, ".model_name"
     metadata = leading(values.get(".metadata"))
     for name in CALLER_FIELDS:

@@ -153,7 +153,9 @@ def _texts(parts: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _is_call(part: dict[str, Any]) -> bool:
-    kind = part.get("type")
+    kind, called = part.get("type"), part.get("function")
+    if kind == "function" and isinstance(called, dict) and "arguments" in called:
+        return True  # as chat completions write it
     return (
         kind in _CALLS
         if isinstance(kind, str)

@@ -94,8 +94,8 @@ def _told(response: Any) -> dict[str, Any]:
     for name in ("usage", "usageMetadata", "usage_metadata", "meta"):
         told = response.get(name)
         if isinstance(told, dict):
-            tokens = told.get("tokens")  # Cohere
-            return tokens if isinstance(tokens, dict) else told
+            inner = told.get("tokens") or told.get("usage")  # Cohere; Haystack's embedders
+            return inner if isinstance(inner, dict) else told
     return response if "eval_count" in response else {}
 
 

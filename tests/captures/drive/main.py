@@ -1,15 +1,19 @@
 """Drives one instrumentation: `main.py INSTRUMENTATION CLIENT...`; the clients are openai and anthropic."""
 
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from calls import Call, run
 from sdk import Sdk
 
+GUIDE = Path(__file__).parents[3] / "docs" / "shipping.md"
 
-def _instrument(module: str, name: str) -> None:
-    getattr(import_module(module), name)().instrument()
+
+def _instrument(module: str, name: str, **options: object) -> None:
+    getattr(import_module(module), name)().instrument(**options)
 
 
 def _named(package: str) -> Callable[[list[str]], Callable[[], None]]:
@@ -101,6 +105,57 @@ def _langchain(*more: str) -> Callable[[list[str]], Callable[[], None]]:
     return begin
 
 
+def _framework(module: str, name: str, **options: object) -> Callable[[list[str]], Callable[[], None]]:
+    """An instrumentation of a framework."""
+
+    def begin(_: list[str]) -> Callable[[], None]:
+        sdk = Sdk()
+        _instrument(module, name, **options)
+        return sdk.end
+
+    return begin
+
+
+def _traceloop_llama_index(_: list[str]) -> Callable[[], None]:
+    """Traceloop's spans of LlamaIndex, which leave out OpenAI's models, and of OpenAI's client: its SDK has both."""
+    sdk = Sdk()
+    _instrument("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor")
+    _instrument("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
+    return sdk.end
+
+
+def _guided(library: str) -> Callable[[list[str]], Callable[[], None]]:
+    """What the guide tells users of a library to do."""
+
+    def begin(_: list[str]) -> Callable[[], None]:
+        sdk = Sdk()
+        row = next(line for line in GUIDE.read_text().splitlines() if line.startswith(f"| {library} |"))
+        for line in re.findall("`([^`]+)`", row.split("|")[3]):
+            module = line.partition("(")[0].rpartition(".")[0]
+            exec(f"import {module}; {line}", {})  # noqa: S102  our own document
+        return sdk.end
+
+    return begin
+
+
+def _haystack_2(_: list[str]) -> Callable[[], None]:
+    """Haystack 2 has the tracer in itself."""
+    sdk = Sdk()
+    tracing = import_module("haystack.tracing")
+    tracing.enable_tracing(tracing.OpenTelemetryTracer(sdk.tracers.get_tracer("my_application")))
+    return sdk.end
+
+
+def _crewai(_: list[str]) -> Callable[[], None]:
+    """What CrewAI traces by itself, in a session of its own."""
+    from crewai.telemetry.tracing import telemetry_session
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    session = telemetry_session("capture", "capture", [OTLPSpanExporter()])
+    session.__enter__()
+    return lambda: session.__exit__(None, None, None) and None
+
+
 def _nothing(_: list[str]) -> Callable[[], None]:
     """Only the SDK: what a client says by itself."""
     return Sdk().end
@@ -121,6 +176,18 @@ INSTRUMENTATIONS = {
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
     "traceloop-httpx": _httpx,
     "traceloop-openinference": _both,
+    "crewai": _crewai,
+    "haystack-2": _haystack_2,
+    "haystack": _guided("Haystack"),
+    "openinference-haystack": _framework("openinference.instrumentation.haystack", "HaystackInstrumentor"),
+    "openinference-llama-index": _guided("LlamaIndex"),
+    "openinference-dspy": _guided("DSPy"),
+    "openinference-agno": _guided("agno"),
+    "openinference-crewai": _framework(
+        "openinference.instrumentation.crewai", "CrewAIInstrumentor", use_event_listener=True
+    ),
+    "traceloop-llama-index": _traceloop_llama_index,
+    "openinference-crewai-openai": _guided("CrewAI"),
     "openinference": _named("openinference.instrumentation"),
     "traceloop": _named("opentelemetry.instrumentation"),
 }
@@ -130,8 +197,8 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
-    if client == "langchain":
-        return import_module("langchain_calls").langchain_calls()
+    if client in ("langchain", "haystack", "llama_index", "dspy", "agno", "crewai"):
+        return getattr(import_module(f"{client}_calls"), f"{client}_calls")()
     if client == "langfuse":
         return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)
     return getattr(import_module(f"{client}_calls"), f"{client}_calls")(import_module(client))
