@@ -6,7 +6,7 @@ Attributes that only one library has stand in `attributes.PLAN`, whoever wrote t
 from collections.abc import Mapping
 from functools import lru_cache
 
-from undertow_collectors.decode import mlflow
+from undertow_collectors.decode import adk, mlflow
 from undertow_collectors.decode.attributes import Slot
 
 DIALECTS: dict[str, Mapping[str, str]] = {
@@ -20,6 +20,7 @@ DIALECTS: dict[str, Mapping[str, str]] = {
         "model": "model",
     },
     mlflow.SCOPE: mlflow.DIALECT,
+    adk.SCOPE: adk.DIALECT,
     "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
 }
 """What a scope's name begins with -> attribute -> the slot that it fills."""

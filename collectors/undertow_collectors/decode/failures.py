@@ -5,6 +5,7 @@ types come as `<class 'openai.RateLimitError'>`.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from undertow.span import ErrorClass
@@ -14,6 +15,9 @@ _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
 _STACK = re.compile(r"(\w*(?:Error|Exception)\b.{0,2000}?)\n    at [^\n]+(?::\d+\)?|<anonymous>\))(?:\n|$)", re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last):\n"
 _RAISED = re.compile(r"^ .*\n((?:\w+\.)*\w*(?:Error|Exception|Timeout|Interrupt|Disconnected)\b.*)$", re.MULTILINE)
+
+_CAUSE = re.compile(r"^(?:Caused by: | ---> )(?:[\w$]+\.)*([\w$]+)(?: \(\d+\))?(?:: (.*))?", re.MULTILINE)
+"""How the stack traces of Java and .NET name the exceptions behind the one that was thrown, the nearest one first."""
 
 _QUOTED = re.compile(
     r"\b(?:error|code|status|http|statuscode|status_code|responded with|returned|failed with)(?:/1\.[01]|/2)?"
@@ -38,6 +42,8 @@ _PHRASES: dict[str, ErrorClass] = {
     "timed out": "timeout",
     "deadline exceeded": "timeout",
     "unexpected eof": "connection",
+    "unexpected end of ": "connection",
+    "socket closed": "connection",
     "stream failed": "connection",
     "failed to process successful response": "connection",
     "payload is not completed": "connection",
@@ -74,6 +80,7 @@ _ABANDONED = (
     "request was aborted",
 )
 _SEARCHED = 500
+_TRACED = 100_000
 
 
 def told(sentence: str) -> dict[str, Any]:
@@ -106,6 +113,11 @@ def class_in(sentence: str) -> ErrorClass | None:
     return next((found for phrase, found in _PHRASES.items() if phrase in lower), None)
 
 
+def causes(stack: str) -> Iterator[tuple[str, str]]:
+    """Yield the type without its package, and the sentence, of each exception that a stack trace names as a cause."""
+    return ((found[1], found[2] or "") for found in _CAUSE.finditer(stack[:_TRACED]))
+
+
 def is_abandoned(sentence: str) -> bool:
     """Return whether a sentence says that the application left before the answer had ended."""
     lower = sentence[:_SEARCHED].lower()
@@ -115,6 +127,6 @@ def is_abandoned(sentence: str) -> bool:
 def raised(text: str) -> str | None:
     """The sentence of the exception whose stack trace a text begins with, the last one's of several; None without."""
     if text.startswith(_TRACEBACK):
-        return next(reversed(_RAISED.findall(text[:100_000])), "")[:1000]
+        return next(reversed(_RAISED.findall(text[:_TRACED])), "")[:1000]
     stack = _STACK.match(text[:5000])
     return stack[1][:1000] if stack else None

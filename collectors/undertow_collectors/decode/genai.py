@@ -108,7 +108,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:
-        adk.recount(fields, values, decoded.derived)
+        adk.correct(fields, values, decoded.derived)
+        _take(fields, adk.found(values), reading, decoded)
 
 
 def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None:

@@ -106,6 +106,7 @@ OPERATIONS = {
     "text_completion": "text_completion",
     "generate_content": "generate_content",
     "generate_content_stream": "generate_content",
+    "call_llm": "generate_content",
     "responses": "responses",
     "embeddings": "embeddings",
     "embedding": "embeddings",
@@ -167,6 +168,7 @@ FRAMEWORKS = {
     "mastra",
     "genkit",
     "microsoft.agent_framework",
+    "gcp.vertex.agent",
 }
 """What some frameworks write as a provider's name: themselves, whoever serves the model."""
 
@@ -364,8 +366,9 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
         if name and (known := _ERRORS.get(name.rpartition(".")[2].strip("'>").lower().replace("_", ""))):
-            vague = known == "server_error" and 400 <= status < 500  # `APIError` is what clients call all others
-            return _by_status(status) if vague else known
+            # `APIError` is what clients call all others, and `IOException` what they throw where there was an answer
+            vague = (known == "server_error" and status < 500) or known == "connection"
+            return _by_status(status) if vague and status >= 400 else known
     # a stream may break after a 200
     return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())
 

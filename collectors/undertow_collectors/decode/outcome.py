@@ -1,5 +1,6 @@
 """How a call ended, by everything that its span says: status, events, codes, sentences and the reason of the end."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from undertow.span import ErrorClass, FinishReason
@@ -53,20 +54,23 @@ def cause(record: Record) -> tuple[int | None, ErrorClass] | None:
 
 
 class _Failure(NamedTuple):
-    """What a span says of its failure: the error's type, a code, and a sentence of which nothing but words is kept."""
+    """What a span says of its failure: the error's type, a code, a sentence and stack traces; none of them is kept."""
 
     kind: str | None
     code: str | None
     message: str
+    stacks: tuple[str, ...] = ()
 
 
 def _failure(record: Record, values: dict[str, Any]) -> _Failure:
     kind, code, message = text(values.get(".error_type")), text(values.get(".error_code")), record.message
     raised = [event for event in record.events() if event.kind]
+    stacks: tuple[str, ...] = ()
     if raised and (record.failed or kind or _is_without_end(values)):
         kind = kind or next((event.kind for event in raised), None)
         message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
-    return _Failure(failures.bare(kind), code or failures.status_in(message), message)
+        stacks = tuple(str(event.attributes().get("exception.stacktrace") or "") for event in raised)
+    return _Failure(failures.bare(kind), code or failures.status_in(message), message, stacks)
 
 
 def _is_without_end(values: dict[str, Any]) -> bool:
@@ -83,7 +87,19 @@ def _class_of(failure: _Failure, status: int | None, values: dict[str, Any]) -> 
 def _error_class(failure: _Failure, status: int | None) -> ErrorClass:
     """The class by type and code, or by the words of the sentence where the type is only what wraps others."""
     found = names.error_class(failure.kind or failure.message[:100], failure.code or text(status))
-    return (failures.class_in(failure.message) or found) if found == "other" else found
+    if found != "other":
+        return found
+    return failures.class_in(failure.message) or next(_behind(failure), found)
+
+
+def _behind(failure: _Failure) -> Iterator[ErrorClass]:
+    """The classes of the exceptions that caused the one that was thrown, where they say more than that one."""
+    for kind, sentence in (cause for stack in failure.stacks for cause in failures.causes(stack)):
+        found = names.error_class(kind, failures.status_in(sentence))
+        if found == "other" and sentence:
+            found = failures.class_in(sentence) or names.error_class(sentence[:100], None)
+        if found != "other":
+            yield found
 
 
 def finish_reason(value: Any) -> FinishReason | None:

@@ -32,6 +32,38 @@ def test_an_exception_fails_a_call_that_has_no_end(read: Read) -> None:
     assert (whole.status, whole.error_class) == ("ok", None)
 
 
+JAVA = "com.openai.errors.OpenAIIoException: Request failed\n\tat a.B.c(B.kt:120)\n"
+NET = "Acme.ClientException: Request failed\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "kind"),
+    [
+        (JAVA + "Caused by: java.io.InterruptedIOException: timeout\n\tat d\nCaused by: java.net.SocketException: Socket closed", "timeout"),
+        (JAVA + "Caused by: java.net.http.HttpTimeoutException\n\tat d", "timeout"),
+        (JAVA + "Caused by: java.net.SocketException: Socket closed\n\tat d", "connection"),
+        (JAVA + "Caused by: java.net.ProtocolException: unexpected end of stream\n\tat d", "connection"),
+        (JAVA + "Caused by: a.Opaque$Inner: failed\nCaused by: java.net.ConnectException: refused", "connection"),
+        (JAVA + "Caused by: com.google.genai.errors.ClientException: 429 . slow down", "rate_limited"),
+        (NET + " ---> System.Net.Sockets.SocketException (104): Connection reset by peer\n", "connection"),
+        (JAVA + "\tat e.Timeout.f(Timeout.java:1)", "other"),
+        (JAVA + "Caused by: a.server.Opaque: failed", "other"),
+    ],
+)
+def test_the_cause_of_an_exception_tells_its_class(read: Read, stack: str, kind: str) -> None:
+    """Where type and sentence are what wraps others, the nearest cause that a stack trace names says why; frames do not."""
+    event = exception("Request failed", "com.openai.errors.OpenAIIoException")
+    event["attributes"] += pairs({"exception.stacktrace": stack})
+    assert read(request(span_json(CALL, status=ERROR, events=[event]))).spans[0].error_class == kind
+
+
+def test_a_type_that_tells_the_class_counts_before_its_causes(read: Read) -> None:
+    """What was thrown is nearer to the call than what caused it."""
+    event = exception("no", "com.openai.errors.RateLimitException")
+    event["attributes"] += pairs({"exception.stacktrace": JAVA + "Caused by: java.net.ConnectException: refused"})
+    assert read(request(span_json(CALL, status=ERROR, events=[event]))).spans[0].error_class == "rate_limited"
+
+
 @pytest.mark.parametrize("reasons", [["error"], '["error"]', "error"])
 def test_an_error_as_the_reason_of_the_end_is_a_failure(read: Read, reasons: Any) -> None:
     """Mastra's failed calls have status OK, a reason, and the name that was asked for as what answered."""

@@ -13,6 +13,7 @@ import com.google.genai.Client;
 import com.google.genai.types.Content;
 import com.google.genai.types.GenerateContentConfig;
 import com.google.genai.types.HttpOptions;
+import com.google.genai.types.HttpRetryOptions;
 import com.google.genai.types.Part;
 import io.reactivex.rxjava3.core.Flowable;
 import java.util.Map;
@@ -28,7 +29,8 @@ public final class Adk {
 
   private static Model gemini() {
     return headers -> {
-      var options = HttpOptions.builder().baseUrl(UPSTREAM).headers(headers).build();
+      var once = HttpRetryOptions.builder().attempts(1).build();
+      var options = HttpOptions.builder().baseUrl(UPSTREAM).headers(headers).retryOptions(once).build();
       return new Gemini("gemini-2.5-flash", Client.builder().apiKey("made-up").httpOptions(options).build());
     };
   }
@@ -54,19 +56,15 @@ public final class Adk {
   }
 
   private static Calls.Call whole(Model model, UnaryOperator<LlmAgent.Builder> more) {
-    return headers -> ask(model, StreamingMode.NONE, headers, more).blockingSubscribe(event -> {}, Adk::fail);
+    return headers -> ask(model, StreamingMode.NONE, headers, more).blockingForEach(event -> {});
   }
 
   private static Calls.Call stream(Model model, UnaryOperator<LlmAgent.Builder> more) {
-    return headers -> ask(model, StreamingMode.SSE, headers, more).blockingSubscribe(event -> {}, Adk::fail);
+    return headers -> ask(model, StreamingMode.SSE, headers, more).blockingForEach(event -> {});
   }
 
   private static Calls.Call leave(Model model) {
     return headers -> ask(model, StreamingMode.SSE, headers, agent -> agent).take(1).blockingSubscribe();
-  }
-
-  private static void fail(Throwable error) {
-    throw new IllegalStateException(error);
   }
 
   private static LlmAgent.Builder limited(LlmAgent.Builder agent) {
