@@ -1,6 +1,6 @@
 """Every capture by its name, and what the decoders do not get right yet."""
 
-from tests.conformance.gaps import frameworks, langfuse, mlflow, official, openinference, openlit, traceloop, traps
+from tests.conformance.gaps import frameworks, jvm, langfuse, mlflow, official, openinference, openlit, traceloop, traps
 from tests.conformance.rules import Capture
 
 CAPTURES: dict[str, Capture] = {
@@ -11,6 +11,7 @@ CAPTURES: dict[str, Capture] = {
     **langfuse.CAPTURES,
     **mlflow.CAPTURES,
     **frameworks.CAPTURES,
+    **jvm.CAPTURES,
     **traps.CAPTURES,
 }
 
