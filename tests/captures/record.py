@@ -90,6 +90,7 @@ RECORDINGS: dict[str, Recording] = {
     "node-vercel-ai-6.0.326": Recording("vercel", ""),
     "jvm-agent-openai-2.33.1": Recording("OpenAi", "", {CONTENT: "true"}),
     "jvm-adk-1.8.0": Recording("Adk", ""),
+    "jvm-langchain4j-1.11.0": Recording("LangChain4j", ""),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),

@@ -21,6 +21,7 @@ DIALECTS: dict[str, Mapping[str, str]] = {
     },
     mlflow.SCOPE: mlflow.DIALECT,
     adk.SCOPE: adk.DIALECT,
+    "io.quarkus.opentelemetry": {"gen_ai.request.top_p": ".top_p"},
     "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
 }
 """What a scope's name begins with -> attribute -> the slot that it fills."""

@@ -105,6 +105,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
     if ".mlflow" in values or source.scope.startswith(mlflow.SCOPE):
         mlflow.correct(values, record)
         _take(fields, mlflow.found(values, record), reading, decoded)
+    if number(values.get(".top_p")) == 0 and fields.get("temperature") == 0:
+        fields["temperature"] = None  # Quarkus writes zeros for what was not asked for; nobody asks for such a top_p
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:

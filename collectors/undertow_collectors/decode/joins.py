@@ -145,7 +145,7 @@ def _nested(calls: list[Call], parents: dict[Place, str], runs: Set[Place]) -> d
     winners: dict[int, int] = {}
     for inner in calls:
         outer, inside = _enclosing(inner, by_id, parents)
-        if outer is None:
+        if outer is None or _is_later(inner, outer):
             continue
         if not outer.certain and inner.certain:
             found[id(outer.span)] = "wrapper"
@@ -160,6 +160,11 @@ def _nested(calls: list[Call], parents: dict[Place, str], runs: Set[Place]) -> d
             winners[id(loser.span)] = id(winner.span)
             found[id(loser.span)] = "provider_side" if server else "instrumented_twice"
     return found
+
+
+def _is_later(inner: Call, outer: Call) -> bool:
+    """Whether a call began when the one around it was over: where a context stays open, the next call stands in it."""
+    return inner.record.kind != SERVER and inner.record.start_ns >= outer.record.end_ns > 0
 
 
 def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[Place, str]) -> tuple[Call | None, list[Place]]:

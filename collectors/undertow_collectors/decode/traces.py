@@ -35,6 +35,8 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
         calls.name_failure(record, reading)
     if record.failed and source.scope == adk.SCOPE:
         adk.name_failure(record, reading)
+    if "model" in reading.values and "operation" not in reading.values:
+        calls.name_operation(record, reading)
     calls.name_observation(reading)
     reason = calls.skip_reason(record, reading.values)
     if reason:

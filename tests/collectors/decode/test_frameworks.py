@@ -8,7 +8,7 @@ import pytest
 from tests.collectors.decode.otlp_bodies import CALL, START, pairs, request, span_json
 
 from undertow.batch import Decoded
-from undertow_collectors.decode import limits
+from undertow_collectors.decode import limits, names
 from undertow_collectors.decode.coerce import leading
 
 Read = Callable[..., Decoded]
@@ -229,3 +229,45 @@ def test_texts_that_a_limit_cut(text: str, tokens: int | None, finish: str | Non
 def test_what_stands_before_a_cut_is_true(text: str, members: dict[str, Any]) -> None:
     """Members that are whole are read of JSON that was cut; a number that may go on is not."""
     assert leading(text) == members
+
+
+def test_a_span_named_after_its_operation_and_model_is_a_call(read: Read) -> None:
+    """Quarkus says of a failed call only its model, and what was thrown; another name, or another model's, is none."""
+    asked = {"gen_ai.request.model": "gpt-4o"}
+    event = exception("{}", "dev.langchain4j.exception.InvalidRequestException")
+    for name, calls in (("completion gpt-4o", 1), ("embeddings gpt-4o", 1), ("prepare gpt-4o", 0), ("chat o3", 0)):
+        spans = read(request(span_json(asked, name=name, events=[event]))).spans
+        assert len(spans) == calls
+        assert [(span.status, span.error_class) for span in spans] == [("error", "invalid_request")] * calls
+    (embedded,) = read(request(span_json(asked, name="embeddings gpt-4o", events=[event]))).spans
+    assert embedded.operation == "embeddings"
+
+
+def test_zeros_of_a_request_that_asked_for_nothing(read: Read) -> None:
+    """Quarkus writes a temperature and a top_p of zero where none was asked for."""
+    asked = CALL | {"gen_ai.request.temperature": 0.0, "gen_ai.request.top_p": 0.0}
+    quarkus = "io.quarkus.opentelemetry"
+    assert read(request(span_json(asked), scope=quarkus)).spans[0].temperature is None
+    assert read(request(span_json(asked | {"gen_ai.request.top_p": 0.9}), scope=quarkus)).spans[0].temperature == 0
+    assert read(request(span_json(asked | {"gen_ai.request.temperature": 0.2}), scope=quarkus)).spans[0].temperature
+    assert read(request(span_json(asked))).spans[0].temperature == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "found"),
+    [
+        ("dev.langchain4j.exception.InvalidRequestException", None, "invalid_request"),
+        ("dev.langchain4j.exception.AuthenticationException", None, "auth"),
+        ("dev.langchain4j.exception.ContentFilteredException", None, "content_filter"),
+        ("com.openai.errors.PermissionDeniedException", None, "auth"),
+        ("System.TimeoutException", None, "timeout"),
+        ("java.io.IOException", "429", "rate_limited"),
+        ("java.io.IOException", "503", "server_error"),
+        ("java.io.IOException", "200", "connection"),
+        ("java.io.IOException", None, "connection"),
+        ("a.OpaqueException", None, "other"),
+    ],
+)
+def test_what_java_throws(kind: str, code: str | None, found: str) -> None:
+    """Java's and .NET's exceptions are Python's errors; one of reading and writing that quotes a status is an answer."""
+    assert names.error_class(kind, code) == found

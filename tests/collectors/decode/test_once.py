@@ -83,6 +83,14 @@ def test_what_an_agent_asks_inside_of_a_call_is_another_call(read: Read, operati
     assert kept(read(request(outer, span(2, 1, {"http.request.method": "POST"}), inner))) == [3]
 
 
+def test_a_call_that_began_after_the_one_around_it_is_another_call(read: Read) -> None:
+    """A stream whose context stays open has the next calls of its thread for children; a server has a clock of its own."""
+    later = {"startTimeUnixNano": str(START + 2_500_000_000), "endTimeUnixNano": str(START + 3_000_000_000)}
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL, **later)))) == [1, 2]
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL)))) == [2]
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL, kind=2, **later)))) == [1]
+
+
 def test_two_exporters_of_one_call(read: Read) -> None:
     """One response id with the same tokens at the same time in two traces is one call."""
     other = span(2, traceId="f" * 32)

@@ -1,4 +1,4 @@
-"""Libraries of the JVM: OpenAI's client under OpenTelemetry's Java agent, and Google's ADK."""
+"""Libraries of the JVM: OpenAI's client under OpenTelemetry's Java agent, Google's ADK, and LangChain4j."""
 
 from tests.conformance.rules import (
     COMMON,
@@ -13,12 +13,17 @@ from tests.conformance.rules import (
     lacks,
 )
 from tests.conformance.served import Call
-from tests.conformance.which import api, both, but, either, ended_early, kind, left, refused, stream
+from tests.conformance.which import api, both, broke, but, either, ended_early, kind, left, refused, stream
 
 
 def asked(call: Call) -> tuple[str, ...]:
     """The name of a model behind Apigee."""
     return (f"apigee/openai/{call.log['model']}",) if call.api == "chat" else (call.log["model"],)
+
+
+def official(call: Call) -> bool:
+    """LangChain4j asks through OpenAI's own client, of which the agent tells; the other spans are LangChain4j's."""
+    return call.number > 12
 
 
 AGENT = (
@@ -48,7 +53,20 @@ ADK = (
     *NO_ANSWER,
 )
 
+LANGCHAIN4J = (
+    Says("provider", "unknown", but(official), "only the host of the HTTP request below says it"),
+    *lacks("http_status", where=but(official), why="only words"),
+    *lacks(*CONTENT, where=official, why="the inner span counts, which has none"),
+    *lacks(*CONTENT, where=kind("tool", "tools"), why="tools are not told, and no text"),
+    *lacks("cached_input_tokens", "reasoning_tokens", where=but(official)),
+    *lacks("stream", "max_tokens", "system_fingerprint"),
+    *NO_STATUS,
+    *NO_ANSWER,
+    *lacks("response_id", "response_model", where=broke, why="nothing of the answer is told"),
+)
+
 CAPTURES = {
     "own-jvm-agent-openai-2.33.1": Capture(AGENT, either(api("responses"), ended_early)),
     "own-jvm-adk-1.8.0": Capture(ADK),
+    "own-jvm-langchain4j-1.11.0": Capture(LANGCHAIN4J, one_message=True),
 }
