@@ -43,7 +43,7 @@ def chunks(answer: Answer) -> Iterator[dict[str, Any]]:
 
 def error(status: int, call: int) -> dict[str, Any]:
     """The body of a failure."""
-    return {"error": {"code": status, "message": f"fault of call {call}", "status": STATUSES[status]}}
+    return {"error": {"code": status, "message": f"fault of call {call}", "status": STATUSES.get(status)}}
 
 
 def _parts(answer: Answer) -> list[dict[str, Any]]:

@@ -140,11 +140,13 @@ class Served:
             self._send(200, self._whole())
 
     def _refuse(self, status: int) -> None:
-        if self.api == "gemini":
-            return self._send(status, answers_gemini.error(status, self.answer.call))
         kind, code = ERRORS[status]
         error = {"type": kind, "message": f"fault of call {self.answer.call}", "param": None, "code": code}
-        self._send(status, {"type": "error", "error": error} if self.api == "messages" else {"error": error})
+        bodies = {
+            "messages": {"type": "error", "error": error},
+            "gemini": answers_gemini.error(status, self.answer.call),
+        }
+        self._send(status, bodies.get(self.api, {"error": error}))
 
     def _whole(self) -> dict[str, Any]:
         match self.api:

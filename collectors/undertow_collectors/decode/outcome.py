@@ -89,7 +89,8 @@ def _error_class(failure: _Failure, status: int | None) -> ErrorClass:
     found = names.error_class(failure.kind or failure.message[:100], failure.code or text(status))
     if found != "other":
         return found
-    return failures.class_in(failure.message) or next(_behind(failure), found)
+    said = failures.class_in(failure.message)
+    return said if said is not None else next(_behind(failure), found)
 
 
 def _behind(failure: _Failure) -> Iterator[ErrorClass]:

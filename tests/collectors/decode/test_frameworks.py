@@ -39,7 +39,7 @@ NET = "Acme.ClientException: Request failed\n"
 @pytest.mark.parametrize(
     ("stack", "kind"),
     [
-        (JAVA + "Caused by: java.io.InterruptedIOException: timeout\n\tat d\nCaused by: java.net.SocketException: Socket closed", "timeout"),
+        (JAVA + "Caused by: java.io.InterruptedIOException: timeout\nCaused by: a.SocketException: closed", "timeout"),
         (JAVA + "Caused by: java.net.http.HttpTimeoutException\n\tat d", "timeout"),
         (JAVA + "Caused by: java.net.SocketException: Socket closed\n\tat d", "connection"),
         (JAVA + "Caused by: java.net.ProtocolException: unexpected end of stream\n\tat d", "connection"),
@@ -51,7 +51,7 @@ NET = "Acme.ClientException: Request failed\n"
     ],
 )
 def test_the_cause_of_an_exception_tells_its_class(read: Read, stack: str, kind: str) -> None:
-    """Where type and sentence are what wraps others, the nearest cause that a stack trace names says why; frames do not."""
+    """Where type and sentence wrap others, the nearest cause that a stack trace names says why; frames do not."""
     event = exception("Request failed", "com.openai.errors.OpenAIIoException")
     event["attributes"] += pairs({"exception.stacktrace": stack})
     assert read(request(span_json(CALL, status=ERROR, events=[event]))).spans[0].error_class == kind
@@ -269,5 +269,5 @@ def test_zeros_of_a_request_that_asked_for_nothing(read: Read) -> None:
     ],
 )
 def test_what_java_throws(kind: str, code: str | None, found: str) -> None:
-    """Java's and .NET's exceptions are Python's errors; one of reading and writing that quotes a status is an answer."""
+    """Java's and .NET's exceptions are Python's errors; one of reading that quotes a status got an answer."""
     assert names.error_class(kind, code) == found

@@ -84,7 +84,7 @@ def test_what_an_agent_asks_inside_of_a_call_is_another_call(read: Read, operati
 
 
 def test_a_call_that_began_after_the_one_around_it_is_another_call(read: Read) -> None:
-    """A stream whose context stays open has the next calls of its thread for children; a server has a clock of its own."""
+    """A context that stays open has the next calls of its thread for children; a server has a clock of its own."""
     later = {"startTimeUnixNano": str(START + 2_500_000_000), "endTimeUnixNano": str(START + 3_000_000_000)}
     assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL, **later)))) == [1, 2]
     assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL)))) == [2]
