@@ -1,20 +1,26 @@
-"""What the spans of one message say of a failed call that says too little by itself: why it failed, and of what model.
+"""What the spans of one message say of a call that says too little: whom it asked, why it failed, of what model.
 
+The span of an HTTP client below a call names the host that was asked, where the call names no provider.
 Mastra writes why a call failed on the agent's span alone; OpenAI's agents leave the model out of calls that failed.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from undertow.span import Span
-from undertow_collectors.decode import outcome
+from undertow_collectors.decode import names, outcome
+from undertow_collectors.decode.coerce import text
 from undertow_collectors.decode.enclosing import above, parents_of
-from undertow_collectors.decode.records import Record
+from undertow_collectors.decode.otlp_schema import DecodeError
+from undertow_collectors.decode.records import SERVER, Record
 
 UNKNOWN = "unknown"
 """The model of a failed call that names none, and the provider of one that does not follow from anything."""
 
+_HOSTS = ("server.address", "net.peer.name", "url.full", "http.url", "http.host")
 _VAGUE = ("other", "server_error")
 
 
@@ -39,8 +45,9 @@ class _Target(NamedTuple):
     model: str
 
 
-def complete(calls: Sequence[Reported], skipped: Iterable[Record], derived: Counter[str]) -> None:
-    """Fill in what failed calls lack: the class of the failure, and the one model that they can belong to."""
+def complete(calls: Sequence[Reported], skipped: Sequence[Record], derived: Counter[str]) -> None:
+    """Fill in what calls lack: the provider, and of failed ones the class and the one model that they can belong to."""
+    _name_providers(calls, skipped, derived)
     failed = [call for call in calls if call.span.status == "error"]
     silent = [call for call in failed if _is_silent(call)]
     if silent:
@@ -52,6 +59,27 @@ def complete(calls: Sequence[Reported], skipped: Iterable[Record], derived: Coun
     for call in failed:
         if call.span.model == UNKNOWN:
             _name(call, calls, derived)
+
+
+def _name_providers(calls: Sequence[Reported], skipped: Iterable[Record], derived: Counter[str]) -> None:
+    """Take the provider of calls that do not name it from the host of the HTTP request right below."""
+    unnamed = {(c.record.trace_id, c.record.span_id): c.span for c in calls if c.span.provider == UNKNOWN}
+    for record in skipped if unnamed else ():
+        place = (record.trace_id, record.parent_id)
+        if place in unnamed and record.kind != SERVER:
+            found = names.provider_of("", _host(record))
+            if found != UNKNOWN:
+                unnamed.pop(place).provider = found
+                derived["provider"] += 1
+
+
+def _host(record: Record) -> str | None:
+    """The host that an HTTP client's span names, by OpenTelemetry's current or former names."""
+    name = next((name for name in _HOSTS if name in record.attributes), "")
+    with suppress(DecodeError):
+        value = text(record.read(record.attributes[name])) if name else None
+        return urlsplit(value).hostname if value and "//" in value else value
+    return None
 
 
 def _is_silent(call: Reported) -> bool:

@@ -271,3 +271,29 @@ def test_zeros_of_a_request_that_asked_for_nothing(read: Read) -> None:
 def test_what_java_throws(kind: str, code: str | None, found: str) -> None:
     """Java's and .NET's exceptions are Python's errors; one of reading that quotes a status got an answer."""
     assert names.error_class(kind, code) == found
+
+
+HTTP = {"http.request.method": "POST", "server.address": "api.openai.com"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "changes", "provider"),
+    [
+        (HTTP, {}, "openai"),
+        ({"net.peer.name": "api.mistral.ai"}, {}, "mistral_ai"),
+        ({"url.full": "https://eu.openai.azure.com/openai/deployments/m"}, {}, "azure.ai.openai"),
+        ({"server.address": "gateway.example"}, {}, "unknown"),
+        (HTTP, {"kind": 2}, "unknown"),
+        (HTTP, {"parentSpanId": "cc" * 8}, "unknown"),
+    ],
+)
+def test_the_host_of_the_request_below_a_call_names_its_provider(
+    read: Read, attributes: dict[str, Any], changes: dict[str, Any], provider: str
+) -> None:
+    """Under OpenTelemetry's agent the span of the HTTP client tells whom LangChain4j or Genkit asked."""
+    call = span_json({"gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}, spanId="aa" * 8)
+    below = span_json(attributes, **{"spanId": "bb" * 8, "parentSpanId": "aa" * 8, "kind": 3, "name": "POST"} | changes)
+    for spans in ((call, below), (below, call)):
+        assert [span.provider for span in read(request(*spans)).spans] == [provider]
+    named = call | {"attributes": call["attributes"] + pairs({"gen_ai.provider.name": "groq"})}
+    assert [span.provider for span in read(request(named, below)).spans] == ["groq"]
