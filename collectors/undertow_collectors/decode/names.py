@@ -368,9 +368,10 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        if name and (known := _error(name.rpartition(".")[2].strip("'>").lower().replace("_", ""))):
-            # `APIError` is what clients call all others, and `IOException` what they throw where there was an answer
-            vague = (known == "server_error" and status < 500) or known == "connection"
+        bare = name.rpartition(".")[2].strip("'>").lower().replace("_", "") if name else ""
+        if known := _error(bare):
+            # `APIError` is what clients call all others, `IOException` what those of Java throw of an answer, too
+            vague = (known == "server_error" and status < 500) or bare == "ioexception"
             return _by_status(status) if vague and status >= 400 else known
     # a stream may break after a 200
     return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())

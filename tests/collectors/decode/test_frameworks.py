@@ -264,6 +264,7 @@ def test_zeros_of_a_request_that_asked_for_nothing(read: Read) -> None:
         ("java.io.IOException", "429", "rate_limited"),
         ("java.io.IOException", "503", "server_error"),
         ("java.io.IOException", "200", "connection"),
+        ("litellm.APIConnectionError", "500", "connection"),
         ("java.io.IOException", None, "connection"),
         ("a.OpaqueException", None, "other"),
     ],
