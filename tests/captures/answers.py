@@ -16,6 +16,7 @@ SNAPSHOTS = {
     "gpt-3.5-turbo-instruct": "gpt-3.5-turbo-instruct-0914",
     "claude-sonnet-4-0": "claude-sonnet-4-20250514",
     "claude-3-5-haiku-latest": "claude-3-5-haiku-20241022",
+    "gemini-2.5-flash": "gemini-2.5-flash-001",
 }
 """What a provider declares for the name that was asked for."""
 

@@ -18,6 +18,7 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import jvm
 import receiver
 import upstream
 from scrub import scrub, scrub_json
@@ -29,7 +30,7 @@ SPANS_PER_BODY = "16"
 
 
 class Recording(NamedTuple):
-    """An instrumentation, the clients that it is driven through (none for Node.js), and their environment.
+    """An instrumentation, the clients that it is driven through (none for Node.js and the JVM), and their environment.
 
     `without` are the numbers of calls that the instrumentation itself breaks. `pins` is another capture's NAME.in.
     `root` puts each call into a span of the application, as a web server has one for each request.
@@ -95,6 +96,9 @@ RECORDINGS: dict[str, Recording] = {
     "node-openinference-openai-4.2.7": Recording("openinference", ""),
     "node-traceloop-openai-0.27.0": Recording("traceloop", ""),
     "node-vercel-ai-6.0.326": Recording("vercel", ""),
+    "jvm-agent-openai-2.33.1": Recording("OpenAi", "", {CONTENT: "true"}),
+    "jvm-adk-1.8.0": Recording("Adk", ""),
+    "jvm-langchain4j-1.11.0": Recording("LangChain4j", ""),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
@@ -129,7 +133,9 @@ RECORDINGS: dict[str, Recording] = {
 
 
 def environment(name: str) -> Path:
-    """The Python of a virtual environment that holds what `name`.in pins; for Node.js, the folder with its packages."""
+    """The Python of a virtual environment that holds what `name`.in pins; for others, the folder with its packages."""
+    if name.startswith("jvm-"):
+        return jvm.environment(HERE / f"{name}.in", CACHE / name)
     if name.startswith("node-"):
         return _packages(name)
     folder = CACHE / name / "venv"
@@ -153,6 +159,8 @@ def _packages(name: str) -> Path:
 
 def _command(asked: Recording, installed: Path) -> tuple[list[str | Path], str | Path]:
     """What runs the driver, and where: not where Logfire would find a git commit to write down."""
+    if installed.name.startswith("jvm-"):
+        return jvm.command(asked.driver, installed), installed
     if not asked.clients:
         return ["node", HERE / "drive" / "node" / "main.cjs", asked.driver], installed
     return [installed, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()], "/"

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import answers
+import answers_gemini
 import answers_responses
 from answers import KINDS, Answer
 
@@ -37,13 +38,18 @@ PREFIXES = {
     "text_completion": "cmpl-",
     "responses": "resp_",
     "messages": "msg_",
+    "gemini": "",
 }
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
+PROVIDERS = {"messages": "anthropic", "gemini": "gcp.gemini"}
 APIS = {
     "/chat/completions": "chat",
     "/completions": "text_completion",
     "/embeddings": "embeddings",
     "/responses": "responses",
     "/messages": "messages",
+    ":generateContent": "gemini",
+    ":streamGenerateContent": "gemini",
 }
 
 
@@ -74,9 +80,10 @@ class Handler(BaseHTTPRequestHandler):
         api = next(name for end, name in APIS.items() if path.endswith(end))
         number, kind, *fault = self._told().split()
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
-        model = body["model"]
+        model = body["model"] if "model" in body else answers_gemini.model(path)
         answer = Answer(int(number), attempt, model, KINDS[kind])
         azure = "/deployments/" in path
+        body.setdefault("stream", path.endswith(":streamGenerateContent"))
         served = Served(self, api, answer, body, fault[0] if fault else "", azure)
         served.record |= {
             "kind": kind,
@@ -102,16 +109,17 @@ class Served:
         self.azure = azure
         self.stream = bool(body.get("stream"))
         self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        asked = body | body.get("generationConfig", {})
         self.record: dict[str, Any] = {
             "call": answer.call,
             "attempt": answer.attempt,
             "api": api,
-            "provider": "azure.ai.openai" if azure else "anthropic" if api == "messages" else "openai",
+            "provider": "azure.ai.openai" if azure else PROVIDERS.get(api, "openai"),
             "model": answer.model,
             "choices": body.get("n"),
             "stream": self.stream,
-            "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens"),
-            "temperature": body.get("temperature"),
+            "max_tokens": next(filter(None, map(asked.get, LIMITS)), None),
+            "temperature": asked.get("temperature"),
             "status": 200,
             "fault": self.fault or None,
         }
@@ -140,7 +148,11 @@ class Served:
     def _refuse(self, status: int) -> None:
         kind, code = ERRORS[status]
         error = {"type": kind, "message": f"fault of call {self.answer.call}", "param": None, "code": code}
-        self._send(status, {"type": "error", "error": error} if self.api == "messages" else {"error": error})
+        bodies = {
+            "messages": {"type": "error", "error": error},
+            "gemini": answers_gemini.error(status, self.answer.call),
+        }
+        self._send(status, bodies.get(self.api, {"error": error}))
 
     def _whole(self) -> dict[str, Any]:
         match self.api:
@@ -154,6 +166,8 @@ class Served:
                 return answers.embeddings(self.answer, len(texts) if isinstance(texts, list) else 1, base64)
             case "responses":
                 return answers_responses.response(self.answer)
+            case "gemini":
+                return answers_gemini.response(self.answer)
         return answers_responses.message(self.answer)
 
     def _tell_answer(self) -> None:
@@ -181,6 +195,8 @@ class Served:
         reason = self.answer.kind.anthropic if self.api == "messages" else self.answer.kind.openai
         if self.api == "responses":  # which has a status instead
             return "max_output_tokens" if reason == "length" else "completed"
+        if self.api == "gemini":
+            return answers_gemini.reason(self.answer)
         return reason
 
     def _send(self, status: int, body: dict[str, Any]) -> None:
@@ -203,7 +219,7 @@ class Served:
             self._write(parts)
 
     def _sends_usage(self) -> bool:
-        return self.api in ("responses", "messages") or self.include_usage
+        return self.api in ("responses", "messages", "gemini") or self.include_usage
 
     def _write(self, parts: list[str]) -> None:
         time.sleep(FIRST_CHUNK_S)
@@ -226,6 +242,8 @@ class Served:
                 filtered = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
                 chunks = [chunks[0] | {"id": "", "model": "", "choices": []} | filtered, *chunks]
             parts = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
+        elif self.api == "gemini":
+            parts = [f"data: {json.dumps(chunk)}\n\n" for chunk in answers_gemini.chunks(self.answer)]
         else:
             make = answers_responses.message_events if self.api == "messages" else answers_responses.response_events
             parts = [f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in make(self.answer)]

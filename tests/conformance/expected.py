@@ -3,6 +3,7 @@
 from tests.conformance.gaps import (
     applications,
     frameworks,
+    jvm,
     langfuse,
     mlflow,
     official,
@@ -22,6 +23,7 @@ CAPTURES: dict[str, Capture] = {
     **mlflow.CAPTURES,
     **frameworks.CAPTURES,
     **applications.CAPTURES,
+    **jvm.CAPTURES,
     **traps.CAPTURES,
 }
 

@@ -29,8 +29,13 @@ REASONS = {
     "max_output_tokens": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
 }
 """Why an answer ended, in a provider's words -> in the span's; others are the same in both."""
+
+OPERATIONS = {"messages": "chat", "gemini": "generate_content"}
+"""An endpoint -> the operation of a span, where that is not called like it."""
 
 SAME = (
     "provider",
@@ -85,7 +90,7 @@ class Call(NamedTuple):
             "cached_input_tokens": log.get("cached_tokens"),
             "tool_call_count": log.get("tool_calls"),
             "response_chars": log.get("chars"),
-            "operation": "chat" if self.api == "messages" else self.api,
+            "operation": OPERATIONS.get(self.api, self.api),
             "status": "error" if self.failed else "cancelled" if self.fault == "left" else "ok",
             "error_class": FAULTS.get(self.fault or ""),
             "http_status": None if self.failed and log.get("status") == 200 else log.get("status"),

@@ -28,6 +28,7 @@ APART = "the second span, in another message, is a call again"
 SPLIT = {
     "own-traps-traceloop-openinference",
     "own-traps-traceloop-anthropic-sdk",
+    "own-jvm-langchain4j-1.11.0",
 }
 TRAPS = [name for name, capture in CAPTURES.items() if capture.one_message]
 CLOCKS_S = 0.001  # some instrumentations take one time from each of two clocks

@@ -9,6 +9,7 @@ message is chance, so that neither names it: detection knows the targets of a ga
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from undertow.batch import Decoded
 from undertow.outcome import UNKNOWN, is_bare
@@ -20,6 +21,7 @@ from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import EVENT, SERVER, Record
 
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
+_HOSTS = ("server.address", "net.peer.name", "url.full", "http.url", "http.host")
 _HTTP_METHOD = ("http.request.method", "http.method")
 _VAGUE = (None, "other", "server_error")
 
@@ -69,6 +71,7 @@ class Around:
 
     def complete(self, decoded: Decoded) -> None:
         """Write into the calls what the spans around them say."""
+        self._ask_hosts(decoded)
         for call in self._calls:
             if call.record.trace_id:
                 self._end(call, decoded)
@@ -119,6 +122,17 @@ class Around:
         return self._records[nearest] if self._last_in[nearest] <= call.record.start_ns else None
 
     # ------------------------------------------------------------------ whom it was of
+
+    def _ask_hosts(self, decoded: Decoded) -> None:
+        """Take the provider of calls that do not name it from the host of the HTTP request right below."""
+        unnamed = {at: call.span for at, call in self._of_call.items() if call.span.provider == UNKNOWN}
+        for record in self._records.values() if unnamed else ():
+            at = (record.trace_id, record.parent_id)
+            if at in unnamed and record.kind != SERVER:
+                found = names.provider_of("", _host(record))
+                if found != UNKNOWN:
+                    unnamed.pop(at).provider = found
+                    decoded.derived["provider"] += 1
 
     def _name(self, call: Reported, decoded: Decoded) -> None:
         found = self._named_around(call) or self._named_beside(call)
@@ -179,6 +193,12 @@ def _read(record: Record, attributes: tuple[str, ...]) -> str | None:
         except DecodeError:  # the call is whole without it
             continue
     return None
+
+
+def _host(record: Record) -> str | None:
+    """The host that an HTTP client's span names, by OpenTelemetry's current or former names."""
+    value = _read(record, _HOSTS)
+    return urlsplit(value).hostname if value and "//" in value else value
 
 
 def _take_request(span: Span, request: Record, decoded: Decoded) -> None:

@@ -173,6 +173,18 @@ def name_observation(reading: Reading) -> None:
         reading.values[".langfuse"] = "generation"
 
 
+def name_operation(record: Record, reading: Reading) -> None:
+    """Take the operation from a span's name, `completion gpt-4o`, as OpenTelemetry names calls, where nothing says it.
+
+    Quarkus says no more of a call that failed.
+    """
+    operation, _, model = record.name.partition(" ")
+    known = names.operation(operation) if model and model == reading.values["model"] else None
+    if known and not is_certain(reading.values):
+        reading.values["operation"] = known
+        reading.sources["operation"] = "the span's name"
+
+
 def name_failure(record: Record, reading: Reading) -> None:
     """OpenLIT before 1.40 gives a failed call no attribute: the span's name is `chat gpt-4o`, the error's type has the
     name of the client.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from undertow_collectors.decode import answer, frames, genkit, haystack, limits, mlflow
+from undertow_collectors.decode import adk, answer, frames, genkit, haystack, limits, mlflow
 from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
 from undertow_collectors.decode.coerce import literal, mapping
@@ -18,7 +18,12 @@ _REPR = re.compile(r"""\s*(?:[\[{(]\s*)*(?:[A-Z]\w*\((?:\w+=|\)|[\"'])|content=[
 """How Python writes objects: `ChatCompletion(id='...`, `content='...`, `{'id': ...`."""
 
 _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
-_OF_LIBRARIES = {".genkit": genkit.answered, ".haystack": haystack.answered, ".mlflow": mlflow.answered}
+_OF_LIBRARIES = {
+    ".adk": adk.answered,
+    ".genkit": genkit.answered,
+    ".haystack": haystack.answered,
+    ".mlflow": mlflow.answered,
+}
 """What the answer is to libraries that keep all they returned in one attribute."""
 
 

@@ -6,7 +6,7 @@ Attributes that only one library has stand in `attributes.PLAN`, whoever wrote t
 from collections.abc import Mapping
 from functools import lru_cache
 
-from undertow_collectors.decode import mlflow
+from undertow_collectors.decode import adk, mlflow
 from undertow_collectors.decode.attributes import Slot
 
 DIALECTS: dict[str, Mapping[str, str]] = {
@@ -21,6 +21,8 @@ DIALECTS: dict[str, Mapping[str, str]] = {
     },
     "crewai": {"gen_ai.response.model": ".asked_again"},
     mlflow.SCOPE: mlflow.DIALECT,
+    adk.SCOPE: adk.DIALECT,
+    "io.quarkus.opentelemetry": {"gen_ai.request.top_p": ".top_p"},
     "strands.telemetry": {"gen_ai.server.time_to_first_token": ".first_chunk_ms"},
 }
 """What a scope's name begins with -> attribute -> the slot that it fills."""

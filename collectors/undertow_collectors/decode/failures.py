@@ -5,6 +5,7 @@ types come as `<class 'openai.RateLimitError'>`.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from undertow.span import ErrorClass
@@ -15,6 +16,9 @@ _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
 _STACK = re.compile(r"(\w*(?:Error|Exception)\b.{0,2000}?)\n    at [^\n]+(?::\d+\)?|<anonymous>\))(?:\n|$)", re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last):\n"
 _RAISED = re.compile(r"^ .*\n((?:\w+\.)*\w*(?:Error|Exception|Timeout|Interrupt|Disconnected)\b.*)$", re.MULTILINE)
+
+_CAUSE = re.compile(r"^(?:Caused by: | ---> )(?:[\w$]+\.)*([\w$]+)(?: \(\d+\))?(?:: (.*))?", re.MULTILINE)
+"""How the stack traces of Java and .NET name the exceptions behind the one that was thrown, the nearest one first."""
 
 _QUOTED = re.compile(
     r"\b(?:error|code|status|http|statuscode|status_code|responded with|returned|failed with)(?:/1\.[01]|/2)?"
@@ -40,6 +44,8 @@ _PHRASES: dict[str, ErrorClass] = {
     "i/o timeout": "timeout",
     "deadline exceeded": "timeout",
     "unexpected eof": "connection",
+    "unexpected end of ": "connection",
+    "socket closed": "connection",
     "stream failed": "connection",
     "failed to process successful response": "connection",
     "payload is not completed": "connection",
@@ -83,6 +89,7 @@ _ABANDONED = (
     "request was aborted",
 )
 _SEARCHED = 500
+_TRACED = 100_000
 
 
 def told(sentence: str) -> dict[str, Any]:
@@ -122,10 +129,28 @@ def class_in(sentence: str) -> ErrorClass | None:
     return next((found for phrase, found in _PHRASES.items() if phrase in lower), None)
 
 
-def class_of(kind: str | None, code: str | None, sentence: str) -> ErrorClass:
-    """Return the class of a failure by its type and code, or by its sentence where the type only wraps others."""
+def class_of(kind: str | None, code: str | None, sentence: str, stacks: Iterable[str] = ()) -> ErrorClass:
+    """Return the class of a failure by its type and code, else by its sentence, else by the causes in stack traces."""
     found = names.error_class(kind or sentence[:100], code)
-    return (class_in(sentence) or found) if found == "other" else found
+    if found != "other":
+        return found
+    said = class_in(sentence)
+    return said if said is not None else next(_behind(stacks), found)
+
+
+def _behind(stacks: Iterable[str]) -> Iterator[ErrorClass]:
+    """The classes of the exceptions that caused the one that was thrown, where they say more than that one."""
+    for kind, sentence in (cause for stack in stacks for cause in _causes(stack)):
+        found = names.error_class(kind, status_in(sentence))
+        if found == "other" and sentence:
+            found = class_in(sentence) or names.error_class(sentence[:100], None)
+        if found != "other":
+            yield found
+
+
+def _causes(stack: str) -> Iterator[tuple[str, str]]:
+    """The type without its package, and the sentence, of each exception that a stack trace names as a cause."""
+    return ((found[1], found[2] or "") for found in _CAUSE.finditer(stack[:_TRACED]))
 
 
 def is_abandoned(sentence: str) -> bool:
@@ -137,6 +162,6 @@ def is_abandoned(sentence: str) -> bool:
 def raised(text: str) -> str | None:
     """The sentence of the exception whose stack trace a text begins with, the last one's of several; None without."""
     if text.startswith(_TRACEBACK):
-        return next(reversed(_RAISED.findall(text[:100_000])), "")[:1000]
+        return next(reversed(_RAISED.findall(text[:_TRACED])), "")[:1000]
     stack = _STACK.match(text[:5000])
     return stack[1][:1000] if stack else None

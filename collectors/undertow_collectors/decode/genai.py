@@ -109,10 +109,13 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
         _take(fields, mlflow.found(values, record), reading, decoded)
     if ".asked_again" in values and values[".asked_again"] != fields.get("model"):
         fields.setdefault("response_model", values[".asked_again"])
+    if number(values.get(".top_p")) == 0 and fields.get("temperature") == 0:
+        fields["temperature"] = None  # Quarkus writes zeros for what was not asked for; nobody asks for such a top_p
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
     if source.scope == adk.SCOPE:
-        adk.recount(fields, values, decoded.derived)
+        adk.correct(fields, values, decoded.derived)
+        _take(fields, adk.found(values), reading, decoded)
 
 
 def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None:

@@ -7,7 +7,7 @@ a child span of the call, `raw_gen_ai_request`. An evaluation (`gen_ai.evaluatio
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from undertow_collectors.decode.around import Around, Named, named
 from undertow_collectors.decode.calls import UNRECOGNISED, is_certain, is_used
 from undertow_collectors.decode.coerce import number, put, text
 from undertow_collectors.decode.context import LABEL
-from undertow_collectors.decode.enclosing import MAX_DEPTH, Gateways, above, parents_of
+from undertow_collectors.decode.enclosing import MAX_DEPTH, Gateways, Place, above, parents_of
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import SERVER, Record, Source
 
@@ -26,6 +26,8 @@ _RAW = "raw_gen_ai_request"
 _GATEWAYS = {"litellm", "openrouter"}
 """Scopes whose outer spans count; those of OpenRouter's Broadcast enclose attempts that used no tokens."""
 MAX_SIGNALS = 64
+_RUNS = ("agent", "tool")
+"""Why spans are skipped that begin something of their own: what an agent asks inside of a call is another call."""
 
 
 class Call(NamedTuple):
@@ -57,6 +59,7 @@ class Joins:
         self._calls: list[Call] = []
         self._skipped: list[Record] = []
         self._named: list[Named] = []
+        self._runs: set[Place] = set()
         self._gateways = Gateways()
         self._unrecognised: list[Unrecognised] = []
         self.wrappers: list[int] = []
@@ -68,6 +71,8 @@ class Joins:
         self._skipped.append(record)
         self._named.append(named(values))
         self._gateways.add(record, values)
+        if reason in _RUNS:
+            self._runs.add((record.trace_id, record.span_id))
         if reason == UNRECOGNISED:
             self._unrecognised.append(Unrecognised(index, record, is_used(values)))
 
@@ -92,7 +97,7 @@ class Joins:
             if len(spans) > 1:
                 _mark_fallbacks(spans, decoded)
         self._take_raw(decoded)
-        if any(call.span.status == "error" or is_bare(call.span) for call in self._calls):
+        if any(_says_too_little(call.span) for call in self._calls):
             Around(self._calls, list(zip(self._skipped, self._named, strict=True))).complete(decoded)
         self._gateways.tell([(call.span, call.record) for call in self._calls], self._skipped, decoded)
         for call in self._calls if self._evaluations else ():
@@ -102,7 +107,7 @@ class Joins:
             decoded.skipped["wrapper"] += len(self.wrappers)
             decoded.skipped[UNRECOGNISED] -= len(self.wrappers)
             decoded.skipped += Counter()  # leaves no zeros
-        again = _repeated(self._calls, self._skipped) if len(self._calls) > 1 else {}
+        again = _repeated(self._calls, self._skipped, self._runs) if len(self._calls) > 1 else {}
         if again:
             decoded.skipped.update(again.values())
             decoded.spans[:] = [span for span in decoded.spans if id(span) not in again]
@@ -117,7 +122,12 @@ class Joins:
                     _take_raw(call.span, found, decoded)
 
 
-def _repeated(calls: list[Call], skipped: list[Record]) -> dict[int, str]:
+def _says_too_little(span: Span) -> bool:
+    """Whether the spans around a call may say more of it."""
+    return span.status == "error" or span.provider == UNKNOWN or is_bare(span)
+
+
+def _repeated(calls: list[Call], skipped: list[Record], runs: Set[Place]) -> dict[int, str]:
     """Spans that report a call which another one reports better, by id(): why they are skipped."""
     found: dict[int, str] = {}
     per_trace: defaultdict[str, list[Call]] = defaultdict(list)
@@ -127,21 +137,24 @@ def _repeated(calls: list[Call], skipped: list[Record]) -> dict[int, str]:
     if crowded:
         parents = {(r.trace_id, r.span_id): r.parent_id for r in skipped if r.trace_id in crowded}
         for trace in crowded:
-            found |= _nested(per_trace[trace], parents)
+            found |= _nested(per_trace[trace], parents, runs)
     found |= _exported_twice([call for call in calls if id(call.span) not in found])
     if len({call.scope for call in calls}) > 1:
         found |= _told_by_two([call for call in calls if id(call.span) not in found])
     return found
 
 
-def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int, str]:
-    """The inner of two reports is nearer to the provider and counts, unless a gateway or a server makes one of them."""
+def _nested(calls: list[Call], parents: dict[Place, str], runs: Set[Place]) -> dict[int, str]:
+    """The inner of two reports is nearer to the provider and counts, unless a gateway or a server makes one of them.
+
+    One that an agent or a tool of the outer call made is another call.
+    """
     by_id = {call.record.span_id: call for call in calls}
     found: dict[int, str] = {}
     winners: dict[int, int] = {}
     for inner in calls:
-        outer = _enclosing(inner, by_id, parents)
-        if outer is None:
+        outer, inside = _enclosing(inner, by_id, parents)
+        if outer is None or _is_later(inner, outer):
             continue
         if not outer.certain and inner.certain:
             found[id(outer.span)] = "wrapper"
@@ -149,6 +162,8 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
         server = inner.record.kind == SERVER
         if (outer.span.status, inner.span.status) == ("ok", "error") and outer.scope not in _GATEWAYS:
             continue  # an attempt that failed is not the answer that came after it
+        if not server and not runs.isdisjoint(inside):
+            continue
         if not (_same_call(outer.span, inner.span) or (server and not inner.named)):
             continue
         winner, loser = (outer, inner) if server or outer.scope in _GATEWAYS else (inner, outer)
@@ -158,14 +173,22 @@ def _nested(calls: list[Call], parents: dict[tuple[str, str], str]) -> dict[int,
     return found
 
 
-def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[tuple[str, str], str]) -> Call | None:
+def _is_later(inner: Call, outer: Call) -> bool:
+    """Whether a call began when the one around it was over: where a context stays open, the next call stands in it."""
+    return inner.record.kind != SERVER and inner.record.start_ns >= outer.record.end_ns > 0
+
+
+def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[Place, str]) -> tuple[Call | None, list[Place]]:
+    """The call around another one, and what stands between them."""
     trace, at = inner.record.trace_id, inner.record.parent_id
+    between: list[Place] = []
     for _ in range(MAX_DEPTH):
         if not at or at in by_id:
             break
+        between.append((trace, at))
         at = parents.get((trace, at), "")
     found = by_id.get(at) if at else None
-    return found if found is not inner else None
+    return (found if found is not inner else None), between
 
 
 def _wrappers(unrecognised: list[Unrecognised], calls: list[Call], skipped: list[Record]) -> list[int]:

@@ -111,6 +111,7 @@ OPERATIONS = {
     "text_completion": "text_completion",
     "generate_content": "generate_content",
     "generate_content_stream": "generate_content",
+    "call_llm": "generate_content",
     "responses": "responses",
     "embeddings": "embeddings",
     "embedding": "embeddings",
@@ -173,6 +174,7 @@ FRAMEWORKS = {
     "mastra",
     "genkit",
     "microsoft.agent_framework",
+    "gcp.vertex.agent",
 }
 """What some frameworks write as a provider's name: themselves, whoever serves the model."""
 
@@ -196,6 +198,7 @@ _FINISH: dict[str, FinishReason] = {
     "content-filter": "content_filter",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
+    "tool_execution": "tool_calls",
     "content_filter": "content_filter",
     "refusal": "content_filter",
     "safety": "content_filter",
@@ -213,6 +216,7 @@ _FINISH: dict[str, FinishReason] = {
 
 _ERRORS: dict[str, ErrorClass] = {
     "contentfilter": "content_filter",
+    "contentfilterederror": "content_filter",
     "contentpolicyviolationerror": "content_filter",
     "contentfilterfinishreasonerror": "content_filter",
     "ratelimiterror": "rate_limited",
@@ -246,6 +250,7 @@ _ERRORS: dict[str, ErrorClass] = {
     "incompleteread": "connection",
     "badrequesterror": "invalid_request",
     "notfounderror": "invalid_request",
+    "modelnotfounderror": "invalid_request",
     "unprocessableentityerror": "invalid_request",
     "contextwindowexceedederror": "invalid_request",
     "unsupportedparamserror": "invalid_request",
@@ -381,11 +386,18 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        if name and (known := _ERRORS.get(name.rpartition(".")[2].strip("'>").lower().replace("_", ""))):
-            vague = known == "server_error" and 400 <= status < 500  # `APIError` is what clients call all others
-            return _by_status(status) if vague else known
+        bare = name.rpartition(".")[2].strip("'>").lower().replace("_", "") if name else ""
+        if known := _error(bare):
+            # `APIError` is what clients call all others, `IOException` what those of Java throw of an answer, too
+            vague = (known == "server_error" and status < 500) or bare == "ioexception"
+            return _by_status(status) if vague and status >= 400 else known
     # a stream may break after a 200
     return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())
+
+
+def _error(kind: str) -> ErrorClass | None:
+    """What Python calls an error is an exception to Java and .NET."""
+    return _ERRORS.get(kind) or _ERRORS.get(kind.removesuffix("exception") + "error")
 
 
 def _by_status(status: int) -> ErrorClass:

@@ -60,24 +60,27 @@ def cause(record: Record) -> tuple[int | None, ErrorClass] | None:
     if not record.failed or not (failure.kind or failure.message):
         return None
     status = names.http_status(failure.code)
-    return status, failures.class_of(failure.kind, failure.code or text(status), failure.message)
+    return status, _by_words(failure, status)
 
 
 class _Failure(NamedTuple):
-    """What a span says of its failure: the error's type, a code, and a sentence of which nothing but words is kept."""
+    """What a span says of its failure: the error's type, a code, a sentence and stack traces; none of them is kept."""
 
     kind: str | None
     code: str | None
     message: str
+    stacks: tuple[str, ...] = ()
 
 
 def _failure(record: Record, values: dict[str, Any]) -> _Failure:
     kind, code, message = text(values.get(".error_type")), text(values.get(".error_code")), record.message
     raised = [event for event in record.events() if event.kind]
+    stacks: tuple[str, ...] = ()
     if raised and (record.failed or kind or _is_without_end(values)):
         kind = kind or next((event.kind for event in raised), None)
         message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
-    return _Failure(failures.bare(kind), code or failures.status_in(message), message)
+        stacks = tuple(str(event.attributes().get("exception.stacktrace") or "") for event in raised)
+    return _Failure(failures.bare(kind), code or failures.status_in(message), message, stacks)
 
 
 def _is_without_end(values: dict[str, Any]) -> bool:
@@ -87,8 +90,12 @@ def _is_without_end(values: dict[str, Any]) -> bool:
 
 def _class_of(failure: _Failure, status: int | None, values: dict[str, Any]) -> ErrorClass:
     """The class of a call's failure; an error as the reason of the end and no word beside it is the provider's."""
-    found = failures.class_of(failure.kind, failure.code or text(status), failure.message)
+    found = _by_words(failure, status)
     return "server_error" if found == "other" and not failure.message and _ends_in_error(values) else found
+
+
+def _by_words(failure: _Failure, status: int | None) -> ErrorClass:
+    return failures.class_of(failure.kind, failure.code or text(status), failure.message, failure.stacks)
 
 
 def finish_reason(value: Any) -> FinishReason | None:

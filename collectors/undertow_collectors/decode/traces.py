@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterable
 from undertow.batch import Decoded, Reject
 from undertow.known_faults import is_faulty
 from undertow.span import Rejected
-from undertow_collectors.decode import attributes, calls, genai
+from undertow_collectors.decode import adk, attributes, calls, genai
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.dialects import dialect
 from undertow_collectors.decode.joins import Joins
@@ -50,6 +50,10 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     reading = attributes.read(record, context.keep_labels, dialect(source.scope))
     if record.failed and source.scope.startswith("openlit") and "model" not in reading.values:
         calls.name_failure(record, reading)
+    if record.failed and source.scope == adk.SCOPE:
+        adk.name_failure(record, reading)
+    if "model" in reading.values and "operation" not in reading.values:
+        calls.name_operation(record, reading)
     calls.name_observation(reading)
     reason = calls.skip_reason(record, reading.values)
     if reason:

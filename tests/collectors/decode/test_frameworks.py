@@ -8,7 +8,7 @@ import pytest
 from tests.collectors.decode.otlp_bodies import CALL, START, pairs, request, span_json
 
 from undertow.batch import Decoded
-from undertow_collectors.decode import limits
+from undertow_collectors.decode import limits, names
 from undertow_collectors.decode.coerce import leading
 
 Read = Callable[..., Decoded]
@@ -30,6 +30,38 @@ def test_an_exception_fails_a_call_that_has_no_end(read: Read) -> None:
     whole = read(request(span_json(CALL | {"gen_ai.usage.output_tokens": 7}, status=OK, events=[broken]))).spans[0]
     assert (cut.status, cut.error_class) == ("error", "connection")
     assert (whole.status, whole.error_class) == ("ok", None)
+
+
+JAVA = "com.openai.errors.OpenAIIoException: Request failed\n\tat a.B.c(B.kt:120)\n"
+NET = "Acme.ClientException: Request failed\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "kind"),
+    [
+        (JAVA + "Caused by: java.io.InterruptedIOException: timeout\nCaused by: a.SocketException: closed", "timeout"),
+        (JAVA + "Caused by: java.net.http.HttpTimeoutException\n\tat d", "timeout"),
+        (JAVA + "Caused by: java.net.SocketException: Socket closed\n\tat d", "connection"),
+        (JAVA + "Caused by: java.net.ProtocolException: unexpected end of stream\n\tat d", "connection"),
+        (JAVA + "Caused by: a.Opaque$Inner: failed\nCaused by: java.net.ConnectException: refused", "connection"),
+        (JAVA + "Caused by: com.google.genai.errors.ClientException: 429 . slow down", "rate_limited"),
+        (NET + " ---> System.Net.Sockets.SocketException (104): Connection reset by peer\n", "connection"),
+        (JAVA + "\tat e.Timeout.f(Timeout.java:1)", "other"),
+        (JAVA + "Caused by: a.server.Opaque: failed", "other"),
+    ],
+)
+def test_the_cause_of_an_exception_tells_its_class(read: Read, stack: str, kind: str) -> None:
+    """Where type and sentence wrap others, the nearest cause that a stack trace names says why; frames do not."""
+    event = exception("Request failed", "com.openai.errors.OpenAIIoException")
+    event["attributes"] += pairs({"exception.stacktrace": stack})
+    assert read(request(span_json(CALL, status=ERROR, events=[event]))).spans[0].error_class == kind
+
+
+def test_a_type_that_tells_the_class_counts_before_its_causes(read: Read) -> None:
+    """What was thrown is nearer to the call than what caused it."""
+    event = exception("no", "com.openai.errors.RateLimitException")
+    event["attributes"] += pairs({"exception.stacktrace": JAVA + "Caused by: java.net.ConnectException: refused"})
+    assert read(request(span_json(CALL, status=ERROR, events=[event]))).spans[0].error_class == "rate_limited"
 
 
 @pytest.mark.parametrize("reasons", [["error"], '["error"]', "error"])
@@ -197,3 +229,72 @@ def test_texts_that_a_limit_cut(text: str, tokens: int | None, finish: str | Non
 def test_what_stands_before_a_cut_is_true(text: str, members: dict[str, Any]) -> None:
     """Members that are whole are read of JSON that was cut; a number that may go on is not."""
     assert leading(text) == members
+
+
+def test_a_span_named_after_its_operation_and_model_is_a_call(read: Read) -> None:
+    """Quarkus says of a failed call only its model, and what was thrown; another name, or another model's, is none."""
+    asked = {"gen_ai.request.model": "gpt-4o"}
+    event = exception("{}", "dev.langchain4j.exception.InvalidRequestException")
+    for name, calls in (("completion gpt-4o", 1), ("embeddings gpt-4o", 1), ("prepare gpt-4o", 0), ("chat o3", 0)):
+        spans = read(request(span_json(asked, name=name, events=[event]))).spans
+        assert len(spans) == calls
+        assert [(span.status, span.error_class) for span in spans] == [("error", "invalid_request")] * calls
+    (embedded,) = read(request(span_json(asked, name="embeddings gpt-4o", events=[event]))).spans
+    assert embedded.operation == "embeddings"
+
+
+def test_zeros_of_a_request_that_asked_for_nothing(read: Read) -> None:
+    """Quarkus writes a temperature and a top_p of zero where none was asked for."""
+    asked = CALL | {"gen_ai.request.temperature": 0.0, "gen_ai.request.top_p": 0.0}
+    quarkus = "io.quarkus.opentelemetry"
+    assert read(request(span_json(asked), scope=quarkus)).spans[0].temperature is None
+    assert read(request(span_json(asked | {"gen_ai.request.top_p": 0.9}), scope=quarkus)).spans[0].temperature == 0
+    assert read(request(span_json(asked | {"gen_ai.request.temperature": 0.2}), scope=quarkus)).spans[0].temperature
+    assert read(request(span_json(asked))).spans[0].temperature == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "found"),
+    [
+        ("dev.langchain4j.exception.InvalidRequestException", None, "invalid_request"),
+        ("dev.langchain4j.exception.AuthenticationException", None, "auth"),
+        ("dev.langchain4j.exception.ContentFilteredException", None, "content_filter"),
+        ("com.openai.errors.PermissionDeniedException", None, "auth"),
+        ("System.TimeoutException", None, "timeout"),
+        ("java.io.IOException", "429", "rate_limited"),
+        ("java.io.IOException", "503", "server_error"),
+        ("java.io.IOException", "200", "connection"),
+        ("litellm.APIConnectionError", "500", "connection"),
+        ("java.io.IOException", None, "connection"),
+        ("a.OpaqueException", None, "other"),
+    ],
+)
+def test_what_java_throws(kind: str, code: str | None, found: str) -> None:
+    """Java's and .NET's exceptions are Python's errors; one of reading that quotes a status got an answer."""
+    assert names.error_class(kind, code) == found
+
+
+HTTP = {"http.request.method": "POST", "server.address": "api.openai.com"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "changes", "provider"),
+    [
+        (HTTP, {}, "openai"),
+        ({"net.peer.name": "api.mistral.ai"}, {}, "mistral_ai"),
+        ({"url.full": "https://eu.openai.azure.com/openai/deployments/m"}, {}, "azure.ai.openai"),
+        ({"server.address": "gateway.example"}, {}, "unknown"),
+        (HTTP, {"kind": 2}, "unknown"),
+        (HTTP, {"parentSpanId": "cc" * 8}, "unknown"),
+    ],
+)
+def test_the_host_of_the_request_below_a_call_names_its_provider(
+    read: Read, attributes: dict[str, Any], changes: dict[str, Any], provider: str
+) -> None:
+    """Under OpenTelemetry's agent the span of the HTTP client tells whom LangChain4j or Genkit asked."""
+    call = span_json({"gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}, spanId="aa" * 8)
+    below = span_json(attributes, **{"spanId": "bb" * 8, "parentSpanId": "aa" * 8, "kind": 3, "name": "POST"} | changes)
+    for spans in ((call, below), (below, call)):
+        assert [span.provider for span in read(request(*spans)).spans] == [provider]
+    named = call | {"attributes": call["attributes"] + pairs({"gen_ai.provider.name": "groq"})}
+    assert [span.provider for span in read(request(named, below)).spans] == ["groq"]

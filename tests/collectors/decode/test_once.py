@@ -75,6 +75,22 @@ def test_a_judge_inside_of_a_call_is_another_call(read: Read) -> None:
     assert kept(read(request(span(1), span(2, 1, judge | {"gen_ai.request.model": "gpt-4o"})))) == [1, 2]
 
 
+@pytest.mark.parametrize("operation", ["invoke_agent", "execute_tool"])
+def test_what_an_agent_asks_inside_of_a_call_is_another_call(read: Read, operation: str) -> None:
+    """ADK's calls enclose the tools that they ask for, and an agent may be one; other spans between change nothing."""
+    outer, inner = span(1, attributes=CALL), span(3, 2, CALL)
+    assert kept(read(request(outer, span(2, 1, {"gen_ai.operation.name": operation}), inner))) == [1, 3]
+    assert kept(read(request(outer, span(2, 1, {"http.request.method": "POST"}), inner))) == [3]
+
+
+def test_a_call_that_began_after_the_one_around_it_is_another_call(read: Read) -> None:
+    """A context that stays open has the next calls of its thread for children; a server has a clock of its own."""
+    later = {"startTimeUnixNano": str(START + 2_500_000_000), "endTimeUnixNano": str(START + 3_000_000_000)}
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL, **later)))) == [1, 2]
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL)))) == [2]
+    assert kept(read(request(span(1, attributes=CALL), span(2, 1, CALL, kind=2, **later)))) == [1]
+
+
 def test_two_exporters_of_one_call(read: Read) -> None:
     """One response id with the same tokens at the same time in two traces is one call."""
     other = span(2, traceId="f" * 32)

@@ -135,6 +135,7 @@ def test_spans_that_belong_together() -> None:
     inside = request([PLAIN, PLAIN], 1)
     outer, inner = inside.resource_spans[0].scope_spans[0].spans
     inner.trace_id, inner.parent_span_id = outer.trace_id, outer.span_id
+    inner.start_time_unix_nano = outer.start_time_unix_nano
     twice = request([PLAIN, PLAIN], 11)
     for span in twice.resource_spans[0].scope_spans[0].spans:
         span.start_time_unix_nano = T0
