@@ -46,8 +46,8 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     if kind is not None:
         return _KINDS.get(str(kind).lower(), "not_llm_call")
     operation = str(values.get("operation", ""))
-    if operation in names.OTHER_OPERATIONS:
-        return names.OTHER_OPERATIONS[operation]
+    if other := names.other_operation(operation):
+        return other
     if not values.keys().isdisjoint(_LIBRARIES):
         return _of_library(record, values)
     if ".traceloop" in values or _opens_a_stream(record, values):

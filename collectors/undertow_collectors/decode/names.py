@@ -114,6 +114,9 @@ OPERATIONS = {
     "image_generation": "image_generation",
     "transcription": "transcription",
     "speech": "speech",
+    "audio_generation": "speech",
+    "translation": "transcription",
+    "interactions": "chat",
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
@@ -133,8 +136,11 @@ OTHER_OPERATIONS = {
     "invoke_workflow": "agent",
     "execute_tool": "tool",
     "retrieval": "not_llm_call",
+    "tokenize": "not_llm_call",
+    "tokenization": "not_llm_call",
+    "count_tokens": "not_llm_call",
 }
-"""Operations that are no LLM call -> why their spans are skipped."""
+"""Operations that are no LLM call -> why their spans are skipped. Counting tokens has input tokens and no answer."""
 
 _ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
 """What the names of models begin with that only one provider serves, whichever of its endpoints."""
@@ -317,6 +323,12 @@ def _by_first_word(name: str) -> str | None:
         return OPERATIONS[whole]
     first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
     return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
+
+
+@lru_cache(1024)
+def other_operation(name: str) -> str | None:
+    """Return why spans of an operation are skipped, by its words; None where it may be a call of an LLM."""
+    return OTHER_OPERATIONS.get("_".join(_WORDS.findall(name)).lower())
 
 
 def generates(operation: str) -> bool:

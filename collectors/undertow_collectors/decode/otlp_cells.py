@@ -128,7 +128,7 @@ def _valid(name: str, value: Any) -> Any:
 
 def _operation(name: str, value: Any) -> Any:
     found = names.operation(value)
-    if value in names.OTHER_OPERATIONS or found is None or not names.generates(found):
+    if names.other_operation(value) or found is None or not names.generates(found):
         raise OddError
     return _valid(name, found)
 
