@@ -5,6 +5,7 @@ runs NAME's driver in it against the fake upstream, and puts what it exported in
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -87,6 +88,11 @@ RECORDINGS: dict[str, Recording] = {
     "node-openinference-openai-4.2.7": Recording("openinference", ""),
     "node-traceloop-openai-0.27.0": Recording("traceloop", ""),
     "node-vercel-ai-6.0.326": Recording("vercel", ""),
+    "rust-rig-0.44.0": Recording("rig", ""),
+    "go-envoy-ai-gateway-1.1.0": Recording("envoy-ai-gateway", ""),
+    "go-envoy-ai-gateway-1.1.0-genai": Recording(
+        "envoy-ai-gateway", "", {"AI_GATEWAY_TRACING_SEMCONV": "gen_ai"}, pins="go-envoy-ai-gateway-1.1.0"
+    ),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
@@ -109,9 +115,14 @@ RECORDINGS: dict[str, Recording] = {
 
 
 def environment(name: str) -> Path:
-    """The Python of a virtual environment that holds what `name`.in pins; for Node.js, the folder with its packages."""
+    """The Python of a virtual environment that holds what `name`.in pins; for Node.js, the folder with its packages.
+
+    For Rust and Go, the program that the driver's own manifest makes.
+    """
     if name.startswith("node-"):
         return _packages(name)
+    if language := BUILDS.get(name.partition("-")[0]):
+        return _program(name, language)
     folder = CACHE / name / "venv"
     done = folder / "ok"
     if not done.exists():
@@ -131,8 +142,24 @@ def _packages(name: str) -> Path:
     return folder
 
 
+BUILDS = {
+    "rust": ("cargo", "build", "--release", "--target-dir", "target"),
+    "go": ("go", "build", "-mod=mod", "-o", "target/release/drive", "."),
+}
+"""How a driver in a compiled language is built, in a copy of its folder."""
+
+
+def _program(name: str, build: tuple[str, ...]) -> Path:
+    folder = CACHE / name
+    shutil.copytree(HERE / "drive" / name.partition("-")[0] / RECORDINGS[name].driver, folder, dirs_exist_ok=True)
+    subprocess.run(build, check=True, cwd=folder)
+    return folder / "target" / "release" / "drive"
+
+
 def _command(asked: Recording, installed: Path) -> tuple[list[str | Path], str | Path]:
     """What runs the driver, and where: not where Logfire would find a git commit to write down."""
+    if installed.name == "drive":
+        return [installed], "/"
     if not asked.clients:
         return ["node", HERE / "drive" / "node" / "main.cjs", asked.driver], installed
     return [installed, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()], "/"
@@ -151,6 +178,7 @@ def record(name: str, folder: Path) -> None:
     env = {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",
+        "EXTPROC": os.environ.get("EXTPROC", ""),
         "UPSTREAM": f"http://127.0.0.1:{served.server_port}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
         "LANGFUSE_BASE_URL": collector,

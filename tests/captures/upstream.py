@@ -1,12 +1,13 @@
 """A fake provider on loopback that writes down every request before it answers, one JSON object a line.
 
-A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`. KIND is a
-name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
+A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`, or, where it
+cannot send headers, by the same words in a prompt, of which the last count. KIND is a name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
 comes in time), `cut` (the stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the
 client closes the stream; the upstream does not notice).
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from typing import Any
 import answers
 import answers_responses
 from answers import KINDS, Answer
+from receiver import whole_body
 
+ASKED = re.compile(r"x-call: ([0-9a-z -]+)")
 FIRST_CHUNK_S = 0.02
 CHUNK_S = 0.002
 SLOW_S = 1.5
@@ -30,6 +33,9 @@ ERRORS = {
     500: ("api_error", "server_error"),
     529: ("overloaded_error", None),
 }
+SILENT = ("embeddings", "count_tokens")
+"""APIs whose answers no model writes."""
+
 PREFIXES = {
     "chat": "chatcmpl-",
     "text_completion": "cmpl-",
@@ -42,6 +48,7 @@ APIS = {
     "/embeddings": "embeddings",
     "/responses": "responses",
     "/messages": "messages",
+    "/messages/count_tokens": "count_tokens",
 }
 
 
@@ -63,10 +70,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Write down what one call gets, and serve it."""
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        raw = whole_body(self)
+        body = json.loads(raw)
         path = self.path.partition("?")[0]
         api = next(name for end, name in APIS.items() if path.endswith(end))
-        number, kind, *fault = self.headers["x-call"].split()
+        number, kind, *fault = (self.headers["x-call"] or ASKED.findall(raw.decode())[-1]).split()
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
         model = body["model"]
         answer = Answer(int(number), attempt, model, KINDS[kind])
@@ -100,7 +108,7 @@ class Served:
             "call": answer.call,
             "attempt": answer.attempt,
             "api": api,
-            "provider": "azure.ai.openai" if azure else "anthropic" if api == "messages" else "openai",
+            "provider": "azure.ai.openai" if azure else "anthropic" if api in ("messages", "count_tokens") else "openai",
             "model": answer.model,
             "choices": body.get("n"),
             "stream": self.stream,
@@ -148,15 +156,17 @@ class Served:
                 return answers.embeddings(self.answer, len(texts) if isinstance(texts, list) else 1, base64)
             case "responses":
                 return answers_responses.response(self.answer)
+            case "count_tokens":
+                return {"input_tokens": self.answer.input_tokens}
         return answers_responses.message(self.answer)
 
     def _tell_answer(self) -> None:
         """Of usage, what is sent before the answer breaks off."""
-        answer, generates = self.answer, self.api != "embeddings"
+        answer, generates = self.answer, self.api not in SILENT
         broken = self.fault in ("cut", "broken")
         asks = self._sends_usage() if self.stream else True
         begun = asks and (not broken or self.api == "messages")  # whose first event counts the prompt
-        detailed = begun and self.api not in ("embeddings", "text_completion")
+        detailed = begun and self.api not in (*SILENT, "text_completion")
         self.record |= {
             "id": f"{PREFIXES[self.api]}{answer.key}" if generates else None,
             "response_model": answer.served_model if generates else answer.model,
