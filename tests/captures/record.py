@@ -47,6 +47,7 @@ SILENT = {"ANTHROPIC_OPEN_TELEMETRY": "false"}  # from version 1 on, Anthropic's
 HIDDEN = {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "true"}
 LANGFUSE = {"LANGFUSE_PUBLIC_KEY": "made-up", "LANGFUSE_SECRET_KEY": "made-up", "LANGFUSE_FLUSH_AT": "16"}
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
+ENVOY = {"DISABLE_PPROF": "true", "OTEL_BSP_SCHEDULE_DELAY": "500"}  # it does not flush when it ends
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 RECORDINGS: dict[str, Recording] = {
     "openinference-openai-0.1.66": Recording("openinference", "openai"),
@@ -89,9 +90,9 @@ RECORDINGS: dict[str, Recording] = {
     "node-traceloop-openai-0.27.0": Recording("traceloop", ""),
     "node-vercel-ai-6.0.326": Recording("vercel", ""),
     "rust-rig-0.44.0": Recording("rig", ""),
-    "go-envoy-ai-gateway-1.1.0": Recording("envoy-ai-gateway", ""),
+    "go-envoy-ai-gateway-1.1.0": Recording("envoy-ai-gateway", "", ENVOY),
     "go-envoy-ai-gateway-1.1.0-genai": Recording(
-        "envoy-ai-gateway", "", {"AI_GATEWAY_TRACING_SEMCONV": "gen_ai"}, pins="go-envoy-ai-gateway-1.1.0"
+        "envoy-ai-gateway", "", ENVOY | {"AI_GATEWAY_TRACING_SEMCONV": "gen_ai"}, pins="go-envoy-ai-gateway-1.1.0"
     ),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
@@ -143,8 +144,8 @@ def _packages(name: str) -> Path:
 
 
 BUILDS = {
-    "rust": ("cargo", "build", "--release", "--target-dir", "target"),
-    "go": ("go", "build", "-mod=mod", "-o", "target/release/drive", "."),
+    "rust": ("cargo", "build", "--target-dir", "target"),
+    "go": ("go", "build", "-mod=mod", "-o", "target/debug/drive", "."),
 }
 """How a driver in a compiled language is built, in a copy of its folder."""
 
@@ -153,7 +154,7 @@ def _program(name: str, build: tuple[str, ...]) -> Path:
     folder = CACHE / name
     shutil.copytree(HERE / "drive" / name.partition("-")[0] / RECORDINGS[name].driver, folder, dirs_exist_ok=True)
     subprocess.run(build, check=True, cwd=folder)
-    return folder / "target" / "release" / "drive"
+    return folder / "target" / "debug" / "drive"
 
 
 def _command(asked: Recording, installed: Path) -> tuple[list[str | Path], str | Path]:

@@ -1,9 +1,10 @@
 """A fake provider on loopback that writes down every request before it answers, one JSON object a line.
 
-A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`, or, where it
-cannot send headers, by the same words in a prompt, of which the last count. KIND is a name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
-comes in time), `cut` (the stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the
-client closes the stream; the upstream does not notice).
+A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`, or, where
+it cannot send headers, by the same words in a prompt, of which the last count. KIND is a name in `answers.KINDS`;
+FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing comes in time), `cut` (the
+stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the client closes the stream; the
+upstream does not notice).
 """
 
 import json
@@ -33,6 +34,7 @@ ERRORS = {
     500: ("api_error", "server_error"),
     529: ("overloaded_error", None),
 }
+ANTHROPIC = ("messages", "count_tokens")
 SILENT = ("embeddings", "count_tokens")
 """APIs whose answers no model writes."""
 
@@ -108,7 +110,11 @@ class Served:
             "call": answer.call,
             "attempt": answer.attempt,
             "api": api,
-            "provider": "azure.ai.openai" if azure else "anthropic" if api in ("messages", "count_tokens") else "openai",
+            "provider": "azure.ai.openai"
+            if azure
+            else "anthropic"
+            if api in ("messages", "count_tokens")
+            else "openai",
             "model": answer.model,
             "choices": body.get("n"),
             "stream": self.stream,

@@ -1,6 +1,16 @@
 """Every capture by its name, and what the decoders do not get right yet."""
 
-from tests.conformance.gaps import frameworks, langfuse, mlflow, official, openinference, openlit, traceloop, traps
+from tests.conformance.gaps import (
+    frameworks,
+    gateways,
+    langfuse,
+    mlflow,
+    official,
+    openinference,
+    openlit,
+    traceloop,
+    traps,
+)
 from tests.conformance.rules import Capture
 
 CAPTURES: dict[str, Capture] = {
@@ -11,6 +21,7 @@ CAPTURES: dict[str, Capture] = {
     **langfuse.CAPTURES,
     **mlflow.CAPTURES,
     **frameworks.CAPTURES,
+    **gateways.CAPTURES,
     **traps.CAPTURES,
 }
 

@@ -152,6 +152,7 @@ CLUES: dict[str, tuple[str, ...]] = {
     "langfuse": ("langfuse.observation.type",),
     "vercel": ("ai.operationId",),
     "first_chunk_ms": ("ai.response.msToFirstChunk", "ferro.stream.time_to_first_token_ms"),
+    "target": ("target",),
     "logfire": ("logfire.span_type",),
     "logged_s": ("duration",),
     "genkit": ("genkit:metadata:subtype", "genkit:type"),

@@ -285,21 +285,3 @@ def test_vercels_sdk(read: Read) -> None:
 def test_vercels_outer_spans_are_no_calls(read: Read, operation: str, reason: str) -> None:
     """The span around a call repeats it, and tools are none."""
     assert read(request(span_json(VERCEL | {"ai.operationId": operation}))).skipped == {reason: 1}
-
-
-@pytest.mark.parametrize("operation", ["tokenize", "count_tokens", "countTokens", "tokenization"])
-@pytest.mark.parametrize("failed", [False, True])
-def test_counting_tokens_is_no_call(read: Read, operation: str, failed: bool) -> None:
-    """A span of an operation that only counts a prompt's tokens names a model and input tokens, and is no LLM call."""
-    counted = CALL | {"gen_ai.operation.name": operation, "gen_ai.usage.input_tokens": 32}
-    decoded = read(request(span_json(counted, **({"status": {"code": 2}} if failed else {}))))
-    assert (decoded.spans, decoded.skipped) == ([], Counter(not_llm_call=1))
-
-
-@pytest.mark.parametrize(
-    ("written", "operation"),
-    [("audio_generation", "speech"), ("translation", "transcription"), ("interactions", "chat")],
-)
-def test_an_operation_has_one_name(read: Read, written: str, operation: str) -> None:
-    """Libraries name the same operation in words of their own."""
-    assert one(read, CALL | {"gen_ai.operation.name": written}).operation == operation

@@ -15,6 +15,7 @@ use rig_core::completion::{CompletionRequest, ToolDefinition};
 use rig_core::providers::anthropic::AnthropicConfig;
 use rig_core::providers::openai::{OpenAI, OpenAIConfig};
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -52,42 +53,40 @@ fn with_tool(request: CompletionRequest) -> CompletionRequest {
 }
 
 macro_rules! drain {
-    ($model:expr, $request:expr, $most:expr) => {
+    ($model:expr, $request:expr) => {{
         let mut stream = $model.stream($request).unwrap();
-        let mut left = $most;
-        while left > 0 && stream.next().await.is_some() {
-            left -= 1;
-        }
-    };
+        while stream.next().await.is_some() {}
+        stream.finish().await
+    }};
 }
 
 async fn calls() {
     let chat = openai().chat("gpt-4o");
     chat.call(ask("1 plain")).await.unwrap();
-    drain!(chat, ask("2 plain"), 1000);
+    drain!(chat, ask("2 plain")).unwrap();
     chat.call(with_tool(ask("3 tool"))).await.unwrap();
-    drain!(chat, with_tool(ask("4 tool")), 1000);
+    drain!(chat, with_tool(ask("4 tool"))).unwrap();
     assert!(chat.call(ask("5 plain 429")).await.is_err());
     assert!(chat.call(ask("6 plain 500")).await.is_err());
-    drain!(chat, ask("7 plain cut"), 1000);
-    drain!(chat, ask("8 plain left"), 2);
+    assert!(drain!(chat, ask("7 plain cut")).is_err());
+    chat.stream(ask("8 plain left")).unwrap().next().await;
     chat.call(ask("9 cached")).await.unwrap();
     chat.call(ask("10 reasoning").max_tokens(2000)).await.unwrap();
 
     let agent = AgentBuilder::new(openai().chat("gpt-4o-mini")).name("guide").tool(Weather).build();
-    agent.prompt("x-call: 11 tool").await.unwrap();
+    agent.prompt("x-call: 11 tool").max_turns(3).await.unwrap();
     assert!(agent.prompt("x-call: 13 plain 429").await.is_err());
-    let mut stream = agent.stream_prompt("x-call: 14 plain").await;
+    let mut stream = agent.prompt("x-call: 14 plain").stream();
     while stream.next().await.is_some() {}
 
     let responses = openai().responses("gpt-4o");
     responses.call(ask("15 plain")).await.unwrap();
-    drain!(responses, ask("16 plain"), 1000);
+    drain!(responses, ask("16 plain")).unwrap();
     let upstream = env::var("UPSTREAM").unwrap();
     let messages = AnthropicConfig::new("made-up").with_base_url(upstream).client().completion("claude-sonnet-4-0");
     messages.call(ask("17 cached").max_tokens(512)).await.unwrap();
-    drain!(messages, ask("18 plain").max_tokens(512), 1000);
-    drain!(messages, ask("19 plain broken").max_tokens(512), 1000);
+    drain!(messages, ask("18 plain").max_tokens(512)).unwrap();
+    assert!(drain!(messages, ask("19 plain broken").max_tokens(512)).is_err());
     assert!(messages.call(ask("20 plain 529").max_tokens(512)).await.is_err());
 }
 
@@ -95,7 +94,7 @@ fn main() {
     let exporter = SpanExporter::builder().with_http().build().unwrap();
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("rig"));
-    tracing_subscriber::registry().with(layer).init();
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
     tokio::runtime::Runtime::new().unwrap().block_on(calls());
     provider.shutdown().unwrap();
 }
