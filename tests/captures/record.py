@@ -90,6 +90,7 @@ RECORDINGS: dict[str, Recording] = {
     "node-traceloop-openai-0.27.0": Recording("traceloop", ""),
     "node-vercel-ai-6.0.326": Recording("vercel", ""),
     "rust-rig-0.44.0": Recording("rig", ""),
+    "go-anthropic-sdk-1.84.0": Recording("anthropic-sdk", ""),
     "go-envoy-ai-gateway-1.1.0": Recording("envoy-ai-gateway", "", ENVOY),
     "go-envoy-ai-gateway-1.1.0-genai": Recording(
         "envoy-ai-gateway", "", ENVOY | {"AI_GATEWAY_TRACING_SEMCONV": "gen_ai"}, pins="go-envoy-ai-gateway-1.1.0"
