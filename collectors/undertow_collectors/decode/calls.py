@@ -128,6 +128,8 @@ def _event(name: str) -> str:
 
 def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
     """Spans of no known operation are calls where they name a model and what the call used, or how it failed."""
+    if names.counts_tokens(record.name):
+        return "not_llm_call"
     answered = not values.keys().isdisjoint(_ANSWERED)
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
     if named and (answered or (record.failed and "provider" in values)):

@@ -130,15 +130,15 @@ _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses",
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
 
+_COUNTING = ("tokenize", "tokenization", "count_tokens")
+
 OTHER_OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
     "invoke_workflow": "agent",
     "execute_tool": "tool",
     "retrieval": "not_llm_call",
-    "tokenize": "not_llm_call",
-    "tokenization": "not_llm_call",
-    "count_tokens": "not_llm_call",
+    **dict.fromkeys(_COUNTING, "not_llm_call"),
 }
 """Operations that are no LLM call -> why their spans are skipped. Counting tokens has input tokens and no answer."""
 
@@ -329,6 +329,13 @@ def _by_first_word(name: str) -> str | None:
 def other_operation(name: str) -> str | None:
     """Return why spans of an operation are skipped, by its words; None where it may be a call of an LLM."""
     return OTHER_OPERATIONS.get("_".join(_WORDS.findall(name)).lower())
+
+
+@lru_cache(1024)
+def counts_tokens(span: str) -> bool:
+    """Return whether a span's name, a path or words with dots, ends in the counting of tokens."""
+    last = re.split(r"[./ ]", span)[-1]
+    return "_".join(_WORDS.findall(last)).lower() in _COUNTING
 
 
 def generates(operation: str) -> bool:

@@ -83,3 +83,15 @@ def test_envoy_tells_of_the_first_chunk_at_the_end(read: Read, scope: str, known
     first = {"name": "First Token Stream Event", "timeUnixNano": str(START + 500_000_000)}
     decoded = read(request(span_json({"llm.model_name": "gpt-4o"} | CALL, events=[first]), scope=scope))
     assert (decoded.spans[0].stream, decoded.spans[0].ttft_s is not None) == (True, known)
+
+
+@pytest.mark.parametrize("name", ["anthropic.messages.count_tokens", "POST /v1/messages/count_tokens", "CountTokens"])
+@pytest.mark.parametrize("failed", [False, True])
+def test_counting_tokens_is_known_by_its_name(read: Read, name: str, failed: bool) -> None:
+    """A span without an operation is told by its own name; the same span under another name is no counting."""
+    attributes = {name: value for name, value in CALL.items() if name != "gen_ai.operation.name"}
+    changes = {"status": {"code": 2}} if failed else {}
+    decoded = read(request(span_json(attributes, name=name, **changes)))
+    assert (decoded.spans, decoded.skipped) == ([], Counter(not_llm_call=1))
+    decoded = read(request(span_json(attributes, name="anthropic.messages.create", **changes)))
+    assert (len(decoded.spans), decoded.skipped["unrecognised"]) == ((1, 0) if failed else (0, 1))

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/anthropics/anthropic-sdk-go/option"
+	"github.com/anthropics/anthropic-sdk-go/toolrunner"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -67,6 +69,42 @@ func (c call) make(client anthropic.Client, number int) error {
 	return stream.Err()
 }
 
+type noArguments struct{}
+
+// runTool makes two calls, which say in their prompts which they are, and runs a tool in between.
+func runTool(client anthropic.Client) error {
+	answer := func(context.Context, noArguments) (anthropic.BetaToolResultBlockParamContentUnion, error) {
+		text := anthropic.BetaTextBlockParam{Text: "x-call: 16 plain"}
+		return anthropic.BetaToolResultBlockParamContentUnion{OfText: &text}, nil
+	}
+	weather, err := toolrunner.NewBetaToolFromBytes("weather", "weather", []byte(`{"type":"object"}`), answer)
+	if err != nil {
+		return err
+	}
+	said := anthropic.NewBetaUserMessage(anthropic.NewBetaTextBlock("x-call: 15 tool"))
+	params := anthropic.BetaMessageNewParams{
+		Model: asked.Model, MaxTokens: 512, Messages: []anthropic.BetaMessageParam{said},
+	}
+	runner := client.Beta.Messages.NewToolRunner([]anthropic.BetaTool{weather}, anthropic.BetaToolRunnerParams{
+		BetaMessageNewParams: params,
+	})
+	_, err = runner.RunToCompletion(context.Background())
+	return err
+}
+
+// count counts tokens, which is no call of a model; the second time it fails.
+func count(client anthropic.Client) error {
+	params := anthropic.MessageCountTokensParams{Model: asked.Model, Messages: asked.Messages}
+	for _, said := range []string{"17 plain", "18 plain 429"} {
+		how := []option.RequestOption{option.WithHeader("x-call", said), option.WithMaxRetries(0)}
+		_, err := client.Messages.CountTokens(context.Background(), params, how...)
+		if (err != nil) != strings.HasSuffix(said, "429") {
+			return fmt.Errorf("call %s: %w", said, err)
+		}
+	}
+	return nil
+}
+
 func main() {
 	exporter, err := otlptracehttp.New(context.Background())
 	if err != nil {
@@ -81,6 +119,9 @@ func main() {
 		if err := one.make(client, at+1); (err != nil) != wanted {
 			log.Fatalf("call %d (%s): %v", at+1, one.outcome, err)
 		}
+	}
+	if err := errors.Join(runTool(client), count(client)); err != nil {
+		log.Fatal(err)
 	}
 	if err := provider.Shutdown(context.Background()); err != nil {
 		log.Fatal(err)
