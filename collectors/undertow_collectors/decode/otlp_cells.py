@@ -134,7 +134,7 @@ def _operation(name: str, value: Any) -> Any:
 
 
 def _http_status(name: str, value: Any) -> Any:
-    if value < 100 or names.is_disconnect(str(value)):
+    if not 100 <= value < 400:  # whether that is a failure, other attributes say
         raise OddError
     return _valid(name, value)
 

@@ -95,3 +95,28 @@ def test_counting_tokens_is_known_by_its_name(read: Read, name: str, failed: boo
     assert (decoded.spans, decoded.skipped) == ([], Counter(not_llm_call=1))
     decoded = read(request(span_json(attributes, name="anthropic.messages.create", **changes)))
     assert (len(decoded.spans), decoded.skipped["unrecognised"]) == ((1, 0) if failed else (0, 1))
+
+
+@pytest.mark.parametrize("attribute", ["http.response.status_code", "http.status_code", "http.status"])
+@pytest.mark.parametrize("code", [{}, {"code": 1}])
+def test_a_refused_request_is_a_failure_whatever_its_span_says(
+    read: Read, attribute: str, code: dict[str, int]
+) -> None:
+    """A server's span leaves its status unset for answers from 400 on, as OpenTelemetry has it."""
+    for http, failure in ((429, "rate_limited"), (500, "server_error"), (401, "auth"), (404, "invalid_request")):
+        (span,) = read(request(span_json(CALL | {attribute: http}, status=code))).spans
+        assert (span.status, span.error_class, span.http_status) == ("error", failure, http)
+
+
+@pytest.mark.parametrize("more", [{"gen_ai.usage.output_tokens": 3}, {"gen_ai.response.finish_reasons": ["stop"]}])
+def test_a_request_that_was_answered_after_all_did_not_fail(read: Read, more: dict[str, Any]) -> None:
+    """The status of an earlier attempt beside an answer, or one below 400, is no failure."""
+    assert read(request(span_json(CALL | more | {"http.response.status_code": 429}))).spans[0].status == "ok"
+    assert read(request(span_json(CALL | {"http.response.status_code": 200}))).spans[0].status == "ok"
+
+
+def test_agentgateway(read: Read) -> None:
+    """It names its own first token, in seconds, its cost, as text, and the status of the answer."""
+    more = {"http.status": 200, "agw.ai.time_to_first_token": 0.25, "agw.ai.usage.cost.total": "0.0021"}
+    (span,) = read(request(span_json(CALL | more, kind=2))).spans
+    assert (span.ttft_s, span.stream, span.cost_usd, span.http_status) == (0.25, True, 0.0021, 200)
