@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Keep the body under `traces`, `logs` or `metrics`, and accept it."""
-        body = self._chunks() if "chunked" in self.headers.get("transfer-encoding", "") else self._whole()
+        body = whole_body(self)
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         self.bodies.append((self.path.rpartition("/")[2], body))
@@ -26,16 +26,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def _whole(self) -> bytes:
-        return self.rfile.read(int(self.headers["content-length"]))
 
-    def _chunks(self) -> bytes:
-        found = b""
-        while size := int(self.rfile.readline(), 16):
-            found += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return found
+def whole_body(request: BaseHTTPRequestHandler) -> bytes:
+    """The body of a request, in one part or in chunks."""
+    if "chunked" not in request.headers.get("transfer-encoding", ""):
+        return request.rfile.read(int(request.headers["content-length"]))
+    found = b""
+    while size := int(request.rfile.readline(), 16):
+        found += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return found
 
 
 def serve() -> tuple[ThreadingHTTPServer, list[tuple[str, bytes]]]:

@@ -5,6 +5,7 @@ runs NAME's driver in it against the fake upstream, and puts what it exported in
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,7 @@ QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }  # these frameworks would tell their makers of every run
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
+ENVOY = {"DISABLE_PPROF": "true", "OTEL_BSP_SCHEDULE_DELAY": "500"}  # it does not flush when it ends
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 RECORDINGS: dict[str, Recording] = {
     "openinference-openai-0.1.66": Recording("openinference", "openai"),
@@ -99,6 +101,12 @@ RECORDINGS: dict[str, Recording] = {
     "jvm-agent-openai-2.33.1": Recording("OpenAi", "", {CONTENT: "true"}),
     "jvm-adk-1.8.0": Recording("Adk", ""),
     "jvm-langchain4j-1.11.0": Recording("LangChain4j", ""),
+    "rust-rig-0.44.0": Recording("rig", ""),
+    "go-anthropic-sdk-1.84.0": Recording("anthropic-sdk", ""),
+    "go-envoy-ai-gateway-1.1.0": Recording("envoy-ai-gateway", "", ENVOY),
+    "go-envoy-ai-gateway-1.1.0-genai": Recording(
+        "envoy-ai-gateway", "", ENVOY | {"AI_GATEWAY_TRACING_SEMCONV": "gen_ai"}, pins="go-envoy-ai-gateway-1.1.0"
+    ),
     "anthropic-sdk-2.10.0": Recording("none", "anthropic"),
     "logfire-5.4.0": Recording("logfire", "openai anthropic", SILENT),
     "langfuse-5.0.4": Recording("langfuse", "langfuse", LANGFUSE),
@@ -133,11 +141,16 @@ RECORDINGS: dict[str, Recording] = {
 
 
 def environment(name: str) -> Path:
-    """The Python of a virtual environment that holds what `name`.in pins; for others, the folder with its packages."""
+    """The Python of a virtual environment that holds what `name`.in pins; for others, the folder with its packages.
+
+    For Rust and Go, the program that the driver's own manifest makes.
+    """
     if name.startswith("jvm-"):
         return jvm.environment(HERE / f"{name}.in", CACHE / name)
     if name.startswith("node-"):
         return _packages(name)
+    if language := BUILDS.get(name.partition("-")[0]):
+        return _program(name, language)
     folder = CACHE / name / "venv"
     done = folder / "ok"
     if not done.exists():
@@ -157,10 +170,26 @@ def _packages(name: str) -> Path:
     return folder
 
 
+BUILDS = {
+    "rust": ("cargo", "build", "--target-dir", "target"),
+    "go": ("go", "build", "-mod=mod", "-o", "target/debug/drive", "."),
+}
+"""How a driver in a compiled language is built, in a copy of its folder."""
+
+
+def _program(name: str, build: tuple[str, ...]) -> Path:
+    folder = CACHE / name
+    shutil.copytree(HERE / "drive" / name.partition("-")[0] / RECORDINGS[name].driver, folder, dirs_exist_ok=True)
+    subprocess.run(build, check=True, cwd=folder)
+    return folder / "target" / "debug" / "drive"
+
+
 def _command(asked: Recording, installed: Path) -> tuple[list[str | Path], str | Path]:
     """What runs the driver, and where: not where Logfire would find a git commit to write down."""
     if installed.name.startswith("jvm-"):
         return jvm.command(asked.driver, installed), installed
+    if installed.name == "drive":
+        return [installed], "/"
     if not asked.clients:
         return ["node", HERE / "drive" / "node" / "main.cjs", asked.driver], installed
     return [installed, HERE / "drive" / "main.py", asked.driver, *asked.clients.split()], "/"
@@ -178,6 +207,7 @@ def record(name: str, folder: Path) -> None:
     collector = f"http://127.0.0.1:{received.server_port}"
     env = {
         "PATH": os.environ["PATH"],
+        "EXTPROC": os.environ.get("EXTPROC", ""),
         "UPSTREAM": f"http://127.0.0.1:{served.server_port}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
         "LANGFUSE_BASE_URL": collector,

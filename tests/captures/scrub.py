@@ -12,6 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 _MESSAGES = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
 _DROPPED = re.compile(r"^(process\.|host\.|os\.|service\.instance\.id$)")
+_CRATE = re.compile(r"/\S*/registry/src/[^/]+/")
 _FRAME = re.compile(r'File "[^"]*/([^"/]+)"')
 
 
@@ -49,7 +50,7 @@ def _clean_all(value: Any, folders: list[Path]) -> Any:
 
 
 def _clean(text: str, folders: list[Path]) -> str:
-    text = _FRAME.sub(r'File "\1"', text)
+    text = _CRATE.sub("", _FRAME.sub(r'File "\1"', text))
     for folder in folders:
         text = text.replace(str(folder), "").replace(str(folder)[1:], "")  # some are relative to /
     return text

@@ -1,13 +1,15 @@
 """A fake provider on loopback that writes down every request before it answers, one JSON object a line.
 
-A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`, or in the
-address, `/x-call/NUMBER KIND [FAULT]/v1`. KIND is a
-name in `answers.KINDS`; FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing
-comes in time), `cut` (the stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the
-client closes the stream; the upstream does not notice).
+A driver says which call it makes, and what should come of it, in the header `x-call: NUMBER KIND [FAULT]`; where it
+cannot send headers, by the same words in the address, `/x-call/NUMBER KIND [FAULT]/v1`, or in a prompt, of which the
+last count. KIND is a name in `answers.KINDS`;
+FAULT is an HTTP status, `STATUS-once` (the client's own retry is answered), `slow` (nothing comes in time), `cut` (the
+stream ends in the middle of it), `broken` (an error event in the stream) or `left` (the client closes the stream; the
+upstream does not notice).
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ import answers
 import answers_gemini
 import answers_responses
 from answers import KINDS, Answer
+from receiver import whole_body
 
+ASKED = re.compile(r"x-call: ([0-9a-z -]+)")
 FIRST_CHUNK_S = 0.02
 CHUNK_S = 0.002
 SLOW_S = 1.5
@@ -33,6 +37,10 @@ ERRORS = {
     500: ("api_error", "server_error"),
     529: ("overloaded_error", None),
 }
+ANTHROPIC = ("messages", "count_tokens")
+SILENT = ("embeddings", "count_tokens")
+"""APIs whose answers no model writes."""
+
 PREFIXES = {
     "chat": "chatcmpl-",
     "text_completion": "cmpl-",
@@ -41,7 +49,7 @@ PREFIXES = {
     "gemini": "",
 }
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
-PROVIDERS = {"messages": "anthropic", "gemini": "gcp.gemini"}
+PROVIDERS = {"messages": "anthropic", "count_tokens": "anthropic", "gemini": "gcp.gemini"}
 APIS = {
     "/chat/completions": "chat",
     "/completions": "text_completion",
@@ -50,6 +58,7 @@ APIS = {
     "/messages": "messages",
     ":generateContent": "gemini",
     ":streamGenerateContent": "gemini",
+    "/messages/count_tokens": "count_tokens",
 }
 
 
@@ -75,10 +84,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Write down what one call gets, and serve it."""
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        raw = whole_body(self)
+        body = json.loads(raw)
         path = self.path.partition("?")[0]
         api = next(name for end, name in APIS.items() if path.endswith(end))
-        number, kind, *fault = self._told().split()
+        number, kind, *fault = (self._told() or ASKED.findall(raw.decode())[-1]).split()
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
         model = body["model"] if "model" in body else answers_gemini.model(path)
         answer = Answer(int(number), attempt, model, KINDS[kind])
@@ -168,15 +178,17 @@ class Served:
                 return answers_responses.response(self.answer)
             case "gemini":
                 return answers_gemini.response(self.answer)
+            case "count_tokens":
+                return {"input_tokens": self.answer.input_tokens}
         return answers_responses.message(self.answer)
 
     def _tell_answer(self) -> None:
         """Of usage, what is sent before the answer breaks off."""
-        answer, generates = self.answer, self.api != "embeddings"
+        answer, generates = self.answer, self.api not in SILENT
         broken = self.fault in ("cut", "broken")
         asks = self._sends_usage() if self.stream else True
         begun = asks and (not broken or self.api == "messages")  # whose first event counts the prompt
-        detailed = begun and self.api not in ("embeddings", "text_completion")
+        detailed = begun and self.api not in (*SILENT, "text_completion")
         self.record |= {
             "id": f"{PREFIXES[self.api]}{answer.key}" if generates else None,
             "response_model": answer.served_model if generates else answer.model,

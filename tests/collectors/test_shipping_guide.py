@@ -79,3 +79,39 @@ def test_the_lines_for_a_framework_are_those_that_its_capture_was_recorded_with(
     decoded = [decode(message) for body in bodies for message in files.messages(str(body))]
     assert sum(len(found.spans) for found in decoded) >= 10
     assert not any(found.rejects for found in decoded)
+
+
+GUIDE = (ROOT / "docs" / "shipping.md").read_text()
+CAPTURES = ROOT / "tests" / "captures"
+DRIVERS = {
+    "rust": CAPTURES / "drive" / "rust" / "rig" / "src" / "main.rs",
+    "go": CAPTURES / "drive" / "go" / "anthropic-sdk" / "main.go",
+}
+
+
+def steps(code: str) -> list[str]:
+    """The lines of code, wherever they are indented to."""
+    return [line.strip() for line in code.splitlines() if line.strip()]
+
+
+def missing(shown: str, driver: str) -> list[str]:
+    """The lines of a recipe from the first one on that a driver does not have where it should come."""
+    rest = iter(steps(driver))
+    return [line for line in steps(shown) if line not in rest]
+
+
+@pytest.mark.parametrize("language", DRIVERS)
+def test_recipes_of_programs_are_what_captures_were_recorded_with(language: str) -> None:
+    """Each line that the guide shows stands in the driver whose recording is read, in the same order."""
+    (shown,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+    driver = DRIVERS[language].read_text()
+    assert missing(shown, driver) == []
+    assert missing("another()\n" + shown, driver)
+
+
+def test_the_recipe_of_envoys_traces_is_what_they_were_recorded_with() -> None:
+    """The guide sets no variable that the recording did not set."""
+    section = GUIDE.partition("## Envoy AI Gateway")[2].partition("\nEnvoy writes")[0]
+    shown = set(re.findall(r"\b(?:OTEL|AI_GATEWAY)_[A-Z_]+", section))
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in shown
+    assert shown <= set(re.findall(r'"((?:OTEL|AI_GATEWAY)_[A-Z_]+)"', (CAPTURES / "record.py").read_text()))

@@ -3,6 +3,7 @@
 from tests.conformance.gaps import (
     applications,
     frameworks,
+    gateways,
     jvm,
     langfuse,
     mlflow,
@@ -24,6 +25,7 @@ CAPTURES: dict[str, Capture] = {
     **frameworks.CAPTURES,
     **applications.CAPTURES,
     **jvm.CAPTURES,
+    **gateways.CAPTURES,
     **traps.CAPTURES,
 }
 

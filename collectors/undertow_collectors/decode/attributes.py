@@ -112,10 +112,12 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "gen_ai.client.operation.time_to_first_chunk",
         "gen_ai.server.time_to_first_token",
         "gen_ai.latency.time_to_first_token",
+        "agw.ai.time_to_first_token",
     ),
     "cost_usd": (
         "litellm.cost.total",
         "gen_ai.cost.total_cost",
+        "agw.ai.usage.cost.total",
         "gen_ai.usage.cost",
         "gen_ai.usage.total_cost",
         "llm.cost.total",
@@ -123,7 +125,7 @@ FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "operation.cost",
         "ferro.cost.usd",
     ),
-    "http_status": ("http.response.status_code",),
+    "http_status": ("http.response.status_code", "http.status_code", "http.status"),
 }
 """Field of the span -> attribute names, the one that counts first."""
 
@@ -152,6 +154,7 @@ CLUES: dict[str, tuple[str, ...]] = {
     "langfuse": ("langfuse.observation.type",),
     "vercel": ("ai.operationId",),
     "first_chunk_ms": ("ai.response.msToFirstChunk", "ferro.stream.time_to_first_token_ms"),
+    "target": ("target",),
     "logfire": ("logfire.span_type",),
     "logged_s": ("duration",),
     "genkit": ("genkit:metadata:subtype", "genkit:type"),

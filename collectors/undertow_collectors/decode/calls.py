@@ -58,8 +58,8 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
     if kind is not None:
         return _KINDS.get(str(kind).lower(), "not_llm_call") or _asked_nobody(record, values)
     operation = str(values.get("operation", ""))
-    if operation in names.OTHER_OPERATIONS:
-        return names.OTHER_OPERATIONS[operation]
+    if other := names.other_operation(operation):
+        return other
     if not values.keys().isdisjoint(_LIBRARIES):
         return _of_library(record, values)
     if ".traceloop" in values or _opens_a_stream(record, values):
@@ -158,6 +158,8 @@ def _event(name: str) -> str:
 
 def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
     """Spans of no known operation are calls where they name a model and what the call used, or how it failed."""
+    if names.counts_tokens(record.name):
+        return "not_llm_call"
     answered = not values.keys().isdisjoint(_ANSWERED)
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
     if named and (answered or (record.failed and "provider" in values)):

@@ -7,6 +7,7 @@ from undertow.batch import Decoded
 from undertow.span import Span
 from undertow_collectors.decode import (
     adk,
+    aigw,
     answer,
     content,
     ferro,
@@ -90,6 +91,8 @@ def span(record: Record, reading: Reading, source: Source, context: Context, dec
         _answer(fields, values, content.features(record, reading, fields), decoded)
     if source.scope.startswith(_OPENLIT):
         _openlit(fields, values)
+    if source.scope == aigw.SCOPE:
+        aigw.recount(fields, values, decoded.derived)
     _usage(fields, values, decoded)
     add_labels(fields, reading.labels, context.keep_labels)
     built = settle.build(fields, decoded.repaired)
@@ -113,6 +116,8 @@ def _of_library(fields: dict[str, Any], record: Record, reading: Reading, source
         fields["temperature"] = None  # Quarkus writes zeros for what was not asked for; nobody asks for such a top_p
     if ".ferro" in values or record.failed:
         ferro.correct(fields, values, record)
+    if source.scope == aigw.SCOPE:
+        aigw.mark(fields, values, record)
     if source.scope == adk.SCOPE:
         adk.correct(fields, values, decoded.derived)
         _take(fields, adk.found(values), reading, decoded)
@@ -180,6 +185,8 @@ def _logged(fields: dict[str, Any], values: dict[str, Any]) -> None:
 def _first_chunk_s(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> float | None:
     if ".first_chunk_at" in values:
         return observations.first_chunk_s(values, fields.get("started_at", 0.0))
+    if ".late_events" in values:
+        return None
     chunks = [event.time_ns for event in record.events() if event.name in _CHUNKS]
     return (min(chunks) - record.start_ns) / 1e9 if chunks and min(chunks) >= record.start_ns > 0 else None
 

@@ -120,6 +120,9 @@ OPERATIONS = {
     "image_generation": "image_generation",
     "transcription": "transcription",
     "speech": "speech",
+    "audio_generation": "speech",
+    "translation": "transcription",
+    "interactions": "chat",
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
@@ -133,6 +136,8 @@ _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses",
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
 
+_COUNTING = ("tokenize", "tokenization", "count_tokens")
+
 OTHER_OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
@@ -140,8 +145,9 @@ OTHER_OPERATIONS = {
     "execute_task": "agent",
     "execute_tool": "tool",
     "retrieval": "not_llm_call",
+    **dict.fromkeys(_COUNTING, "not_llm_call"),
 }
-"""Operations that are no LLM call -> why their spans are skipped."""
+"""Operations that are no LLM call -> why their spans are skipped. Counting tokens has input tokens and no answer."""
 
 _ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
 """What the names of models begin with that only one provider serves, whichever of its endpoints."""
@@ -340,6 +346,19 @@ def _by_first_word(name: str) -> str | None:
         return OPERATIONS[whole]
     first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
     return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
+
+
+@lru_cache(1024)
+def other_operation(name: str) -> str | None:
+    """Return why spans of an operation are skipped, by its words; None where it may be a call of an LLM."""
+    return OTHER_OPERATIONS.get("_".join(_WORDS.findall(name)).lower())
+
+
+@lru_cache(1024)
+def counts_tokens(span: str) -> bool:
+    """Return whether a span's name, a path or words with dots, ends in the counting of tokens."""
+    last = re.split(r"[./ ]", span)[-1]
+    return "_".join(_WORDS.findall(last)).lower() in _COUNTING
 
 
 def generates(operation: str) -> bool:

@@ -128,13 +128,13 @@ def _valid(name: str, value: Any) -> Any:
 
 def _operation(name: str, value: Any) -> Any:
     found = names.operation(value)
-    if value in names.OTHER_OPERATIONS or found is None or not names.generates(found):
+    if names.other_operation(value) or found is None or not names.generates(found):
         raise OddError
     return _valid(name, found)
 
 
 def _http_status(name: str, value: Any) -> Any:
-    if value < 100 or names.is_disconnect(str(value)):
+    if not 100 <= value < 400:  # whether that is a failure, other attributes say
         raise OddError
     return _valid(name, value)
 

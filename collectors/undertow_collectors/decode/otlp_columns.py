@@ -15,7 +15,7 @@ import numpy as np
 
 from undertow.batch import Decoded, Message, Part
 from undertow.instrumentation import encoded
-from undertow_collectors.decode import calls, jaeger, zipkin
+from undertow_collectors.decode import aigw, calls, jaeger, zipkin
 from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
 from undertow_collectors.decode.dialects import dialect
@@ -37,7 +37,7 @@ _CORE = attrgetter(
 _CALM = (b"", b"\x18\x00", b"\x18\x01")
 """Encodings of a status that is not a failure and says nothing more."""
 
-_OTHERS = ("litellm", "openlit")
+_OTHERS = ("litellm", "openlit", aigw.SCOPE)
 """Scopes whose spans are read together with what is peculiar to them."""
 
 _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd")

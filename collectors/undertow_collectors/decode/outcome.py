@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from undertow.outcome import UNKNOWN
 from undertow.span import ErrorClass, FinishReason
-from undertow_collectors.decode import failures, names
+from undertow_collectors.decode import failures, names, rig
 from undertow_collectors.decode.coerce import literal, text
 from undertow_collectors.decode.records import Record
 
@@ -15,7 +15,7 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
     if names.is_disconnect(failure.kind, failure.code, str(status)) or failures.is_abandoned(failure.message):
         fields["status"] = "cancelled"
-    elif record.failed or failure.kind or values.get(".level") == "ERROR" or _ends_in_error(values):
+    elif record.failed or failure.kind or _tells_of_failure(values) or _is_refused(status, values):
         fields.setdefault("status", "error")
         status = status if status and status >= 400 else names.http_status(failure.code)
         fields.setdefault("error_class", _class_of(failure, status, values))
@@ -29,6 +29,15 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     reason = finish_reason(values.get(".finish_reasons"))
     if reason is not None and not _ends_in_error(values):
         fields.setdefault("finish_reason", reason)
+
+
+def _tells_of_failure(values: dict[str, Any]) -> bool:
+    return values.get(".level") == "ERROR" or _ends_in_error(values) or rig.failed(values)
+
+
+def _is_refused(status: int | None, values: dict[str, Any]) -> bool:
+    """Whether an answer was an HTTP error: spans of servers leave their own status unset for those below 500."""
+    return status is not None and status >= 400 and _is_without_end(values)
 
 
 def _ends_in_error(values: dict[str, Any]) -> bool:

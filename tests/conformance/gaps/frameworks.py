@@ -73,4 +73,5 @@ CAPTURES = {
     "own-logfire-5.4.0": Capture(LOGFIRE),
     "own-pydantic-ai-2.68.0": Capture(PYDANTIC_AI),
     "own-anthropic-sdk-2.10.0": Capture(ANTHROPIC_SDK),
+    "own-go-anthropic-sdk-1.84.0": Capture(ANTHROPIC_SDK, api("count_tokens")),
 }

@@ -1,0 +1,122 @@
+"""What the spans of Rig and of Envoy AI Gateway do not say as others do, and operations by their names."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.collectors.decode.otlp_bodies import CALL, START, request, span_json
+
+from undertow.batch import Decoded
+
+Read = Callable[..., Decoded]
+
+
+@pytest.mark.parametrize("operation", ["tokenize", "count_tokens", "countTokens", "tokenization"])
+@pytest.mark.parametrize("failed", [False, True])
+def test_counting_tokens_is_no_call(read: Read, operation: str, failed: bool) -> None:
+    """A span of an operation that only counts a prompt's tokens names a model and input tokens, and is no LLM call."""
+    counted = CALL | {"gen_ai.operation.name": operation, "gen_ai.usage.input_tokens": 32}
+    decoded = read(request(span_json(counted, **({"status": {"code": 2}} if failed else {}))))
+    assert (decoded.spans, decoded.skipped) == ([], Counter(not_llm_call=1))
+
+
+@pytest.mark.parametrize(
+    ("written", "operation"),
+    [("audio_generation", "speech"), ("translation", "transcription"), ("interactions", "chat")],
+)
+def test_an_operation_has_one_name(read: Read, written: str, operation: str) -> None:
+    """Libraries name the same operation in words of their own."""
+    assert read(request(span_json(CALL | {"gen_ai.operation.name": written}))).spans[0].operation == operation
+
+
+RIG = CALL | {"target": "rig::completions", "gen_ai.request.stream": False}
+
+
+def test_a_call_of_rig_without_an_answer_failed(read: Read) -> None:
+    """Rig gives a failed call no status; that it has no answer says so."""
+    span = read(request(span_json(RIG))).spans[0]
+    assert (span.status, span.error_class, span.http_status) == ("error", "other", None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"gen_ai.response.id": "a"},
+        {"gen_ai.response.model": "m"},
+        {"gen_ai.usage.output_tokens": "3"},
+        {"gen_ai.request.stream": True},
+        {"target": "my_app"},
+    ],
+)
+def test_other_calls_did_not_fail(read: Read, more: dict[str, Any]) -> None:
+    """One that was answered did not fail, a stream may not have been waited for, other programs do not say answers."""
+    assert read(request(span_json(RIG | more))).spans[0].status == "ok"
+
+
+MESSAGES = CALL | {
+    "gen_ai.provider.name": "gcp.anthropic",
+    "gen_ai.usage.input_tokens": 56,
+    "gen_ai.usage.cache_read.input_tokens": 32,
+    "gen_ai.usage.cache_creation.input_tokens": 16,
+    "gen_ai.response.finish_reasons": ["end_turn"],
+}
+
+
+@pytest.mark.parametrize(
+    ("scope", "more", "tokens"),
+    [
+        ("envoyproxy/ai-gateway", {}, 104),
+        ("envoyproxy/ai-gateway", {"gen_ai.response.finish_reasons": ["stop"]}, 56),
+        ("another", {}, 56),
+    ],
+)
+def test_envoy_repeats_anthropics_input(read: Read, scope: str, more: dict[str, Any], tokens: int) -> None:
+    """Envoy AI Gateway leaves the cache out of the input of the Messages API, and out of no other."""
+    decoded = read(request(span_json(MESSAGES | more), scope=scope))
+    assert (decoded.spans[0].input_tokens, decoded.spans[0].cached_input_tokens) == (tokens, 32)
+
+
+@pytest.mark.parametrize(("scope", "known"), [("envoyproxy/ai-gateway", False), ("openinference", True)])
+def test_envoy_tells_of_the_first_chunk_at_the_end(read: Read, scope: str, known: bool) -> None:
+    """Its event of a stream's first chunk has the time of the end, so that only the stream itself is known."""
+    first = {"name": "First Token Stream Event", "timeUnixNano": str(START + 500_000_000)}
+    decoded = read(request(span_json({"llm.model_name": "gpt-4o"} | CALL, events=[first]), scope=scope))
+    assert (decoded.spans[0].stream, decoded.spans[0].ttft_s is not None) == (True, known)
+
+
+@pytest.mark.parametrize("name", ["anthropic.messages.count_tokens", "POST /v1/messages/count_tokens", "CountTokens"])
+@pytest.mark.parametrize("failed", [False, True])
+def test_counting_tokens_is_known_by_its_name(read: Read, name: str, failed: bool) -> None:
+    """A span without an operation is told by its own name; the same span under another name is no counting."""
+    attributes = {name: value for name, value in CALL.items() if name != "gen_ai.operation.name"}
+    changes = {"status": {"code": 2}} if failed else {}
+    decoded = read(request(span_json(attributes, name=name, **changes)))
+    assert (decoded.spans, decoded.skipped) == ([], Counter(not_llm_call=1))
+    decoded = read(request(span_json(attributes, name="anthropic.messages.create", **changes)))
+    assert (len(decoded.spans), decoded.skipped["unrecognised"]) == ((1, 0) if failed else (0, 1))
+
+
+@pytest.mark.parametrize("attribute", ["http.response.status_code", "http.status_code", "http.status"])
+@pytest.mark.parametrize("code", [{}, {"code": 1}])
+def test_a_refused_request_is_a_failure_whatever_its_span_says(
+    read: Read, attribute: str, code: dict[str, int]
+) -> None:
+    """A server's span leaves its status unset for answers from 400 on, as OpenTelemetry has it."""
+    for http, failure in ((429, "rate_limited"), (500, "server_error"), (401, "auth"), (404, "invalid_request")):
+        (span,) = read(request(span_json(CALL | {attribute: http}, status=code))).spans
+        assert (span.status, span.error_class, span.http_status) == ("error", failure, http)
+
+
+@pytest.mark.parametrize("more", [{"gen_ai.usage.output_tokens": 3}, {"gen_ai.response.finish_reasons": ["stop"]}])
+def test_a_request_that_was_answered_after_all_did_not_fail(read: Read, more: dict[str, Any]) -> None:
+    """The status of an earlier attempt beside an answer, or one below 400, is no failure."""
+    assert read(request(span_json(CALL | more | {"http.response.status_code": 429}))).spans[0].status == "ok"
+    assert read(request(span_json(CALL | {"http.response.status_code": 200}))).spans[0].status == "ok"
+
+
+def test_agentgateway(read: Read) -> None:
+    """It names its own first token, in seconds, its cost, as text, and the status of the answer."""
+    more = {"http.status": 200, "agw.ai.time_to_first_token": 0.25, "agw.ai.usage.cost.total": "0.0021"}
+    (span,) = read(request(span_json(CALL | more, kind=2))).spans
+    assert (span.ttft_s, span.stream, span.cost_usd, span.http_status) == (0.25, True, 0.0021, 200)
