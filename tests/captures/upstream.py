@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import answers
+import answers_gemini
 import answers_responses
 from answers import KINDS, Answer
 
@@ -35,7 +36,11 @@ PREFIXES = {
     "text_completion": "cmpl-",
     "responses": "resp_",
     "messages": "msg_",
+    "generate_content": "",
 }
+PROVIDERS = {"messages": "anthropic", "generate_content": "gcp.gemini"}
+"""Who an API belongs to; the others are OpenAI's."""
+
 APIS = {
     "/chat/completions": "chat",
     "/completions": "text_completion",
@@ -65,7 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         """Write down what one call gets, and serve it."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
-        api = next(name for end, name in APIS.items() if path.endswith(end))
+        gemini = answers_gemini.asked(path, body)
+        body |= gemini
+        api = "generate_content" if gemini else next(name for end, name in APIS.items() if path.endswith(end))
         number, kind, *fault = self.headers["x-call"].split()
         attempt = int(self.headers.get("x-stainless-retry-count", 0))
         model = body["model"]
@@ -100,7 +107,7 @@ class Served:
             "call": answer.call,
             "attempt": answer.attempt,
             "api": api,
-            "provider": "azure.ai.openai" if azure else "anthropic" if api == "messages" else "openai",
+            "provider": "azure.ai.openai" if azure else PROVIDERS.get(api, "openai"),
             "model": answer.model,
             "choices": body.get("n"),
             "stream": self.stream,
@@ -133,8 +140,11 @@ class Served:
 
     def _refuse(self, status: int) -> None:
         kind, code = ERRORS[status]
-        error = {"type": kind, "message": f"fault of call {self.answer.call}", "param": None, "code": code}
-        self._send(status, {"type": "error", "error": error} if self.api == "messages" else {"error": error})
+        message = f"fault of call {self.answer.call}"
+        error = {"error": {"type": kind, "message": message, "param": None, "code": code}}
+        if self.api == "generate_content":
+            error = answers_gemini.error(status, message)
+        self._send(status, {"type": "error"} | error if self.api == "messages" else error)
 
     def _whole(self) -> dict[str, Any]:
         match self.api:
@@ -148,6 +158,8 @@ class Served:
                 return answers.embeddings(self.answer, len(texts) if isinstance(texts, list) else 1, base64)
             case "responses":
                 return answers_responses.response(self.answer)
+            case "generate_content":
+                return answers_gemini.whole(self.answer)
         return answers_responses.message(self.answer)
 
     def _tell_answer(self) -> None:
@@ -156,6 +168,7 @@ class Served:
         broken = self.fault in ("cut", "broken")
         asks = self._sends_usage() if self.stream else True
         begun = asks and (not broken or self.api == "messages")  # whose first event counts the prompt
+        zero = None if self.api == "generate_content" else 0  # Gemini leaves it out
         detailed = begun and self.api not in ("embeddings", "text_completion")
         self.record |= {
             "id": f"{PREFIXES[self.api]}{answer.key}" if generates else None,
@@ -164,8 +177,8 @@ class Served:
             "finish_reason": self._reason() if generates and not broken else None,
             "input_tokens": answer.input_tokens if begun else None,
             "output_tokens": answer.output_tokens if asks and generates and not broken else None,
-            "cached_tokens": answer.kind.cached if detailed else None,
-            "reasoning_tokens": answer.kind.reasoning if detailed and self.api != "messages" else None,
+            "cached_tokens": answer.kind.cached or zero if detailed else None,
+            "reasoning_tokens": answer.kind.reasoning or zero if detailed and self.api != "messages" else None,
             "tool_calls": answer.kind.tools if generates else None,
             "chars": len(answer.text) if generates else None,
             "refusal": answer.kind.refusal if generates else None,
@@ -173,6 +186,8 @@ class Served:
 
     def _reason(self) -> str:
         reason = self.answer.kind.anthropic if self.api == "messages" else self.answer.kind.openai
+        if self.api == "generate_content":
+            return answers_gemini.REASONS[reason].lower()
         if self.api == "responses":  # which has a status instead
             return "max_output_tokens" if reason == "length" else "completed"
         return reason
@@ -197,7 +212,7 @@ class Served:
             self._write(parts)
 
     def _sends_usage(self) -> bool:
-        return self.api in ("responses", "messages") or self.include_usage
+        return self.api in ("responses", "messages", "generate_content") or self.include_usage
 
     def _write(self, parts: list[str]) -> None:
         time.sleep(FIRST_CHUNK_S)
@@ -220,6 +235,8 @@ class Served:
                 filtered = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
                 chunks = [chunks[0] | {"id": "", "model": "", "choices": []} | filtered, *chunks]
             parts = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
+        elif self.api == "generate_content":
+            parts = [f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in answers_gemini.chunks(self.answer)]
         else:
             make = answers_responses.message_events if self.api == "messages" else answers_responses.response_events
             parts = [f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in make(self.answer)]

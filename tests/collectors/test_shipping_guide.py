@@ -1,4 +1,4 @@
-"""The bridge of docs/shipping.md for gateways that write files."""
+"""What docs/shipping.md tells people to do: the bridge for gateways that write files, and settings of libraries."""
 
 import io
 import sys
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer
+from tests.captures.record import CONTENT, RECORDINGS
 
 from undertow.batch import Message, Origin
 from undertow.demo.broker import API_VERSION, Broker
@@ -44,3 +45,12 @@ def test_the_lines_of_a_file_become_messages(monkeypatch: pytest.MonkeyPatch) ->
         consumer.close()
     assert sorted(arrived) == sorted(line.strip() for line in lines)
     assert {decode(Message(Origin(TOPIC, 0, 0), value)).format for value in arrived} == {"portkey"}
+
+
+def test_the_settings_for_adk_are_those_of_its_recording() -> None:
+    """The driver runs the guide's snippet; the variables beside it are those that the capture was made with."""
+    guide = (ROOT / "docs" / "shipping.md").read_text().partition("\n## Google's ADK\n")[2]
+    told = dict(line.split("=", 1) for line in guide.partition("```sh\n")[2].partition("```")[0].splitlines())
+    recorded = RECORDINGS["adk-2.13.0"].env
+    assert {name: value for name, value in told.items() if name in recorded} == {CONTENT: "SPAN_AND_EVENT"}
+    assert recorded[CONTENT] == told[CONTENT]

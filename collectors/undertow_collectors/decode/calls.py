@@ -135,6 +135,8 @@ def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
     if named and (answered or (record.failed and "provider" in values)):
         return None
+    if record.kind == EVENT and not named:
+        return "call_event"
     if record.dropped and any(name.startswith(_GENAI) for name in record.attributes):
         return "attributes_dropped"
     return "not_llm_call" if values.keys().isdisjoint(_OF_A_MODEL) else UNRECOGNISED

@@ -7,6 +7,9 @@ from undertow_collectors.decode import failures, names
 from undertow_collectors.decode.coerce import literal, text
 from undertow_collectors.decode.records import Record
 
+_WRAPS = ("MidStreamFallbackError",)
+"""Errors' types that say when something happened, and not what: LiteLLM's of a stream that broke off, say."""
+
 
 def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> None:
     """Set status, error class, HTTP status and the reason for the end of an answer."""
@@ -83,7 +86,8 @@ def _class_of(failure: _Failure, status: int | None, values: dict[str, Any]) -> 
 def _error_class(failure: _Failure, status: int | None) -> ErrorClass:
     """The class by type and code, or by the words of the sentence where the type is only what wraps others."""
     found = names.error_class(failure.kind or failure.message[:100], failure.code or text(status))
-    return (failures.class_in(failure.message) or found) if found == "other" else found
+    wraps = found == "other" or (failure.kind or "").endswith(_WRAPS)
+    return (failures.class_in(failure.message) or found) if wraps else found
 
 
 def finish_reason(value: Any) -> FinishReason | None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from calls import Call, run
 from sdk import Sdk
@@ -72,6 +73,20 @@ def _agents(_: list[str]) -> Callable[[], None]:
     return sdk.end
 
 
+def _adk(_: list[str]) -> Callable[[], None]:
+    """What docs/shipping.md tells users of ADK to do."""
+    from opentelemetry import _logs, trace
+
+    guide = (Path(__file__).parents[3] / "docs" / "shipping.md").read_text().partition("\n## Google's ADK\n")[2]
+    exec(guide.partition("```python\n")[2].partition("```")[0], {})  # noqa: S102  our own document
+
+    def end() -> None:
+        trace.get_tracer_provider().shutdown()
+        _logs.get_logger_provider().shutdown()
+
+    return end
+
+
 def _httpx(_: list[str]) -> Callable[[], None]:
     """Traceloop's spans, each with the HTTP client's own below it."""
     sdk = Sdk()
@@ -116,6 +131,7 @@ INSTRUMENTATIONS = {
     "logfire": _logfire,
     "langfuse": _langfuse,
     "mlflow": _mlflow,
+    "adk": _adk,
     "pydantic-ai": _agents,
     "openinference-langchain": _langchain(),
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
@@ -130,6 +146,8 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
+    if client == "adk":
+        return import_module("adk_calls").adk_calls()
     if client == "langchain":
         return import_module("langchain_calls").langchain_calls()
     if client == "langfuse":
