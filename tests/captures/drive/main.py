@@ -132,6 +132,7 @@ INSTRUMENTATIONS = {
     "langfuse": _langfuse,
     "mlflow": _mlflow,
     "adk": _adk,
+    "vllm": lambda _: import_module("vllm_calls").begin(),
     "pydantic-ai": _agents,
     "openinference-langchain": _langchain(),
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
@@ -146,10 +147,8 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
-    if client == "adk":
-        return import_module("adk_calls").adk_calls()
-    if client == "langchain":
-        return import_module("langchain_calls").langchain_calls()
+    if client in ("adk", "langchain", "vllm"):
+        return getattr(import_module(f"{client}_calls"), f"{client}_calls")()
     if client == "langfuse":
         return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)
     return getattr(import_module(f"{client}_calls"), f"{client}_calls")(import_module(client))

@@ -1,4 +1,4 @@
-"""Logfire, Pydantic AI, Google's ADK, and what Anthropic's client says by itself."""
+"""Logfire, Pydantic AI, Google's ADK, vLLM, and what Anthropic's client says by itself."""
 
 from tests.conformance.rules import (
     AZURE,
@@ -85,8 +85,15 @@ ADK = (
     *COMMON,
     *NO_ANSWER,
 )
+VLLM = (
+    Says("provider", "vllm", every, "the server itself tells"),
+    *lacks("response_model", "system_fingerprint", "finish_reason", "stream", "http_status", *CONTENT),
+    *lacks("cached_input_tokens", "reasoning_tokens"),
+    Says("temperature", None, lambda call: not call.log.get("temperature"), "zero is left out"),
+)
 
 CAPTURES = {
+    "own-vllm-0.33.0": Capture(VLLM),
     "own-adk-2.13.0": Capture(ADK),
     "own-node-vercel-ai-6.0.326": Capture(VERCEL),
     "own-logfire-5.4.0": Capture(LOGFIRE),
