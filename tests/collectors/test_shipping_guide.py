@@ -1,6 +1,7 @@
 """What docs/shipping.md tells people to do: the bridge for gateways that write files, and settings of libraries."""
 
 import io
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from kafka import KafkaConsumer
 from tests.captures.record import RECORDINGS
+from tests.litellm.llama import PARAMS
 
 from undertow.batch import Message, Origin
 from undertow.demo.broker import API_VERSION, Broker
@@ -56,3 +58,11 @@ def test_the_settings_for_a_library_are_those_of_its_recording(section: str, cap
     recorded = RECORDINGS[capture].env
     assert told.keys() & recorded.keys()
     assert {name: told[name] for name in told.keys() & recorded.keys()}.items() <= recorded.items()
+
+
+def test_a_model_server_behind_litellm_is_named_as_in_its_recording() -> None:
+    """The guide's entry of the model list is the one that llama.cpp's server was recorded with."""
+    guide = (ROOT / "docs" / "shipping.md").read_text()
+    (entry,) = re.findall(r"litellm_params: \{(model: openai/tiny-llama.*)\}", guide)
+    told = dict(pair.split(": ", 1) for pair in entry.split(", "))
+    assert {name: told[name] for name in PARAMS} == PARAMS

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zstandard
 from bench.environments import ROOT, python
@@ -107,7 +107,7 @@ def record(name: str) -> Path:
     return folder
 
 
-def _write(folder: Path, upstream: Upstream, inbox: Inbox, records: bytes) -> None:
+def _write(folder: Path, upstream: Any, inbox: Inbox, records: bytes) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()

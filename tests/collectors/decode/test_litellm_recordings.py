@@ -23,6 +23,7 @@ CACHED = sorted(FORMATS.glob("litellm-1.110.*"))
 UNMARKED = {"litellm-1.110.2-langfuse"}
 """Whose cached answers look like calls: LiteLLM's spans in OpenInference's names say nothing of its cache."""
 OLDER = sorted(FORMATS.glob("litellm-1.80.*"))
+LLAMA = FORMATS / "llama-cpp-python-0.3.36-litellm"
 ERRORS = {429: "rate_limited", 500: "server_error", 400: "invalid_request", 401: "auth"}
 
 GONE = {ask.number for ask in plan(len(KINDS)) if ask.gone}
@@ -197,8 +198,31 @@ def test_a_client_that_left_is_told_by_the_callback_alone(folder: Path) -> None:
     assert statuses == ({"cancelled"} if folder.name.endswith("callback") else {"ok"})
 
 
-@pytest.mark.parametrize("folder", [*FOLDERS, *OLDER], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *OLDER, LLAMA], ids=lambda folder: folder.name)
 def test_many_bodies_at_once_say_the_same(folder: Path) -> None:
     """What decodes a poll straight into columns, where it can, says what decoding each body by itself does."""
     paths = sorted(folder.glob("[!s]*"))
     both_ways.check(both_ways.messages([inflate(m.value) for path in paths for m in files.messages(str(path))]))
+
+
+@pytest.mark.parametrize("way", ["records", "traces"])
+def test_a_llama_cpp_server_behind_litellm(way: str) -> None:
+    """What the server answered, by the callback and by OpenTelemetry; tokens of streams are LiteLLM's own count."""
+    found = [
+        span for path in sorted(LLAMA.glob(f"{way}*")) for m in files.messages(str(path)) for span in decode(m).spans
+    ]
+    rows = served_of(LLAMA)
+    assert len(found) == len(rows)
+    for span, row in zip(sorted(found, key=lambda span: span.started_at), rows, strict=True):
+        assert (span.model, span.provider, bool(span.stream)) == ("llama", "openai", "stream" in row["asked"])
+        if row["status"] == 400:
+            assert (span.status, span.error_class, span.http_status) == ("error", "invalid_request", 400)
+        elif span.stream:
+            assert f'"id": "{span.response_id}"' in row["answer"]
+            assert "usage" not in row["answer"]
+            assert 0 < (span.output_tokens or 0) < row["asked"]["max_tokens"]
+        else:
+            answer = json.loads(row["answer"])
+            usage, reason = answer["usage"], answer["choices"][0]["finish_reason"]
+            assert (span.response_id, span.finish_reason) == (answer["id"], reason)
+            assert (span.input_tokens, span.output_tokens) == (usage["prompt_tokens"], usage["completion_tokens"])
