@@ -55,6 +55,8 @@ QUIET = {
     "CREWAI_TRACING_ENABLED": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }  # these frameworks would tell their makers of every run
+VLLM = {"OTEL_SERVICE_NAME": "qwen3-8b", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}
+OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
 ENVOY = {"DISABLE_PPROF": "true", "OTEL_BSP_SCHEDULE_DELAY": "500"}  # it does not flush when it ends
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -115,6 +117,8 @@ RECORDINGS: dict[str, Recording] = {
     "mlflow-3.17.2-semconv": Recording(
         "mlflow", "openai anthropic", SILENT | {"MLFLOW_ENABLE_OTEL_GENAI_SEMCONV": "true"}, pins="mlflow-3.17.2"
     ),
+    "adk-2.13.0": Recording("adk", "adk", OFFLINE | {CONTENT: "SPAN_AND_EVENT"}),
+    "vllm-0.33.0": Recording("vllm", "vllm", VLLM),
     "pydantic-ai-2.68.0": Recording("pydantic-ai", "agents", SILENT),
     "openinference-langchain-0.1.80": Recording("openinference-langchain", "langchain"),
     "haystack-2.0.0": Recording("haystack", "haystack", QUIET | {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"}),
@@ -155,7 +159,10 @@ def environment(name: str) -> Path:
     done = folder / "ok"
     if not done.exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin" / "pip", "install", "--quiet", "-r", HERE / f"{name}.in"], check=True)
+        install = [folder / "bin" / "pip", "install", "--quiet"]
+        subprocess.run([*install, "-r", HERE / f"{name}.in"], check=True)
+        if (HERE / f"{name}.alone").exists():  # without what it needs
+            subprocess.run([*install, "--no-deps", "-r", HERE / f"{name}.alone"], check=True)
         done.touch()
     return folder / "bin" / "python"
 

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer
+from tests.captures.record import RECORDINGS
+from tests.litellm.llama import PARAMS
 
 from undertow.batch import Message, Origin
 from undertow.demo.broker import API_VERSION, Broker
@@ -115,3 +117,22 @@ def test_the_recipe_of_envoys_traces_is_what_they_were_recorded_with() -> None:
     shown = set(re.findall(r"\b(?:OTEL|AI_GATEWAY)_[A-Z_]+", section))
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in shown
     assert shown <= set(re.findall(r'"((?:OTEL|AI_GATEWAY)_[A-Z_]+)"', (CAPTURES / "record.py").read_text()))
+
+
+@pytest.mark.parametrize(("section", "capture"), [("Google's ADK", "adk-2.13.0"), ("vLLM", "vllm-0.33.0")])
+def test_the_settings_for_a_library_are_those_of_its_recording(section: str, capture: str) -> None:
+    """Variables of the guide that a capture was made with have the same values there; some are said to be needed."""
+    guide = (ROOT / "docs" / "shipping.md").read_text().partition(f"\n## {section}\n")[2]
+    lines = guide.partition("```sh\n")[2].partition("```")[0].splitlines()
+    told = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    recorded = RECORDINGS[capture].env
+    assert told.keys() & recorded.keys()
+    assert {name: told[name] for name in told.keys() & recorded.keys()}.items() <= recorded.items()
+
+
+def test_a_model_server_behind_litellm_is_named_as_in_its_recording() -> None:
+    """The guide's entry of the model list is the one that llama.cpp's server was recorded with."""
+    guide = (ROOT / "docs" / "shipping.md").read_text()
+    (entry,) = re.findall(r"litellm_params: \{(model: openai/tiny-llama.*)\}", guide)
+    told = dict(pair.split(": ", 1) for pair in entry.split(", "))
+    assert {name: told[name] for name in PARAMS} == PARAMS

@@ -177,10 +177,10 @@ UNTIMED = {
     ],
 )
 def test_a_first_chunk_comes_within_its_call(name: str) -> None:
-    """The time to the first chunk is within the call, and only streams have one."""
+    """The time to the first chunk is within the call, and only streams have one, but for vLLM, which does not say."""
     for span in traces(name):
         if span.ttft_s is not None:
-            assert span.stream
+            assert span.stream or span.provider == "vllm"
             assert span.duration_s is not None
             assert 0 < span.ttft_s <= span.duration_s + CLOCKS_S
 

@@ -15,19 +15,25 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zstandard
 from bench.environments import ROOT, python
 from tests.captures.scrub import scrub
 from tests.litellm.inbox import Inbox
 from tests.litellm.proxy import LOCK, proxy
-from tests.litellm.traffic import KINDS, ask_all, plan
+from tests.litellm.traffic import AGAIN, KINDS, ask_all, plan
 from tests.litellm.upstream import Upstream, serving
 
 FIXTURES = ROOT / "tests" / "fixtures" / "formats"
-CACHE = Path(os.environ.get("UNDERTOW_CAPTURES") or Path.home() / ".cache" / "undertow-captures")
-OLDER = ("litellm[proxy]==1.80.17", "opentelemetry-exporter-otlp==1.45.2")
+PLACE = Path(os.environ.get("UNDERTOW_CAPTURES") or Path.home() / ".cache" / "undertow-captures")
+PINS = {
+    "older": ("litellm[proxy]==1.80.17", "opentelemetry-exporter-otlp==1.45.2"),
+    "newer": ("-r", str(Path(__file__).with_name("newer.in"))),
+}
+"""What is installed where the name of a recording begins so, instead of the lock file."""
+
+CACHE = "  cache: true\n  cache_params: {type: local}\n"
 SPANS_PER_BODY = "64"
 QUIET_S = 8.0
 """LiteLLM's exporters post every five seconds, and not when it stops."""
@@ -39,7 +45,7 @@ class Recording(NamedTuple):
     callback: str
     more: str = ""
     env: Mapping[str, str] = MappingProxyType({})
-    older: bool = False
+    cached: bool = False
 
 
 def _generic(form: str) -> Recording:
@@ -52,7 +58,7 @@ SEMCONV = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
 V2 = {"LITELLM_OTEL_V2": "true"}
 PHOENIX = {"PHOENIX_COLLECTOR_HTTP_ENDPOINT": "{inbox}/v1/traces", "PHOENIX_API_KEY": "made-up"}
 LANGFUSE = {"LANGFUSE_PUBLIC_KEY": "made-up", "LANGFUSE_SECRET_KEY": "made-up", "LANGFUSE_OTEL_HOST": "{inbox}"}
-KEEPER = "keeper.logger"
+KEEPER, SHIPPED = "keeper.logger", "shipped.logger"
 RECORDINGS: dict[str, Recording] = {
     "otel-v1": Recording("otel", env=OTEL),
     "otel-v1-semconv": Recording("otel", env=OTEL | SEMCONV),
@@ -65,8 +71,12 @@ RECORDINGS: dict[str, Recording] = {
     "generic-array": _generic("json_array"),
     "generic-ndjson": _generic("ndjson"),
     "generic-single": _generic("single"),
-    "older-otel": Recording("otel", env=OTEL, older=True),
-    "older-payloads": Recording(KEEPER, older=True),
+    "older-otel": Recording("otel", env=OTEL),
+    "older-payloads": Recording(KEEPER),
+    "newer-otel-v1": Recording("otel", env=OTEL, cached=True),
+    "newer-otel-v2": Recording("otel", env=OTEL | V2, cached=True),
+    "newer-langfuse": Recording("langfuse_otel", env=LANGFUSE, cached=True),
+    "newer-callback": Recording(SHIPPED, cached=True),
 }
 """Every recording by its name."""
 
@@ -74,24 +84,30 @@ RECORDINGS: dict[str, Recording] = {
 def record(name: str) -> Path:
     """Run the proxy, ask, and write the folder, which is returned."""
     asked = RECORDINGS[name]
-    interpreter = _older() if asked.older else python("litellm", LOCK)
+    age, _, way = name.partition("-")
+    interpreter = _pinned(age) if age in PINS else python("litellm", LOCK)
     upstream, inbox = Upstream(), Inbox()
     with tempfile.TemporaryDirectory() as scratch, serving(upstream.app) as url, serving(inbox.app) as inbox_url:
         kept = Path(scratch) / "kept.jsonl"
         told = {key: value.replace("{inbox}", inbox_url) for key, value in asked.env.items()}
         environ = told | {"KEEPER": str(kept), "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": SPANS_PER_BODY}
-        shutil.copy(Path(__file__).with_name("keeper.py"), scratch)  # LiteLLM looks beside its configuration
-        logging = f"litellm_settings:\n  callbacks: [{asked.callback}]\n{asked.more.replace('{inbox}', inbox_url)}"
-        with proxy(Path(scratch), url, logging, environ, interpreter) as gateway:
-            ask_all(gateway, plan(len(KINDS)))
+        for callback in ("keeper.py", "shipped.py"):
+            shutil.copy(Path(__file__).with_name(callback), scratch)  # LiteLLM looks beside its configuration
+        logging = f"litellm_settings:\n  callbacks: [{asked.callback}]\n{CACHE if asked.cached else ''}"
+        with proxy(
+            Path(scratch), url, logging + asked.more.replace("{inbox}", inbox_url), environ, interpreter
+        ) as gateway:
+            asks = plan(len(KINDS))
+            ask_all(gateway, asks)
+            ask_all(gateway, [asks[number] for number in AGAIN] if asked.cached else [])
             time.sleep(QUIET_S)
         records = kept.read_bytes() if kept.exists() else b""
-    folder = FIXTURES / f"litellm-{_version(interpreter)}-{name.removeprefix('older-')}"
+    folder = FIXTURES / f"litellm-{_version(interpreter)}-{way if age in PINS else name}"
     _write(folder, upstream, inbox, records)
     return folder
 
 
-def _write(folder: Path, upstream: Upstream, inbox: Inbox, records: bytes) -> None:
+def _write(folder: Path, upstream: Any, inbox: Inbox, records: bytes) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
@@ -105,7 +121,7 @@ def _write(folder: Path, upstream: Upstream, inbox: Inbox, records: bytes) -> No
         (folder / "records.jsonl.zst").write_bytes(pack(_clean(records)))
     for number, posted in enumerate(inbox.posted, 1):
         if "protobuf" in posted.content_type:
-            body, file = scrub("traces", posted.body, [ROOT, CACHE]), f"traces-{number:04}.otlp.pb.zst"
+            body, file = scrub("traces", posted.body, [ROOT, PLACE]), f"traces-{number:04}.otlp.pb.zst"
         else:
             body, file = _clean(posted.body), f"posts-{number:04}.json.zst"
         (folder / file).write_bytes(pack(body))
@@ -116,12 +132,12 @@ def _clean(text: bytes) -> bytes:
     return re.sub(rb'File \\+"[^"]*/([^"/]+)\\+"', rb'File \\"\1\\"', text).replace(str(ROOT).encode(), b"")
 
 
-def _older() -> Path:
-    interpreter = CACHE / "litellm-older" / "bin" / "python"
+def _pinned(age: str) -> Path:
+    interpreter = PLACE / f"litellm-{age}" / "bin" / "python"
     if not interpreter.exists():
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, interpreter.parents[1]], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", interpreter, *OLDER], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", interpreter, *PINS[age]], check=True)
     return interpreter
 
 

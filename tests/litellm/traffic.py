@@ -74,6 +74,9 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 """Model group, with words that ask for a kind of answer, and what the body has besides. Nothing serves `unserved`."""
 
+AGAIN = (0, 1, 2, 3, 4, 5, 12, 18)
+"""Requests that are made once more where LiteLLM has a cache: chats, streams, tool calls, an embedding."""
+
 
 def plan(count: int) -> list[Ask]:
     """The first `count` requests."""

@@ -11,8 +11,11 @@ from undertow_collectors.decode.records import EVENT, Record
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}
 """Spans that repeat a call which another span reports."""
 
-_CHOOSES = "route "
-"""What LiteLLM's spans are called in which it chooses a deployment for a call."""
+_STEPS = ("route ", "cache.", "redis.", "redis ", "postgres.", "postgres ")
+"""What the names of a gateway's own steps around a call begin with: it chooses a deployment, asks or fills a cache.
+
+LiteLLM copies the model that was asked for onto all spans of a request.
+"""
 
 DETAILS = "gen_ai.client.inference.operation.details"
 """The event that holds a whole call."""
@@ -71,7 +74,7 @@ def skip_reason(record: Record, values: dict[str, Any]) -> str | None:
 
 def _is_none(record: Record, values: dict[str, Any]) -> str | None:
     """Why a span is no call, whatever its convention says of it."""
-    if record.name in WRAPPERS or (record.name.startswith(_CHOOSES) and not is_used(values)):
+    if record.name in WRAPPERS or (record.name.startswith(_STEPS) and not is_used(values)):
         return "wrapper"
     if record.kind == EVENT and record.name != DETAILS:
         return _event(record.name)
@@ -164,6 +167,8 @@ def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
     if named and (answered or (record.failed and "provider" in values)):
         return None
+    if record.kind == EVENT and not named:
+        return "call_event"
     if record.dropped and any(name.startswith(_GENAI) for name in record.attributes):
         return "attributes_dropped"
     return "not_llm_call" if values.keys().isdisjoint(_OF_A_MODEL) else UNRECOGNISED

@@ -79,6 +79,8 @@ _PHRASES: dict[str, ErrorClass] = {
 """What providers and clients say of a failure -> its class; the first that is found counts."""
 
 _OF_PROVIDER = re.compile(r"\b(?:target|provider)[ :='\"]{1,3}([\w.-]+)|\b([\w.-]+) API error\b", re.IGNORECASE)
+_WRAPS = ("MidStreamFallbackError",)
+"""Errors' types that say when something happened, and not what: LiteLLM's of a stream that broke off, say."""
 _DRESSED = re.compile(r"<(?:class|enum) '([^']+)'>")
 _ABANDONED = (
     "abandoned stream",
@@ -132,7 +134,7 @@ def class_in(sentence: str) -> ErrorClass | None:
 def class_of(kind: str | None, code: str | None, sentence: str, stacks: Iterable[str] = ()) -> ErrorClass:
     """Return the class of a failure by its type and code, else by its sentence, else by the causes in stack traces."""
     found = names.error_class(kind or sentence[:100], code)
-    if found != "other":
+    if found != "other" and not (kind or "").endswith(_WRAPS):
         return found
     said = class_in(sentence)
     return said if said is not None else next(_behind(stacks), found)

@@ -25,6 +25,9 @@ from undertow_collectors.decode.records import SERVER, Record, Source
 _RAW = "raw_gen_ai_request"
 _GATEWAYS = {"litellm", "openrouter"}
 """Scopes whose outer spans count; those of OpenRouter's Broadcast enclose attempts that used no tokens."""
+_UNSENT = {"cached_answer", "refused_by_gateway"}
+"""Why a span stands in place of a call that no provider was asked for."""
+
 MAX_SIGNALS = 64
 _RUNS = ("agent", "tool")
 """Why spans are skipped that begin something of their own: what an agent asks inside of a call is another call."""
@@ -62,6 +65,7 @@ class Joins:
         self._runs: set[Place] = set()
         self._gateways = Gateways()
         self._unrecognised: list[Unrecognised] = []
+        self._unsent: list[Record] = []
         self.wrappers: list[int] = []
         self._evaluations: dict[str, list[tuple[str, float]]] = defaultdict(list)
         self._by_call_id: defaultdict[str, list[Span]] = defaultdict(list)
@@ -75,6 +79,8 @@ class Joins:
             self._runs.add((record.trace_id, record.span_id))
         if reason == UNRECOGNISED:
             self._unrecognised.append(Unrecognised(index, record, is_used(values)))
+        elif reason in _UNSENT:
+            self._unsent.append(record)
 
     def evaluation(self, record: Record, values: dict[str, Any]) -> None:
         """Take note of what an evaluation says of an answer, known by its id or by the span that it was logged in."""
@@ -102,8 +108,9 @@ class Joins:
         self._gateways.tell([(call.span, call.record) for call in self._calls], self._skipped, decoded)
         for call in self._calls if self._evaluations else ():
             _take_evaluations(call.span, self._evaluations, decoded)
-        if self._unrecognised and self._calls:
-            self.wrappers = _wrappers(self._unrecognised, self._calls, self._skipped)
+        told = [*(call.record for call in self._calls), *self._unsent] if self._unrecognised else []
+        if told:
+            self.wrappers = _wrappers(self._unrecognised, told, self._skipped)
             decoded.skipped["wrapper"] += len(self.wrappers)
             decoded.skipped[UNRECOGNISED] -= len(self.wrappers)
             decoded.skipped += Counter()  # leaves no zeros
@@ -191,13 +198,14 @@ def _enclosing(inner: Call, by_id: dict[str, Call], parents: dict[Place, str]) -
     return (found if found is not inner else None), between
 
 
-def _wrappers(unrecognised: list[Unrecognised], calls: list[Call], skipped: list[Record]) -> list[int]:
+def _wrappers(unrecognised: list[Unrecognised], calls: list[Record], skipped: list[Record]) -> list[int]:
     """Spans around a call or inside of one, by their places: they only repeat it.
 
-    One that names nothing but a model belongs to a call that stands beside it in its trace, too.
+    `calls` also has what a gateway answered out of its cache, or refused, in place of one. A span that names
+    nothing but a model belongs to a call that stands beside it in its trace, too.
     """
-    parents = parents_of((*skipped, *(call.record for call in calls)))
-    of_calls = {(call.record.trace_id, call.record.span_id) for call in calls}
+    parents = parents_of((*skipped, *calls))
+    of_calls = {(call.trace_id, call.span_id) for call in calls}
     outside = {outer for trace, span in of_calls for outer in above(trace, span, parents)}
     traces = {trace for trace, _ in of_calls}
     found: list[int] = []

@@ -59,6 +59,8 @@ def of_messages(messages: list[Any]) -> Answer:
         isinstance(item, dict) and "type" in item and "role" not in item for item in messages
     )
     found = [_of_message({"content": messages}, None)] if parts else [_of_message(item, None) for item in messages]
+    if _are_pieces(messages):
+        return _of_pieces(found)
     text = next((one for one in found if one.text), None) or next((one for one in found if one.text is not None), None)
     known = [one.tools for one in found if one.tools is not None and (one is text or not one.text)]
     return Answer(
@@ -66,6 +68,29 @@ def of_messages(messages: list[Any]) -> Answer:
         sum(known) if known else None,
         any(one.refused for one in found),
         next((one.finish for one in found if one.finish), None),
+    )
+
+
+def _are_pieces(messages: list[Any]) -> bool:
+    """Whether they are the chunks of one stream: a message has a reason for its end, and of these only the last one."""
+    *before, last = messages or [None]
+    return (
+        bool(before)
+        and isinstance(last, dict)
+        and bool(last.get("finish_reason"))
+        and all(isinstance(one, dict) and one.get("finish_reason") == "" for one in before)
+    )
+
+
+def _of_pieces(pieces: list[Answer]) -> Answer:
+    """The answer that the chunks of a stream make together; some clients put all of it into the last one again."""
+    *before, last = pieces
+    text, end = "".join(one.text or "" for one in before), last.text or ""
+    return Answer(
+        end if end.startswith(text) else text + end,
+        last.tools or sum(one.tools or 0 for one in before),
+        any(one.refused for one in pieces),
+        last.finish,
     )
 
 

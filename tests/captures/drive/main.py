@@ -76,6 +76,20 @@ def _agents(_: list[str]) -> Callable[[], None]:
     return sdk.end
 
 
+def _adk(_: list[str]) -> Callable[[], None]:
+    """What docs/shipping.md tells users of ADK to do."""
+    from opentelemetry import _logs, trace
+
+    guide = (Path(__file__).parents[3] / "docs" / "shipping.md").read_text().partition("\n## Google's ADK\n")[2]
+    exec(guide.partition("```python\n")[2].partition("```")[0], {})  # noqa: S102  our own document
+
+    def end() -> None:
+        trace.get_tracer_provider().shutdown()
+        _logs.get_logger_provider().shutdown()
+
+    return end
+
+
 def _httpx(_: list[str]) -> Callable[[], None]:
     """Traceloop's spans, each with the HTTP client's own below it."""
     sdk = Sdk()
@@ -171,6 +185,8 @@ INSTRUMENTATIONS = {
     "logfire": _logfire,
     "langfuse": _langfuse,
     "mlflow": _mlflow,
+    "adk": _adk,
+    "vllm": lambda _: import_module("vllm_calls").begin(),
     "pydantic-ai": _agents,
     "openinference-langchain": _langchain(),
     "openinference-langchain-openai": _langchain("openinference.instrumentation.openai"),
@@ -197,7 +213,7 @@ INSTRUMENTATIONS = {
 def _calls(client: str) -> list[Call]:
     if client == "agents":
         return import_module("agents").agent_calls()
-    if client in ("langchain", "haystack", "llama_index", "dspy", "agno", "crewai"):
+    if client in ("adk", "vllm", "langchain", "haystack", "llama_index", "dspy", "agno", "crewai"):
         return getattr(import_module(f"{client}_calls"), f"{client}_calls")()
     if client == "langfuse":
         return import_module("openai_calls").openai_calls(import_module("langfuse.openai").openai)

@@ -93,6 +93,22 @@ def test_the_span_around_a_silent_failure_tells_its_class(read: Read, message: s
     assert [span.error_class for span in read(request(inner, elsewhere)).spans] == ["server_error"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "cause", "expected"),
+    [
+        ("litellm.exceptions.MidStreamFallbackError", "APIConnectionError: Connection error.", "connection"),
+        ("litellm.exceptions.MidStreamFallbackError", "RateLimitError: Rate limit reached", "rate_limited"),
+        ("litellm.exceptions.MidStreamFallbackError", "it ended", "server_error"),
+        ("litellm.exceptions.InternalServerError", "APIConnectionError: Connection error.", "server_error"),
+    ],
+)
+def test_an_error_that_wraps_another_is_of_its_class(read: Read, kind: str, cause: str, expected: str) -> None:
+    """LiteLLM's error of a stream that broke off has a type of its own; other types are believed."""
+    sentence = f"{kind}: litellm.{cause}"
+    failed = span_json(CALL, events=[exception(sentence, kind)], status=ERROR | {"message": sentence})
+    assert read(request(failed)).spans[0].error_class == expected
+
+
 def test_a_failed_call_without_a_model_is_counted_where_it_can_only_belong(read: Read) -> None:
     """OpenAI's agents name no model of a failed call: it is that of the others, where there is one, else unknown."""
     failed = span_json(

@@ -61,6 +61,13 @@ def test_other_events_are_skipped_by_name(decoded: Callable[..., Decoded], name:
     assert (found.spans, found.rejects, found.skipped) == ([], [], Counter({reason: 1}))
 
 
+def test_the_details_of_a_call_that_names_no_model_are_of_its_span(decoded: Callable[..., Decoded]) -> None:
+    """Google's ADK leaves operation and model to the span; what has them is no span's alone."""
+    nameless = {"gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 3}
+    assert decoded(event_json(DETAILS, nameless)).skipped == {"call_event": 1}
+    assert len(decoded(event_json(DETAILS, nameless | {"gen_ai.request.model": "gpt-4o"})).spans) == 1
+
+
 def test_the_event_and_its_span_have_one_id(read: Read) -> None:
     """Shipped on both signals a call is stored once, since the store knows it by its id."""
     traces, events = read(request(span_json())), read(logs(event_json(DETAILS, ANSWERED)))

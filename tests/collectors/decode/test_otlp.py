@@ -185,6 +185,9 @@ def test_calls_that_generate_nothing(one: One, operation: Any) -> None:
     [
         ("GET /health", {}, "not_llm_call"),
         ("route gpt-4o", {"gen_ai.request.model": "gpt-4o"}, "wrapper"),
+        ("cache.get llm_response", {"gen_ai.request.model": "gpt-4o"}, "wrapper"),
+        ("redis.set llm_response", {"gen_ai.request.model": "gpt-4o"}, "wrapper"),
+        ("caches", {"gen_ai.request.model": "gpt-4o"}, "unrecognised"),
         ("fastapi.dependencies", CALL, "wrapper"),
         ("raw_gen_ai_request", CALL, "wrapper"),
         ("litellm_proxy_request", {"openinference.span.kind": "LLM"}, "wrapper"),

@@ -323,6 +323,34 @@ def test_messages_of_opentelemetry() -> None:
     assert (of_messages(called, {})["tool_call_count"], of_messages(called, {})["finish_reason"]) == (1, "tool_calls")
 
 
+def pieces(*texts: str, last: str = "", end: str = "stop") -> list[dict[str, Any]]:
+    """A stream as Google's ADK tells it: a message for each chunk, of which the last one has the reason for the end."""
+    told = [*((text, "") for text in texts), (last, end)]
+    return [{"role": "assistant", "parts": [{"type": "text", "content": text}], "finish_reason": reason}
+            for text, reason in told]  # fmt: skip
+
+
+@pytest.mark.parametrize("last", ["", " course.", TEXT])
+def test_the_chunks_of_a_stream_are_one_answer(last: str) -> None:
+    """The last one ends the text, or has all of it again."""
+    chunks = pieces("Paris, ", "of course." if last in ("", TEXT) else "of", last=last)
+    assert of_messages(chunks, {}) == of_messages(pieces(last=TEXT), {})
+
+
+def test_what_is_no_stream_is_not_put_together() -> None:
+    """Messages that all have no reason for their end, or all have one, are choices, of which the first counts."""
+    for choices in (pieces("Paris", last="Lima", end=""), pieces(last="Paris") + pieces(last="Lima")):
+        assert of_messages(choices, {})["response_chars"] == len("Paris")
+
+
+def test_a_tool_call_in_a_stream() -> None:
+    """A call is counted once, whether it came in a chunk or in the last message."""
+    call = {"role": "assistant", "parts": [{"type": "tool_call", "name": "f"}], "finish_reason": "stop"}
+    assert of_messages([*pieces("Hm.")[:1], call], {})["tool_call_count"] == 1
+    assert of_messages([call | {"finish_reason": ""}, *pieces()], {})["tool_call_count"] == 1
+    assert of_messages([call | {"finish_reason": ""}, call], {})["tool_call_count"] == 1
+
+
 def test_messages_that_were_cut_say_nothing() -> None:
     """A limit on the length of attributes leaves JSON that ends too soon."""
     assert of_messages(json.dumps(OTEL)[:-9], {}) == {}

@@ -1,4 +1,4 @@
-"""Logfire, Pydantic AI, and what Anthropic's client says by itself."""
+"""Logfire, Pydantic AI, Google's ADK, vLLM, and what Anthropic's client says by itself."""
 
 from tests.conformance.rules import (
     AZURE,
@@ -10,14 +10,17 @@ from tests.conformance.rules import (
     MAYBE,
     NO_ANSWER,
     NO_STATUS,
+    REASONING_CHAT,
     RESPONSES,
+    USAGE,
     WHOLE,
     ZERO_CACHED,
+    ZERO_REASONING,
     Capture,
     Says,
     lacks,
 )
-from tests.conformance.which import api, azure, both, broke, ended_early, every, failed, kind, stream
+from tests.conformance.which import api, azure, both, broke, but, ended_early, every, failed, kind, left, stream
 
 LOGFIRE = (
     Says("response_id", None, both(azure, stream), "it keeps what the first chunk says, and Azure's says nothing"),
@@ -67,8 +70,31 @@ VERCEL = (
     *COMMON,
     *NO_ANSWER,
 )
+ADK = (
+    Says("operation", "generate_content", every, "ADK calls all of them so"),
+    Says(
+        "model", lambda call: f"openai/{call.log['model']}", api("chat"), "LiteLLM's name of it is what was asked for"
+    ),
+    *lacks("response_model", "response_id", "system_fingerprint", "stream", "temperature"),
+    Says("output_tokens", lambda call: call.log["output_tokens"] + 64, REASONING_CHAT, "reasoning is counted twice"),
+    ZERO_REASONING,
+    Says("finish_reason", "stop", both(api("chat"), kind("tool")), "Gemini has no other word for it"),
+    *lacks(*USAGE, where=left, why="the last chunk did not come"),
+    Says("http_status", MAYBE, failed, "where the sentence of an error has one"),
+    *lacks("http_status", where=but(failed)),
+    *COMMON,
+    *NO_ANSWER,
+)
+VLLM = (
+    Says("provider", "vllm", every, "the server itself tells"),
+    *lacks("response_model", "system_fingerprint", "finish_reason", "stream", "http_status", *CONTENT),
+    *lacks("cached_input_tokens", "reasoning_tokens"),
+    Says("temperature", None, lambda call: not call.log.get("temperature"), "zero is left out"),
+)
 
 CAPTURES = {
+    "own-vllm-0.33.0": Capture(VLLM),
+    "own-adk-2.13.0": Capture(ADK),
     "own-node-vercel-ai-6.0.326": Capture(VERCEL),
     "own-logfire-5.4.0": Capture(LOGFIRE),
     "own-pydantic-ai-2.68.0": Capture(PYDANTIC_AI),
