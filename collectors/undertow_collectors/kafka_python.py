@@ -29,6 +29,7 @@ from undertow_collectors.kafka_python_errors import translated
 from undertow_collectors.kafka_python_groups import Group
 from undertow_collectors.kafka_python_network import network
 from undertow_collectors.kafka_python_records import Records
+from undertow_collectors.kafka_python_tls import Tls
 from undertow_collectors.single import record_at
 
 log = logging.getLogger(__name__)
@@ -251,11 +252,7 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
         "bootstrap_timeout_ms": REQUEST_MS,
         "reconnect_backoff_max_ms": 2_000,
         "security_protocol": config.security_protocol,
-        "ssl_check_hostname": config.ssl_check_hostname,
-        "ssl_cafile": config.ssl_cafile,
-        "ssl_certfile": config.ssl_certfile,
-        "ssl_keyfile": config.ssl_keyfile,
-        "ssl_password": config.ssl_password.reveal() if config.ssl_password else None,
+        "ssl_context": Tls(config) if config.security_protocol.endswith("SSL") else None,
         "sasl_mechanism": config.sasl_mechanism,
         "sasl_plain_username": config.sasl_username,
         "sasl_plain_password": config.sasl_password.reveal() if config.sasl_password else None,

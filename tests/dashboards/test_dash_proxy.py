@@ -20,8 +20,8 @@ from . import real
 from .fixtures import serving
 
 CLIENTS = 500
-PROMPT_S, SLOWEST_S = 0.05, 3.0
 HEAD_S, MARGIN_S = 10.0, 4.0
+PROMPT_S, SLOWEST_S = HEAD_S / 20, 3.0
 OTHER = "127.0.0.2"
 Start = Callable[[str], Nginx]
 

@@ -5,7 +5,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from bench.environments import ROOT
@@ -17,6 +17,9 @@ class Shipped(NamedTuple):
     wheel: Path
     sdist: Path
     unpacked: Path
+
+
+FILTERED: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not before Python 3.11.4
 
 
 @pytest.fixture(name="build", scope="session")
@@ -37,5 +40,5 @@ def _shipped(build: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("shipped")
     wheel, sdist = build("wheel", ROOT, folder), build("sdist", ROOT, folder)
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, **FILTERED)
     return Shipped(wheel, sdist, folder / sdist.name.removesuffix(".tar.gz"))

@@ -49,7 +49,7 @@ def named(values: Mapping[str, Any]) -> Named:
     """Return whom the attributes of a span, by slot, name."""
     provider = text(values.get("provider"))
     model = text(values.get("model")) or text(values.get(".model_name"))
-    return Named(names.provider(provider) if provider else None, model)
+    return Named(names.provider(provider) if provider and not names.is_framework(provider) else None, model)
 
 
 class Around:

@@ -55,7 +55,6 @@ ADK = (
 
 LANGCHAIN4J = (
     Says("provider", "unknown", but(official), "only the host of the HTTP request below says it"),
-    *lacks("http_status", where=but(official), why="only words"),
     *lacks(*CONTENT, where=official, why="the inner span counts, which has none"),
     *lacks(*CONTENT, where=kind("tool", "tools"), why="tools are not told, and no text"),
     *lacks("cached_input_tokens", "reasoning_tokens", where=but(official)),
