@@ -66,8 +66,8 @@ KNOWN_FAULTS: tuple[KnownFault, ...] = (
         "gcp.vertex.agent",
         "tokens",
         "Reasoning of models that are not Gemini is counted twice in the output tokens; it is taken out of spans of "
-        f"Google's ADK for Go with models of OpenAI only: {_COMPARE}",
-        "Google's ADK for Go 2.2.0 and for Python 2.13.0 with litellm 1.110.2; docs/formats.md, ADK for Go",
+        f"Google's ADK for Go and for Java with models of OpenAI only: {_COMPARE}",
+        "Google's ADK for Go 2.2.0 and for Python 2.13.0 with litellm 1.110.2",
         since="2.0.0",
     ),
     KnownFault(
@@ -106,6 +106,36 @@ KNOWN_FAULTS: tuple[KnownFault, ...] = (
         f"Retries of a call are one span, so failures that a retry made good are not counted: {_BY_GATEWAY}",
         "openinference-instrumentation-dspy 0.1.48 with DSPy 3.4.1, four requests of one call",
         since="0.1.48",
+    ),
+    KnownFault(
+        "openinference.instrumentation.dspy",
+        "tokens",
+        "Spans have no tokens and no reason of the end, so costs and lengths of answers are unknown: instrument the "
+        "client below DSPy instead, or read a gateway's own log.",
+        "openinference-instrumentation-dspy 0.1.48 with DSPy 3.4.1, eleven calls",
+        since="0.1.48",
+    ),
+    KnownFault(
+        "openinference.instrumentation.llama_index",
+        "latency",
+        "The span of a stream ends when the stream begins, so how long streams take is unknown: instrument the client "
+        "below LlamaIndex instead.",
+        "openinference-instrumentation-llama-index 4.6.1",
+        since="4.6.1",
+    ),
+    KnownFault(
+        "openinference.instrumentation.crewai._event_listener",
+        "error_rate",
+        f"{_NO_SPAN}: instrument the client below CrewAI instead.",
+        "openinference-instrumentation-crewai 1.1.21 with crewai 1.15.30",
+        since="1.1.21",
+    ),
+    KnownFault(
+        "envoyproxy/ai-gateway",
+        "error_rate",
+        "A stream that breaks off leaves no span, and one that ends in an error event looks like an answer: take error "
+        "rates from Envoy's access log, and heed a fall in the number of calls.",
+        "the external processor of Envoy AI Gateway 1.1.0, which tells no version, in both of its conventions",
     ),
     KnownFault(
         "opentelemetry.instrumentation.openai.v1",
