@@ -15,6 +15,7 @@ from undertow.eventtime import EventTime, Sources, Times
 
 Spans = list[dict[str, Any]]
 Write = Callable[[str, Spans], Path]
+CLOCKS = Path(__file__).parents[1] / "fixtures" / "clocks"
 COMPARED = ("id", "target", "cause", "opened_at", "opened_after_spans", "change_point", "signals", "why")
 
 
@@ -74,6 +75,20 @@ def test_the_planted_update_is_found(
     assert incidents
     told = [one["target"]["model"] for one in report["notices"] if one["kind"] == "clock_ahead"]
     assert told == (["gpt-5"] if fault is one_host_ahead else [])
+
+
+@pytest.mark.parametrize(
+    ("log", "named"),
+    [("replay-one-span-49-years-ahead", []), ("replay-one-host-150-s-ahead", ["groq-primary"])],
+)
+def test_reported_logs_are_judged_and_the_host_ahead_is_named(
+    quick: Path, capsys: pytest.CaptureFixture[str], log: str, named: list[str]
+) -> None:
+    """Logs made after real reports: by the newest of any span 2,499 and 1,943 spans were late."""
+    main(["replay", "--json", "--no-progress", "--config", str(quick), str(CLOCKS / f"{log}.jsonl.gz")])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["spans"]["late"], report["spans"]["stored"] >= 3000) == (0, True)
+    assert [one["target"]["deployment"] for one in report["notices"] if one["kind"] == "clock_ahead"] == named
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -78,7 +78,7 @@ def add(decoded: Decoded) -> None:
     """Give the spans that name no cost the one that follows from list prices, where provider and model have some."""
     derived = 0
     for span in decoded.spans:
-        if span.cost_usd is None and (found := safely(span)) is not None:
+        if span.cost_usd is None and span.cost_derived is None and (found := safely(span)) is not None:
             span.cost_usd = found
             span.cost_derived = True
             derived += 1

@@ -103,6 +103,8 @@ def build(fields: dict[str, Any], repaired: Counter[str]) -> Span:
             for name in unusable:
                 fields[name] = _repaired(name, fields[name])
                 repaired[name] += 1
+            if "cost_usd" in unusable:
+                fields["cost_derived"] = False  # the log has a cost, though nobody knows which
     raise Rejected("invalid_span")
 
 
