@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from undertow.batch import Decoded
 from undertow.outcome import UNKNOWN, is_bare
 from undertow.span import ErrorClass, Span
-from undertow_collectors.decode import failures, names, outcome
+from undertow_collectors.decode import failures, names, outcome, providers
 from undertow_collectors.decode.coerce import text
 from undertow_collectors.decode.enclosing import Place, above, parents_of
 from undertow_collectors.decode.otlp_schema import DecodeError
@@ -49,7 +49,7 @@ def named(values: Mapping[str, Any]) -> Named:
     """Return whom the attributes of a span, by slot, name."""
     provider = text(values.get("provider"))
     model = text(values.get("model")) or text(values.get(".model_name"))
-    return Named(names.provider(provider) if provider and not names.is_framework(provider) else None, model)
+    return Named(providers.canonical(provider) if provider and not providers.is_framework(provider) else None, model)
 
 
 class Around:
@@ -129,7 +129,7 @@ class Around:
         for record in self._records.values() if unnamed else ():
             at = (record.trace_id, record.parent_id)
             if at in unnamed and record.kind != SERVER:
-                found = names.provider_of("", _host(record))
+                found = providers.guess("", _host(record))
                 if found != UNKNOWN:
                     unnamed.pop(at).provider = found
                     decoded.derived["provider"] += 1

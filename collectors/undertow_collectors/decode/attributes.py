@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from undertow.span import FIELDS
-from undertow_collectors.decode import names
+from undertow_collectors.decode import providers
 from undertow_collectors.decode.coerce import BY_FIELD
 from undertow_collectors.decode.records import Record
 
@@ -301,7 +301,7 @@ def read(record: Record, keep: frozenset[str], dialect: Mapping[str, Slot] = _NO
         name, rank = slot
         if name not in found or rank < found[name][0]:
             value = record.read(record.attributes[attribute])
-            if (name in COUNTED and value in (0, "0")) or (name == "provider" and names.is_framework(value)):
+            if (name in COUNTED and value in (0, "0")) or (name == "provider" and providers.is_framework(value)):
                 rank += _NOUGHT
             if says(name, value) and (name not in found or rank < found[name][0]):
                 values[name] = value

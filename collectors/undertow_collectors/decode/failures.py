@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from undertow.span import ErrorClass
-from undertow_collectors.decode import names
+from undertow_collectors.decode import names, providers
 
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
@@ -121,7 +121,7 @@ def bare(kind: str | None) -> str | None:
 def provider_in(sentence: str) -> str | None:
     """Return the one provider that a sentence says an error is of: `target openai: openai API error (429)`."""
     said = (name for found in _OF_PROVIDER.findall(sentence[:_SEARCHED]) for name in found if name)
-    known = {found for name in said if (found := names.known_provider(name))}
+    known = {found for name in said if (found := providers.known(name))}
     return known.pop() if len(known) == 1 else None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from undertow.span import Span
-from undertow_collectors.decode import answer, names, settle, streams
+from undertow_collectors.decode import answer, providers, settle, streams
 from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import MAX_TOKENS
 from undertow_collectors.decode.records import Event, Record
@@ -164,7 +164,7 @@ def _provider(name: str, values: Mapping[str, Any]) -> str | None:
     """Who was asked, by name or by the client whose messages these are."""
     named = _plain(values.get(".mlflow_provider"))
     messages = _plain(values.get(".mlflow_format"))
-    if named or names.is_provider(messages):
+    if named or providers.known(messages):
         return named or messages
     return "openai" if ".asked" in values and (".mlflow" not in values or name in _CLIENTS) else None
 
