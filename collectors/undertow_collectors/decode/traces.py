@@ -8,6 +8,7 @@ from undertow.span import Rejected
 from undertow_collectors.decode import adk, attributes, calls, genai
 from undertow_collectors.decode.context import Context
 from undertow_collectors.decode.dialects import dialect
+from undertow_collectors.decode.enclosing import Skipped
 from undertow_collectors.decode.joins import Joins
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import Record, Source
@@ -58,9 +59,7 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     reason = calls.skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1
-        joins.skipped(record, reason, index, reading.values)
-        if reason == "evaluation":
-            joins.evaluation(record, reading.values)
+        joins.skipped(Skipped(index, record, reason, reading.values))
         context.close(reason)
         return
     span = genai.span(record, reading, source, context, decoded, index)
