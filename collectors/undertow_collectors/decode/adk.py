@@ -52,7 +52,8 @@ def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     response = answer.opened(values, ".adk")
     yield "response_model", response.get("modelVersion"), ".adk"
     listed = response.get("customMetadata")
-    more = {one.get("key"): one.get("stringValue") for one in map(mapping, listed if isinstance(listed, list) else ())}
+    pairs = map(mapping, listed if isinstance(listed, list) else ())
+    more = {str(pair.get("key")): pair.get("stringValue") for pair in pairs}
     yield "response_id", more.get("id"), ".adk"
     yield "system_fingerprint", more.get("system_fingerprint"), ".adk"
 

@@ -115,8 +115,8 @@ def correct(values: dict[str, Any], record: Record) -> None:
             values.pop(".finish_reasons", None)
         elif ".output_messages" in values:
             values[".output_messages"] = _without_dumps(answer.body(values[".output_messages"]))
-        said = values.keys().isdisjoint(("response_id", "response_model", "input_tokens", ".output_messages"))
-        opened = said and not record.failed
+        unanswered = values.keys().isdisjoint(("response_id", "response_model", "input_tokens", ".output_messages"))
+        opened = unanswered and not record.failed
     if opened:
         values[".opened"] = True
 
@@ -201,7 +201,7 @@ def _without_dumps(messages: Any) -> Any:
 def _is_dump(part: Any) -> bool:
     content = part.get("content") if isinstance(part, dict) else None
     block = answer.body(content) if isinstance(content, str) and content[:1] == "{" else None
-    return isinstance(block, dict) and block.get("type") in _DUMPED
+    return isinstance(block, dict) and str(block.get("type")) in _DUMPED
 
 
 def _chunk(event: Event) -> Any:
