@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from undertow_collectors.decode import answer, providers
-from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import count, mapping
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import Record
 
 SCOPE = "gcp.vertex.agent"

@@ -22,9 +22,9 @@ from undertow_collectors.decode import (
     providers,
     settle,
 )
-from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, leading, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import Record, Source
 
 _ANSWER = "derived: from the answer"

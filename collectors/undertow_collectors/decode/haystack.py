@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from undertow_collectors.decode import answer, providers, replies
-from undertow_collectors.decode.context import MAX_TOKENS
+from undertow_collectors.decode.context import max_tokens
 from undertow_collectors.decode.records import Record
 
 _COMPONENT = re.compile(r"(\w*?)(?:Chat|Responses|Text|Document)*(Generator|Embedder)")
@@ -44,7 +44,7 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     yield "operation", "embeddings" if embeds else "chat", ".haystack"
     asked = _asked_for(values)
     yield "temperature", asked.get("temperature"), ".request"
-    yield "max_tokens", next((asked[name] for name in MAX_TOKENS if asked.get(name)), None), ".request"
+    yield "max_tokens", max_tokens(asked), ".request"
     body = answer.opened(values, ".returned")
     yield "model", _model(values), ".returned"
     yield "response_model", _model(values), ".returned"

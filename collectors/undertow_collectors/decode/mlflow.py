@@ -15,7 +15,7 @@ from typing import Any
 from undertow.span import Span
 from undertow_collectors.decode import answer, providers, settle, streams
 from undertow_collectors.decode.coerce import count
-from undertow_collectors.decode.context import MAX_TOKENS
+from undertow_collectors.decode.context import max_tokens
 from undertow_collectors.decode.records import Event, Record
 
 SCOPE = "mlflow"
@@ -92,7 +92,7 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     yield "operation", _operation(method, inputs, values), ".method"
     yield "stream", False if method in ("chat", "completions") else None, ".method"
     yield "temperature", inputs.get("temperature"), ".request"
-    yield "max_tokens", next((inputs[name] for name in MAX_TOKENS if inputs.get(name)), None), ".request"
+    yield "max_tokens", max_tokens(inputs), ".request"
     yield "stream", inputs.get("stream"), ".request"
     body = _body(values, record)
     for name, value in answer.identity(body).items():

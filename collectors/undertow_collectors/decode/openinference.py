@@ -10,7 +10,7 @@ from typing import Any
 
 from undertow_collectors.decode import answer, providers, replies
 from undertow_collectors.decode.coerce import leading
-from undertow_collectors.decode.context import CALLER_FIELDS, MAX_TOKENS
+from undertow_collectors.decode.context import CALLER_FIELDS, max_tokens
 from undertow_collectors.decode.records import Record
 
 _REQUESTED = ("model", "model_name", "model_id", "modelId")
@@ -30,7 +30,7 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
         yield "provider", providers.in_class_name(record.name.partition(".")[0]), "the span's name"
     text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
-    yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
+    yield "max_tokens", max_tokens(parameters), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
     yield "stream", True if "stream" in record.name.rpartition(".")[2] else None, "the span's name"

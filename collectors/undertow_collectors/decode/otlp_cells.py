@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from undertow.span import Span
 from undertow_collectors.decode import names, outcome, providers
-from undertow_collectors.decode.attributes import says
 from undertow_collectors.decode.coerce import BY_FIELD, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
 from undertow_collectors.decode.reach import OddError
+from undertow_collectors.decode.reading import says
 
 MAX_CELLS = 8192
 """Cells remembered of one attribute; when there are more, all are forgotten."""

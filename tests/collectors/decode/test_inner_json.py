@@ -16,7 +16,7 @@ from undertow_collectors.decode.otlp_schema import DecodeError
 
 Read = Callable[..., Decoded]
 Path = tuple[str | int, ...]
-FOLDERS = sorted({path.parent.name for path in FORMATS.glob("*/*traces*.otlp.pb*")})
+FOLDERS = sorted({path.parent.name for path in FORMATS.glob("*/*.pb*")})
 ODD: tuple[Any, ...] = ([{"a": 1}], {"a": [1]})
 """What no dict takes for a key, and no set for a member."""
 LONGEST = 20_000
@@ -46,7 +46,7 @@ def spoiled(messages: list[Message]) -> Iterator[bytes]:
     for message in messages:
         try:
             traces = TracesData.FromString(message.value)
-        except DecodeError:  # logs
+        except DecodeError:  # logs, or another encoding of spans
             continue
         for group in traces.resource_spans:
             for scoped in group.scope_spans:
