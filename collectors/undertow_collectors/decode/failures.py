@@ -106,6 +106,8 @@ def told(sentence: str) -> dict[str, Any]:
 
 def status_in(sentence: str) -> str | None:
     """Return the HTTP status of a failure that a sentence quotes, None where it quotes none."""
+    if not sentence:
+        return None
     found = _QUOTED.search(_NO_STATUS.sub("", sentence[:_SEARCHED]))
     return next(filter(None, found.groups())) if found else None
 
@@ -158,7 +160,7 @@ def _causes(stack: str) -> Iterator[tuple[str, str]]:
 def is_abandoned(sentence: str) -> bool:
     """Return whether a sentence says that the application left before the answer had ended."""
     lower = sentence[:_SEARCHED].lower()
-    return any(words in lower for words in _ABANDONED)
+    return bool(lower) and any(words in lower for words in _ABANDONED)
 
 
 def raised(text: str) -> str | None:
