@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from undertow_collectors.decode import answer, names
-from undertow_collectors.decode.attributes import Reading
+from undertow_collectors.decode import answer, providers
 from undertow_collectors.decode.coerce import count, mapping
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import Record
 
 SCOPE = "gcp.vertex.agent"
@@ -41,8 +41,8 @@ def correct(fields: dict[str, Any], values: dict[str, Any], derived: Counter[str
     if _shown(response).get("finish_reason") == "tool_calls":
         values[".finish_reasons"] = "tool_calls"
     model = str(fields.get("model") or "")
-    if names.is_framework(fields.get("provider")) and model.startswith(_APIGEE):
-        fields["provider"] = names.provider_of(model.removeprefix(_APIGEE), None)
+    if providers.is_framework(fields.get("provider")) and model.startswith(_APIGEE):
+        fields["provider"] = providers.guess(model.removeprefix(_APIGEE), None)
 
 
 def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -52,7 +52,8 @@ def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     response = answer.opened(values, ".adk")
     yield "response_model", response.get("modelVersion"), ".adk"
     listed = response.get("customMetadata")
-    more = {one.get("key"): one.get("stringValue") for one in map(mapping, listed if isinstance(listed, list) else ())}
+    pairs = map(mapping, listed if isinstance(listed, list) else ())
+    more = {str(pair.get("key")): pair.get("stringValue") for pair in pairs}
     yield "response_id", more.get("id"), ".adk"
     yield "system_fingerprint", more.get("system_fingerprint"), ".adk"
 
@@ -82,7 +83,7 @@ def _recount(
     if not output or not reasoning or output < 2 * reasoning:
         return
     total = count(mapping(response.get("usageMetadata")).get("totalTokenCount"))
-    named = "provider" in values and not names.is_framework(values["provider"])
+    named = "provider" in values and not providers.is_framework(values["provider"])
     by_name = not named and _OPENAI.match(str(fields.get("model")).rpartition("/")[2])
     if (given or 0) + output - reasoning == total or (total is None and by_name):
         fields["output_tokens"] = output - reasoning

@@ -7,16 +7,16 @@ it, or a call of its trace that began before it ended, may. A later one may be i
 message is chance, so that neither names it: detection knows the targets of a gateway.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from undertow.batch import Decoded
 from undertow.outcome import UNKNOWN, is_bare
 from undertow.span import ErrorClass, Span
-from undertow_collectors.decode import failures, names, outcome
+from undertow_collectors.decode import failures, names, outcome, providers
 from undertow_collectors.decode.coerce import text
-from undertow_collectors.decode.enclosing import Place, above, parents_of
+from undertow_collectors.decode.enclosing import Call, Place, Skipped, above, parents_of, place, records_of
 from undertow_collectors.decode.otlp_schema import DecodeError
 from undertow_collectors.decode.records import EVENT, SERVER, Record
 
@@ -33,35 +33,21 @@ class Named(NamedTuple):
     model: str | None
 
 
-class Reported(Protocol):
-    """A call, and the record that reports it."""
-
-    @property
-    def span(self) -> Span:
-        """The call."""
-
-    @property
-    def record(self) -> Record:
-        """What it was read from."""
-
-
-def named(values: Mapping[str, Any]) -> Named:
-    """Return whom the attributes of a span, by slot, name."""
+def _named_in(values: Mapping[str, Any]) -> Named:
+    """Whom the attributes of a span, by slot, name."""
     provider = text(values.get("provider"))
     model = text(values.get("model")) or text(values.get(".model_name"))
-    return Named(names.provider(provider) if provider and not names.is_framework(provider) else None, model)
+    return Named(providers.canonical(provider) if provider and not providers.is_framework(provider) else None, model)
 
 
 class Around:
     """The spans of a message by their place in a trace: `calls`, and those that were `skipped` with what they name."""
 
-    def __init__(self, calls: list[Any], skipped: list[tuple[Record, Named]]) -> None:
-        self._calls: list[Reported] = calls
-        self._of_call = {place(call.record): call for call in self._calls}
-        self._records = {place(record): record for record, _ in skipped} | {
-            at: call.record for at, call in self._of_call.items()
-        }
-        self._named = {place(record): who for record, who in skipped if who.model} | {
+    def __init__(self, calls: Sequence[Call], skipped: Sequence[Skipped]) -> None:
+        self._calls = calls
+        self._of_call = {place(call.record): call for call in calls}
+        self._records = {place(record): record for record in records_of(calls, skipped)}
+        self._named = {place(one.record): who for one in skipped if (who := _named_in(one.values)).model} | {
             at: Named(call.span.provider, call.span.model) for at, call in self._of_call.items()
         }
         self._parents = parents_of(self._records.values())
@@ -80,7 +66,7 @@ class Around:
 
     # ------------------------------------------------------------------ how it ended
 
-    def _end(self, call: Reported, decoded: Decoded) -> None:
+    def _end(self, call: Call, decoded: Decoded) -> None:
         span = call.span
         failed = span.status == "error"
         if is_bare(span) or (failed and (span.http_status is None or span.error_class in _VAGUE)):
@@ -94,7 +80,7 @@ class Around:
             if found := next(filter(None, causes), None):
                 _take_failure(span, found, decoded)
 
-    def _request_of(self, call: Reported) -> Record | None:
+    def _request_of(self, call: Call) -> Record | None:
         """The last HTTP request that was made inside of a call, and of no call inside of that."""
         if self._requests is None:
             self._requests = {}
@@ -109,7 +95,7 @@ class Around:
     def _call_around(self, record: Record) -> Place | None:
         return next((at for at in self._above(record) if at in self._of_call), None)
 
-    def _failed_around(self, call: Reported) -> Record | None:
+    def _failed_around(self, call: Call) -> Record | None:
         """The nearest span around a call, if it failed and no call in it began after this one."""
         nearest = next(self._above(call.record), None)
         if nearest is None or not self._records[nearest].failed:
@@ -129,23 +115,23 @@ class Around:
         for record in self._records.values() if unnamed else ():
             at = (record.trace_id, record.parent_id)
             if at in unnamed and record.kind != SERVER:
-                found = names.provider_of("", _host(record))
+                found = providers.guess("", _host(record))
                 if found != UNKNOWN:
                     unnamed.pop(at).provider = found
                     decoded.derived["provider"] += 1
 
-    def _name(self, call: Reported, decoded: Decoded) -> None:
+    def _name(self, call: Call, decoded: Decoded) -> None:
         found = self._named_around(call) or self._named_beside(call)
         for field, value in zip(("provider", "model"), found or (), strict=False):
             if getattr(call.span, field) == UNKNOWN and value not in (None, UNKNOWN):
                 setattr(call.span, field, value)
                 decoded.derived[field] += 1
 
-    def _named_around(self, call: Reported) -> Named | None:
+    def _named_around(self, call: Call) -> Named | None:
         around = (self._named[at] for at in self._above(call.record) if at in self._named)
         return next((who for who in around if _fits(call.span, who) and who.model != UNKNOWN), None)
 
-    def _named_beside(self, call: Reported) -> Named | None:
+    def _named_beside(self, call: Call) -> Named | None:
         """The one that every call of the trace was of which began before this one had ended."""
         if self._first_of is None:
             self._first_of = {}
@@ -159,15 +145,10 @@ class Around:
 
     def _above(self, record: Record) -> Iterator[Place]:
         """The places of the spans of this message that enclose one, the nearest first."""
-        return filter(self._records.__contains__, above(record.trace_id, record.span_id, self._parents))
+        return filter(self._records.__contains__, above(*place(record), self._parents))
 
 
-def place(record: Record) -> Place:
-    """Return where a record is."""
-    return record.trace_id, record.span_id
-
-
-def _is_unexplained(call: Reported) -> bool:
+def _is_unexplained(call: Call) -> bool:
     """Whether a failed call has no word on why it failed."""
     span, record = call.span, call.record
     explained = record.message or any(event.kind for event in record.events())

@@ -4,13 +4,10 @@ OTel GenAI: open-telemetry/semantic-conventions-genai (Development) and the depr
 1.27 to 1.36; `llm.*` of OpenInference and OpenLLMetry (Traceloop); what LiteLLM, OpenLIT, Langfuse and vLLM put beside.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from undertow.span import FIELDS
-from undertow_collectors.decode import names
 from undertow_collectors.decode.coerce import BY_FIELD
-from undertow_collectors.decode.records import Record
 
 FIELD_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "operation": ("gen_ai.operation.name", "llm.request.type"),
@@ -248,8 +245,6 @@ class Slot(NamedTuple):
     rank: int
 
 
-_NO_DIALECT: Mapping[str, Slot] = {}
-
 PLAN: dict[str, Slot] = {
     **{a: Slot("." + name, rank) for name, found in CLUES.items() for rank, a in enumerate(found, 1)},
     **{a: Slot(field, rank) for field, found in FIELD_ATTRIBUTES.items() for rank, a in enumerate(found, 1)},
@@ -259,67 +254,5 @@ PLAN: dict[str, Slot] = {
 }
 """Every attribute that is read; `undertow.<field>` sets a field of the span directly, before all others."""
 
-
 COUNTED = {"input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"}
 """Fields of which a library may write zero under one name and the number under another."""
-
-_NOUGHT = 1000
-"""What a rank loses by a zero, or by a framework in place of a provider, so that anything else comes first."""
-
-
-class Reading(NamedTuple):
-    """What the attributes of one span said.
-
-    `values` by slot, `sources` the attribute behind each; `answer` the attributes that hold an answer piece by piece;
-    `unread` the names of all others, and `labels` those of them that are wanted as labels.
-    """
-
-    values: dict[str, Any]
-    sources: dict[str, str]
-    answer: dict[str, Any]
-    unread: list[str]
-    labels: dict[str, Any]
-
-
-def read(record: Record, keep: frozenset[str], dialect: Mapping[str, Slot] = _NO_DIALECT) -> Reading:
-    """Return the attributes of a span that mean something, by slot.
-
-    A `dialect` is what attributes mean to one instrumentation, before what they mean to all.
-    """
-    found: dict[str, tuple[int, str]] = {}
-    values: dict[str, Any] = {}
-    answer: list[str] = []
-    unread: list[str] = []
-    for attribute in record.attributes:
-        slot = dialect.get(attribute) or PLAN.get(attribute)
-        if slot is None:
-            if attribute.startswith(ANSWERS):
-                answer.append(attribute)
-            elif not attribute.startswith(QUESTIONS):
-                unread.append(attribute)
-            continue
-        name, rank = slot
-        if name not in found or rank < found[name][0]:
-            value = record.read(record.attributes[attribute])
-            if (name in COUNTED and value in (0, "0")) or (name == "provider" and names.is_framework(value)):
-                rank += _NOUGHT
-            if says(name, value) and (name not in found or rank < found[name][0]):
-                values[name] = value
-                found[name] = (rank, attribute)
-    return Reading(
-        values,
-        {name: attribute for name, (_, attribute) in found.items()},
-        {name: record.read(record.attributes[name]) for name in answer},
-        unread,
-        {name: record.read(record.attributes[name]) for name in keep.intersection(unread)},
-    )
-
-
-def says(name: str, value: Any) -> bool:
-    """Return whether there is something in an attribute, which goes into the slot `name`.
-
-    Of nothing Python says `None`, and Micrometer `none`, which as an answer is a word.
-    """
-    if value == "none":
-        return name[0] == "." and name != ".finish_reasons"
-    return value is not None and value != "" and value != "None"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from undertow_collectors.decode import genkit, haystack, mlflow, names
-from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import flag, mapping
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import EVENT, Record
 
 WRAPPERS = {"raw_gen_ai_request", "litellm_proxy_request", "fastapi.dependencies"}

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from undertow_collectors.decode import adk, answer, frames, genkit, haystack, limits, mlflow
-from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.calls import DETAILS
 from undertow_collectors.decode.coerce import literal, mapping
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import Event, Record
 from undertow_collectors.decode.wanted import wanted
 

@@ -26,7 +26,7 @@ CALLER_FIELDS = (
 )
 """Fields of the span that an application may send through a gateway, in the request's own `metadata`."""
 
-MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """The request parameter that limits the output, by each of its names."""
 
 
@@ -76,6 +76,11 @@ class Context:
 
 Decoder = Callable[[bytes, Context], Decoded]
 """A format: bytes in; spans, counted skips and rejects out. Raises Rejected where the whole message is unreadable."""
+
+
+def max_tokens(parameters: Mapping[str, Any]) -> Any:
+    """Return what a request's parameters limit its output to, by whichever name; None where they do not."""
+    return next((parameters[name] for name in _MAX_TOKENS if parameters.get(name)), None)
 
 
 def count_unknown(unknown: Counter[str], names: Iterable[str]) -> None:

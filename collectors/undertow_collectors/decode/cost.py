@@ -14,7 +14,8 @@ import msgspec
 
 from undertow.batch import Decoded
 from undertow.span import Span
-from undertow_collectors.decode.names import generates, without_provider
+from undertow_collectors.decode import providers
+from undertow_collectors.decode.names import generates
 from undertow_collectors.decode.recent import Recent
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _cost(span: Span | Call, rate: Rate, tokens: int, output: int) -> float:
 def _look_up(key: _Key, started_at: float) -> Rate | None:
     provider, *names = key
     vendor_id, day = VENDORS.get(provider, provider), started_at // _DAY_S
-    wanted = [without_provider(name, provider) for name in names if name]
+    wanted = [providers.without_prefix(name, provider) for name in names if name]
     name = next((name for name in wanted if _model((vendor_id, name))), None)
     found = _rate((vendor_id, name, day)) if name is not None else None
     if name is not None or all((vendor_id, one) in _model for one in wanted):  # or it is asked when it comes again

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from undertow_collectors.decode import adk, mlflow
-from undertow_collectors.decode.attributes import Slot
+from undertow_collectors.decode.attributes import PLAN, Slot
 
 DIALECTS: dict[str, Mapping[str, str]] = {
     "com.anthropic.claude_code": {
@@ -28,14 +28,13 @@ DIALECTS: dict[str, Mapping[str, str]] = {
 """What a scope's name begins with -> attribute -> the slot that it fills."""
 
 
+_PLANS = {
+    start: PLAN | {attribute: Slot(slot, 0) for attribute, slot in dialect.items()}
+    for start, dialect in DIALECTS.items()
+}
+
+
 @lru_cache(256)
-def dialect(scope: str) -> Mapping[str, Slot]:
-    """Return what attributes mean in spans of an instrumentation scope, beside what they mean to all."""
-    return next(
-        (
-            {attribute: Slot(slot, 0) for attribute, slot in found.items()}
-            for start, found in DIALECTS.items()
-            if scope.startswith(start)
-        ),
-        {},
-    )
+def plan_of(scope: str) -> Mapping[str, Slot]:
+    """Return what attributes mean in spans of an instrumentation scope: PLAN itself where that has no dialect."""
+    return next((plan for start, plan in _PLANS.items() if scope.startswith(start)), PLAN)

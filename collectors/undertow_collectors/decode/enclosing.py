@@ -1,5 +1,6 @@
-"""What encloses a call in its trace, and the answer told there: a gateway's span around those of its providers."""
+"""The calls and other records of a message, what encloses each in its trace, and the answer told there."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +16,43 @@ Place = tuple[str, str]
 """The ids of a trace and of a span."""
 
 
+class Call(NamedTuple):
+    """A call, and the record and the instrumentation scope that said so.
+
+    `named` says whether the record names a model, `certain` whether it says by itself that it is a call; one that is
+    only taken for a call by what it used may be what encloses some.
+    """
+
+    span: Span
+    record: Record
+    scope: str
+    named: bool = True
+    certain: bool = True
+
+
+class Skipped(NamedTuple):
+    """A record that is no call: its position in the message, why it is skipped, and its attributes by slot."""
+
+    position: int
+    record: Record
+    reason: str
+    values: dict[str, Any]
+
+
+def place(record: Record) -> Place:
+    """Return where a record is."""
+    return record.trace_id, record.span_id
+
+
+def records_of(calls: Iterable[Call], skipped: Iterable[Skipped]) -> Iterator[Record]:
+    """Yield all records of a message; where two have one place, that of a call comes last."""
+    yield from (one.record for one in skipped)
+    yield from (one.record for one in calls)
+
+
 def parents_of(records: Iterable[Record]) -> dict[Place, str]:
     """Return the id of the span that each record stands in, by the record's own place."""
-    return {(record.trace_id, record.span_id): record.parent_id for record in records}
+    return {place(record): record.parent_id for record in records if record.parent_id}
 
 
 def above(trace: str, span: str, parents: Mapping[Place, str]) -> Iterator[Place]:
@@ -29,33 +64,18 @@ def above(trace: str, span: str, parents: Mapping[Place, str]) -> Iterator[Place
         yield trace, span
 
 
-class _Gateway(NamedTuple):
-    record: Record
-    values: dict[str, Any]
-    answered: list[Span]
-
-
-class Gateways:
-    """Collects the spans of gateways, whose calls stand inside of them and do not say what was answered."""
-
-    def __init__(self) -> None:
-        self._found: dict[Place, _Gateway] = {}
-
-    def add(self, record: Record, values: dict[str, Any]) -> None:
-        """Take note of a span that is no call, with its attributes by slot."""
-        if ".gateway" in values:
-            self._found[record.trace_id, record.span_id] = _Gateway(record, values, [])
-
-    def tell(self, calls: Sequence[tuple[Span, Record]], skipped: Sequence[Record], decoded: Decoded) -> None:
-        """Give the only call of a gateway that was answered what the span around it says of the answer."""
-        if not self._found:
-            return
-        parents = parents_of((*skipped, *(record for _, record in calls)))
-        for span, record in calls:
-            places = above(record.trace_id, record.span_id, parents)
-            gateway = next((self._found[place] for place in places if place in self._found), None)
-            if gateway is not None and span.status == "ok":
-                gateway.answered.append(span)
-        for record, values, answered in self._found.values():
-            if len(answered) == 1 and not record.failed:
-                mlflow.complete(answered[0], values, record, decoded.derived)
+def complete_by_gateways(calls: Sequence[Call], skipped: Sequence[Skipped], decoded: Decoded) -> None:
+    """Give the only call of a gateway that was answered what the gateway's span around it says of the answer."""
+    gateways = {place(one.record): one for one in skipped if ".gateway" in one.values}
+    if not gateways:
+        return
+    parents = parents_of(records_of(calls, skipped))
+    answered: defaultdict[Place, list[Span]] = defaultdict(list)
+    for span, record, *_ in calls:
+        around = next((at for at in above(*place(record), parents) if at in gateways), None)
+        if around is not None and span.status == "ok":
+            answered[around].append(span)
+    for at, spans in answered.items():
+        gateway = gateways[at]
+        if len(spans) == 1 and not gateway.record.failed:
+            mlflow.complete(spans[0], gateway.values, gateway.record, decoded.derived)

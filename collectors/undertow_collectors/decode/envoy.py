@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from undertow.span import ErrorClass
-from undertow_collectors.decode import endpoints, names
+from undertow_collectors.decode import endpoints, providers
 from undertow_collectors.decode.fieldmap import FieldMap, always, at
 from undertow_collectors.decode.jsonlog import JsonLog
 
@@ -62,7 +62,7 @@ def _adjust(fields: dict[str, Any], record: dict[str, Any]) -> Iterable[str]:
     endpoints.fill(fields, next((record[key] for key in PATH if record.get(key)), None))
     _flags(fields, record.get("response_flags"))
     fields["server_address"] = _host(fields, record.get("upstream_host"))
-    found = names.provider_of(fields.get("model") or "", fields["server_address"])
+    found = providers.guess(fields.get("model") or "", fields["server_address"])
     backend = fields.get("deployment") or ""
     fields["provider"] = found if found != "unknown" else _provider_in(backend)
     fields["deployment"] = backend.partition("/route/")[0] or None  # rules are renumbered, backends are not
@@ -82,7 +82,7 @@ def _flags(fields: dict[str, Any], told: Any) -> None:
 def _host(fields: dict[str, Any], upstream: Any) -> str | None:
     """The name that was called, where the gateway rewrote `:authority` to it, else the upstream's address."""
     authority = (fields.get("server_address") or "").partition(":")[0]
-    if names.provider_of("", authority) != "unknown":
+    if providers.guess("", authority) != "unknown":
         return authority
     address = upstream.rpartition(":")[0] if isinstance(upstream, str) else ""
     return address or None
@@ -94,7 +94,7 @@ def _provider_in(backend: str) -> str:
     words = re.split(r"[-_.]", parts[1] if len(parts) > 1 else parts[0])
     for size in range(len(words), 0, -1):
         for start in range(len(words) - size + 1):
-            found = names.provider_of("-".join(words[start : start + size]) + "/", None)
+            found = providers.guess("-".join(words[start : start + size]) + "/", None)
             if found != "unknown":
                 return found
     return "unknown"

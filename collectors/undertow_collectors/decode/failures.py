@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from undertow.span import ErrorClass
-from undertow_collectors.decode import names
+from undertow_collectors.decode import names, providers
 
 _STATUS = re.compile(r"\b[45]\d\d\b")
 _KIND = re.compile(r"\b[A-Za-z]+(?:Error|Exception|Disconnected)\b")
@@ -106,6 +106,8 @@ def told(sentence: str) -> dict[str, Any]:
 
 def status_in(sentence: str) -> str | None:
     """Return the HTTP status of a failure that a sentence quotes, None where it quotes none."""
+    if not sentence:
+        return None
     found = _QUOTED.search(_NO_STATUS.sub("", sentence[:_SEARCHED]))
     return next(filter(None, found.groups())) if found else None
 
@@ -121,7 +123,7 @@ def bare(kind: str | None) -> str | None:
 def provider_in(sentence: str) -> str | None:
     """Return the one provider that a sentence says an error is of: `target openai: openai API error (429)`."""
     said = (name for found in _OF_PROVIDER.findall(sentence[:_SEARCHED]) for name in found if name)
-    known = {found for name in said if (found := names.known_provider(name))}
+    known = {found for name in said if (found := providers.known(name))}
     return known.pop() if len(known) == 1 else None
 
 
@@ -158,7 +160,7 @@ def _causes(stack: str) -> Iterator[tuple[str, str]]:
 def is_abandoned(sentence: str) -> bool:
     """Return whether a sentence says that the application left before the answer had ended."""
     lower = sentence[:_SEARCHED].lower()
-    return any(words in lower for words in _ABANDONED)
+    return bool(lower) and any(words in lower for words in _ABANDONED)
 
 
 def raised(text: str) -> str | None:

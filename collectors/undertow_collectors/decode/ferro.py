@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from undertow_collectors.decode import names
+from undertow_collectors.decode import providers
 from undertow_collectors.decode.records import Record
 
 _TARGET = re.compile(r"\b(?:target|provider) ([\w.-]+)(?: attempt \d+)?: ")
@@ -21,5 +21,5 @@ def correct(fields: dict[str, Any], values: Mapping[str, Any], record: Record) -
         if sent != fields.get("model"):
             fields["sent_model"] = sent
     tried = _TARGET.findall(record.message) if record.failed and not fields.get("provider") else []
-    if tried and (".ferro" in values or names.is_provider(tried[-1])):  # others write such sentences, too
+    if tried and (".ferro" in values or providers.known(tried[-1])):  # others write such sentences, too
         fields["provider"] = tried[-1]

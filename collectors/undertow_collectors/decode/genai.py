@@ -19,11 +19,12 @@ from undertow_collectors.decode import (
     observations,
     openinference,
     outcome,
+    providers,
     settle,
 )
-from undertow_collectors.decode.attributes import Reading
 from undertow_collectors.decode.coerce import BY_FIELD, count, leading, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
+from undertow_collectors.decode.reading import Reading
 from undertow_collectors.decode.records import Record, Source
 
 _ANSWER = "derived: from the answer"
@@ -197,18 +198,18 @@ def _names(fields: dict[str, Any], values: dict[str, Any], decoded: Decoded) -> 
     address = fields.get("server_address")
     if address and "/" in address:
         fields["server_address"] = address.partition("//")[2].partition("/")[0].partition(":")[0] or None
-    if fields.get("provider") and not names.is_framework(fields["provider"]):
-        fields["provider"] = names.provider(fields["provider"])
+    if fields.get("provider") and not providers.is_framework(fields["provider"]):
+        fields["provider"] = providers.canonical(fields["provider"])
     else:
         hint = fields.get("sent_model") or fields.get("model") or ""
-        guessed = names.provider_of(hint, fields.get("server_address"))
+        guessed = providers.guess(hint, fields.get("server_address"))
         fields["provider"] = "vllm" if ".vllm" in values else guessed
         if not fields.get("model") and ".vllm" in values:
             fields["model"] = fields.get("gateway")  # vLLM V1 names no model; its service is named after one
             decoded.derived["model"] += bool(fields["model"])
         decoded.derived["provider"] += 1
     if fields.get("sent_model"):
-        fields["sent_model"] = names.without_provider(fields["sent_model"], fields["provider"])
+        fields["sent_model"] = providers.without_prefix(fields["sent_model"], fields["provider"])
 
 
 def _answer(fields: dict[str, Any], values: dict[str, Any], found: dict[str, Any], decoded: Decoded) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from undertow_collectors.decode import answer, settle
 from undertow_collectors.decode.coerce import count
-from undertow_collectors.decode.records import Record
+from undertow_collectors.decode.records import Record, text_of
 
 KINDS = {"model": None, "embedder": None, "tool": "tool", "tool.v2": "tool", "agent": "agent"}
 """Subtype of an action -> why it is no call, None if it is one; all others are not_llm_call."""
@@ -94,7 +94,8 @@ def _message(output: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(content, list):
         return []
     parts = [{"type": "tool_call"} if "toolRequest" in part else part for part in map(_mapping, content)]
-    finish = _FINISH.get(reason, reason) if (reason := said.get("finishReason")) else None
+    reason = text_of(said.get("finishReason"))
+    finish = _FINISH.get(reason, reason) if reason else None
     if finish == "stop" and {"type": "tool_call"} in parts:
         finish = "tool_calls"
     return [{"role": "assistant", "content": parts, "finish_reason": finish}]

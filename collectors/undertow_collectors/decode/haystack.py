@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from undertow_collectors.decode import answer, names, replies
-from undertow_collectors.decode.context import MAX_TOKENS
+from undertow_collectors.decode import answer, providers, replies
+from undertow_collectors.decode.context import max_tokens
 from undertow_collectors.decode.records import Record
 
 _COMPONENT = re.compile(r"(\w*?)(?:Chat|Responses|Text|Document)*(Generator|Embedder)")
@@ -30,7 +30,7 @@ def skip_reason(record: Record, values: dict[str, Any], unrecognised: str) -> st
     if component is None or component[1].endswith("Image"):
         return _SKIPPED.get(kind, "not_llm_call")
     if component[2] == "Embedder":
-        return None if _model(values) or (record.failed and names.provider_in(kind)) else "not_llm_call"
+        return None if _model(values) or (record.failed and providers.in_class_name(kind)) else "not_llm_call"
     if record.failed and component[1] == _FALLBACK:
         return "wrapper"
     return None if record.failed or _model(values) else unrecognised
@@ -39,12 +39,12 @@ def skip_reason(record: Record, values: dict[str, Any], unrecognised: str) -> st
 def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, str]]:
     """What the span of a component says: field, value, and the clue that it came from."""
     component = _COMPONENT.fullmatch(str(values[".haystack"]))
-    yield "provider", names.provider_in(str(values[".haystack"])), ".haystack"
+    yield "provider", providers.in_class_name(str(values[".haystack"])), ".haystack"
     embeds = component is not None and component[2] == "Embedder"
     yield "operation", "embeddings" if embeds else "chat", ".haystack"
     asked = _asked_for(values)
     yield "temperature", asked.get("temperature"), ".request"
-    yield "max_tokens", next((asked[name] for name in MAX_TOKENS if asked.get(name)), None), ".request"
+    yield "max_tokens", max_tokens(asked), ".request"
     body = answer.opened(values, ".returned")
     yield "model", _model(values), ".returned"
     yield "response_model", _model(values), ".returned"

@@ -10,7 +10,7 @@ import msgspec
 from undertow.batch import Decoded, Reject
 from undertow.instrumentation import named
 from undertow.span import ErrorClass, Rejected, Span
-from undertow_collectors.decode import answer, names, settle, strictjson
+from undertow_collectors.decode import answer, names, providers, settle, strictjson
 from undertow_collectors.decode.attributes import COUNTED
 from undertow_collectors.decode.coerce import mapping, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
@@ -195,9 +195,9 @@ def _identity(fields: dict[str, Any], context: Context, decoded: Decoded) -> Non
         context.note("model", "derived: the model that was sent or that answered")
     provider = fields.get("provider")
     if provider:
-        fields["provider"] = names.provider(provider)
+        fields["provider"] = providers.canonical(provider)
     else:
-        fields["provider"] = names.provider_of(model or "", fields.get("server_address"))
+        fields["provider"] = providers.guess(model or "", fields.get("server_address"))
         decoded.derived["provider"] += 1
         context.note("provider", "derived: the host or the model's prefix")
     operation = fields.get("operation") or "chat"

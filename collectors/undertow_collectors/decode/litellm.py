@@ -16,7 +16,7 @@ import msgspec
 
 from undertow.batch import Decoded, Reject
 from undertow.span import Rejected, Span
-from undertow_collectors.decode import answer, names, settle, strictjson
+from undertow_collectors.decode import answer, names, providers, settle, strictjson
 from undertow_collectors.decode.coerce import BY_FIELD, count, flag, mapping, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.paths import note_paths
@@ -281,8 +281,8 @@ def _explain(span: Span, payload: Payload, context: Context) -> None:
 @lru_cache(1024)
 def _named(provider: str | None, model: str, address: str | None) -> tuple[str, str]:
     """The provider's OTel name, guessed where LiteLLM gives none, and the model without it."""
-    found = names.provider(provider) if provider else names.provider_of(model, address)
-    return found, names.without_provider(model, found)
+    found = providers.canonical(provider) if provider else providers.guess(model, address)
+    return found, providers.without_prefix(model, found)
 
 
 @lru_cache(1024)

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from undertow.span import Span
-from undertow_collectors.decode import answer, names, settle, streams
+from undertow_collectors.decode import answer, providers, settle, streams
 from undertow_collectors.decode.coerce import count
-from undertow_collectors.decode.context import MAX_TOKENS
+from undertow_collectors.decode.context import max_tokens
 from undertow_collectors.decode.records import Event, Record
 
 SCOPE = "mlflow"
@@ -92,7 +92,7 @@ def found(values: dict[str, Any], record: Record) -> Iterator[tuple[str, Any, st
     yield "operation", _operation(method, inputs, values), ".method"
     yield "stream", False if method in ("chat", "completions") else None, ".method"
     yield "temperature", inputs.get("temperature"), ".request"
-    yield "max_tokens", next((inputs[name] for name in MAX_TOKENS if inputs.get(name)), None), ".request"
+    yield "max_tokens", max_tokens(inputs), ".request"
     yield "stream", inputs.get("stream"), ".request"
     body = _body(values, record)
     for name, value in answer.identity(body).items():
@@ -115,8 +115,8 @@ def correct(values: dict[str, Any], record: Record) -> None:
             values.pop(".finish_reasons", None)
         elif ".output_messages" in values:
             values[".output_messages"] = _without_dumps(answer.body(values[".output_messages"]))
-        said = values.keys().isdisjoint(("response_id", "response_model", "input_tokens", ".output_messages"))
-        opened = said and not record.failed
+        unanswered = values.keys().isdisjoint(("response_id", "response_model", "input_tokens", ".output_messages"))
+        opened = unanswered and not record.failed
     if opened:
         values[".opened"] = True
 
@@ -164,7 +164,7 @@ def _provider(name: str, values: Mapping[str, Any]) -> str | None:
     """Who was asked, by name or by the client whose messages these are."""
     named = _plain(values.get(".mlflow_provider"))
     messages = _plain(values.get(".mlflow_format"))
-    if named or names.is_provider(messages):
+    if named or providers.known(messages):
         return named or messages
     return "openai" if ".asked" in values and (".mlflow" not in values or name in _CLIENTS) else None
 
@@ -201,7 +201,7 @@ def _without_dumps(messages: Any) -> Any:
 def _is_dump(part: Any) -> bool:
     content = part.get("content") if isinstance(part, dict) else None
     block = answer.body(content) if isinstance(content, str) and content[:1] == "{" else None
-    return isinstance(block, dict) and block.get("type") in _DUMPED
+    return isinstance(block, dict) and str(block.get("type")) in _DUMPED
 
 
 def _chunk(event: Event) -> Any:

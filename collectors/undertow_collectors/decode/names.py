@@ -1,110 +1,12 @@
-"""One vocabulary for what gateways call by many names: providers, operations, finish reasons, errors."""
+"""One vocabulary for what gateways call by many names: operations, finish reasons, outcomes, errors."""
 
 import re
 from functools import lru_cache
-from typing import Any
 
 from undertow.outcome import NOT_GENERATING
 from undertow.span import ErrorClass, FinishReason, Status
 
-PROVIDERS = {
-    "az.ai.openai": "azure.ai.openai",
-    "azure": "azure.ai.openai",
-    "azure_text": "azure.ai.openai",
-    "azure_openai": "azure.ai.openai",
-    "az.ai.inference": "azure.ai.inference",
-    "azure_ai": "azure.ai.inference",
-    "bedrock": "aws.bedrock",
-    "bedrock_converse": "aws.bedrock",
-    "aws_bedrock": "aws.bedrock",
-    "vertex_ai": "gcp.vertex_ai",
-    "vertex_ai_beta": "gcp.vertex_ai",
-    "vertexai": "gcp.vertex_ai",
-    "gemini": "gcp.gemini",
-    "google_ai_studio": "gcp.gemini",
-    "mistral": "mistral_ai",
-    "mistralai": "mistral_ai",
-    "xai": "x_ai",
-    "watsonx": "ibm.watsonx.ai",
-    "moonshot": "moonshot_ai",
-    "cohere_chat": "cohere",
-    "text-completion-openai": "openai",
-    "custom_openai": "openai",
-    "google": "gcp.gen_ai",
-    "google_genai": "gcp.gen_ai",
-    "google-genai": "gcp.gen_ai",
-    "aws": "aws.bedrock",
-    "azure-openai": "azure.ai.openai",
-    "azure-ai": "azure.ai.inference",
-    "aws-bedrock": "aws.bedrock",
-    "vertex": "gcp.vertex_ai",
-    "vertex-ai": "gcp.vertex_ai",
-    "google-vertex-ai": "gcp.vertex_ai",
-    "google-ai-studio": "gcp.gemini",
-    "mistral-ai": "mistral_ai",
-    "perplexity-ai": "perplexity",
-    "x-ai": "x_ai",
-    "grok": "x_ai",
-    "amazon_bedrock": "aws.bedrock",
-    "amazon-bedrock": "aws.bedrock",
-    "amazonbedrock": "aws.bedrock",
-    "amazon": "aws.bedrock",
-    "bedrock-runtime": "aws.bedrock",
-    "google_vertexai": "gcp.vertex_ai",
-    "google.vertex": "gcp.vertex_ai",
-    "google_vertex_ai": "gcp.vertex_ai",
-    "google-vertex": "gcp.vertex_ai",
-    "google.generative-ai": "gcp.gemini",
-    "google-generative-ai": "gcp.gemini",
-    "googleai": "gcp.gemini",
-    "google_ai": "gcp.gemini",
-    "azure.openai": "azure.ai.openai",
-    "azureopenai": "azure.ai.openai",
-    "azure-openai-responses": "azure.ai.openai",
-    "azure.inference": "azure.ai.inference",
-    "azure_ai_inference": "azure.ai.inference",
-    "fireworks": "fireworks_ai",
-    "together": "together_ai",
-    "togetherai": "together_ai",
-    "cohere_v2": "cohere",
-    "googlegenai": "gcp.gen_ai",
-    "googleaigemini": "gcp.gemini",
-    "vertexaigemini": "gcp.vertex_ai",
-    "anthropic_beta": "anthropic",
-}
-"""Other names of a provider -> the OTel GenAI one.
-
-Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's provider words, LangChain's package names
-(`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), class names of
-LlamaIndex and Haystack.
-"""
-
-_PARTS = {
-    "chat",
-    "responses",
-    "messages",
-    "completion",
-    "completions",
-    "embedding",
-    "embeddings",
-    "image",
-    "generative-ai",
-}
-"""What clients put behind a provider's name with a dot, for the part of its API that they call."""
-
-HOSTS = {
-    "api.openai.com": "openai",
-    "api.anthropic.com": "anthropic",
-    "api.mistral.ai": "mistral_ai",
-    "api.groq.com": "groq",
-    "api.deepseek.com": "deepseek",
-    "api.x.ai": "x_ai",
-    "api.cohere.com": "cohere",
-    "api.perplexity.ai": "perplexity",
-    "generativelanguage.googleapis.com": "gcp.gemini",
-}
-
-OPERATIONS = {
+_OPERATIONS = {
     "chat": "chat",
     "completion": "chat",
     "anthropic_messages": "chat",
@@ -126,9 +28,6 @@ OPERATIONS = {
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
-_CLASS = re.compile(r"(\w+?)(?:Chat|Responses|Text|Document)*(?:Generator|Embedder|Embeddings?)")
-"""What frameworks call the classes by which they reach a provider."""
-
 _ENUM = re.compile(r"\w*Reason\.(\w+)")
 """How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
 
@@ -138,7 +37,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 _COUNTING = ("tokenize", "tokenization", "count_tokens")
 
-OTHER_OPERATIONS = {
+_OTHER_OPERATIONS = {
     "invoke_agent": "agent",
     "create_agent": "agent",
     "invoke_workflow": "agent",
@@ -149,75 +48,30 @@ OTHER_OPERATIONS = {
 }
 """Operations that are no LLM call -> why their spans are skipped. Counting tokens has input tokens and no answer."""
 
-_ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
-"""What the names of models begin with that only one provider serves, whichever of its endpoints."""
-
-_BEDROCK = re.compile(
-    r"(?:arn:aws[\w-]*:bedrock:|(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?"
-    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-v\d+(?::\w+)*$|"
-    r"(?:us|eu|apac|jp|au|ca|global|us-gov)\.(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|writer)\.)"
-)
-"""How only Bedrock names its models and the profiles of several regions that it serves them by."""
-
-FRAMEWORKS = {
-    "strands-agents",
-    "langchain",
-    "langgraph",
-    "langsmith",
-    "llamaindex",
-    "llama_index",
-    "crewai",
-    "autogen",
-    "semantic_kernel",
-    "semantic-kernel",
-    "haystack",
-    "spring_ai",
-    "smolagents",
-    "dspy",
-    "agno",
-    "openai_agents",
-    "pydantic_ai",
-    "mastra",
-    "genkit",
-    "microsoft.agent_framework",
-    "gcp.vertex.agent",
-}
-"""What some frameworks write as a provider's name: themselves, whoever serves the model."""
-
 _FINISH: dict[str, FinishReason] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "complete": "stop",
-    "completed": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "incomplete": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
-    "tool_calls": "tool_calls",
-    "tool_call": "tool_calls",
-    "tool-calls": "tool_calls",
-    "content-filter": "content_filter",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "tool_execution": "tool_calls",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-    "content_filtered": "content_filter",
-    "prohibited_content": "content_filter",
-    "blocklist": "content_filter",
-    "spii": "content_filter",
-    "recitation": "content_filter",
-    "image_safety": "content_filter",
-    "language": "content_filter",
-    "model_armor": "content_filter",
-    "malformed_function_call": "other",
-    "guardrail_intervened": "content_filter",
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "complete", "completed", "eos", "eos_token"), "stop"),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "incomplete", "model_length", "model_context_window_exceeded"),
+        "length",
+    ),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call", "tool_execution"), "tool_calls"),
+    **dict.fromkeys(
+        (
+            "content_filter",
+            "refusal",
+            "safety",
+            "content_filtered",
+            "prohibited_content",
+            "blocklist",
+            "spii",
+            "recitation",
+            "image_safety",
+            "language",
+            "model_armor",
+            "guardrail_intervened",
+        ),
+        "content_filter",
+    ),
 }
 
 _ERRORS: dict[str, ErrorClass] = {
@@ -276,65 +130,12 @@ _STATUS: dict[str, Status] = {
 _DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
 
 
-@lru_cache(1024)
-def provider(name: str) -> str:
-    """Return the OTel GenAI name of a provider; one that is not known is left as it is."""
-    lower = name.lower()
-    if lower in PROVIDERS or lower in _KNOWN:
-        return PROVIDERS.get(lower, lower)
-    whole, _, part = name.rpartition(".")
-    return provider(whole) if whole and part.lower() in _PARTS else name
-
-
-def known_provider(name: str) -> str | None:
-    """Return the OTel GenAI name of a provider, None for a word that is the name of none."""
-    found = provider(name)
-    return found if found in _KNOWN else None
-
-
-def provider_in(class_name: str) -> str | None:
-    """Return the provider in the name of a framework's class, `OpenAIChatGenerator` say, None where there is none."""
-    found = _CLASS.fullmatch(class_name)
-    return found[1] if found and is_provider(found[1]) else None
-
-
-def is_provider(name: str) -> bool:
-    """Return whether a name is that of a provider, by any of its names."""
-    return name.lower() in PROVIDERS or name.lower() in _KNOWN
-
-
-def provider_of(model: str, server_address: str | None) -> str:
-    """A guess for records that do not name their provider: by host, by the model's prefix, else `unknown`."""
-    if server_address in HOSTS:
-        return HOSTS[server_address]
-    if server_address and server_address.endswith(".openai.azure.com"):
-        return "azure.ai.openai"
-    prefix, slash, _ = model.partition("/")
-    found = provider(prefix)
-    if slash and found in _KNOWN:
-        return found
-    if _BEDROCK.match(model):
-        return "aws.bedrock"
-    return next((only for start, only in _ONLY if model.startswith(start)), "unknown")
-
-
-def is_framework(name: Any) -> bool:
-    """Return whether a provider's name is that of a framework, which says nothing of who served the model."""
-    return isinstance(name, str) and name.lower() in FRAMEWORKS
-
-
-def without_provider(model: str, provider_name: str) -> str:
-    """`openai/gpt-4o` is `gpt-4o` when OpenAI is who it was sent to."""
-    prefix, slash, rest = model.partition("/")
-    return rest if slash and rest and provider(prefix) == provider_name else model
-
-
 def operation(name: str) -> str | None:
     """Return the operation behind a name or a LiteLLM call type, None where the name is not among the known ones.
 
     Names are compared by their words: `chat.streaming_completions` is Semantic Kernel's `chat`.
     """
-    known = OPERATIONS.get(name) or (OPERATIONS.get(name[1:]) if name.startswith("a") else None)
+    known = _OPERATIONS.get(name) or (_OPERATIONS.get(name[1:]) if name.startswith("a") else None)
     return known or _by_first_word(name)
 
 
@@ -342,8 +143,8 @@ def operation(name: str) -> str | None:
 def _by_first_word(name: str) -> str | None:
     words = _WORDS.findall(name)
     whole = "_".join(words).lower()
-    if whole in OPERATIONS:
-        return OPERATIONS[whole]
+    if whole in _OPERATIONS:
+        return _OPERATIONS[whole]
     first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
     return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
 
@@ -351,7 +152,7 @@ def _by_first_word(name: str) -> str | None:
 @lru_cache(1024)
 def other_operation(name: str) -> str | None:
     """Return why spans of an operation are skipped, by its words; None where it may be a call of an LLM."""
-    return OTHER_OPERATIONS.get("_".join(_WORDS.findall(name)).lower())
+    return _OTHER_OPERATIONS.get("_".join(_WORDS.findall(name)).lower())
 
 
 @lru_cache(1024)
@@ -443,6 +244,3 @@ def _by_words(name: str) -> ErrorClass:
         "server": "server_error",
     }
     return next((found for word, found in words.items() if word in name), "other")
-
-
-_KNOWN = set(PROVIDERS.values()) | set(HOSTS.values()) | {"openai", "anthropic", "groq", "deepseek", "ollama", "vllm"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from undertow_collectors.decode import answer
 from undertow_collectors.decode.coerce import leading, mapping
-from undertow_collectors.decode.context import MAX_TOKENS
+from undertow_collectors.decode.context import max_tokens
 from undertow_collectors.decode.usage import of_parts
 
 
@@ -18,7 +18,7 @@ def found(values: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     parameters = leading(values.get(".parameters"))
     yield "model", values.get(".model_name"), ".model_name"
     yield "operation", "embeddings" if values[".langfuse"] == "embedding" else "chat", ".langfuse"
-    yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
+    yield "max_tokens", max_tokens(parameters), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
     for name, tokens in of_parts(mapping(values.get(".usage"))).items():

@@ -8,9 +8,9 @@ LiteLLM's exporter write what they asked for there.
 from collections.abc import Iterator
 from typing import Any
 
-from undertow_collectors.decode import answer, names, replies
+from undertow_collectors.decode import answer, providers, replies
 from undertow_collectors.decode.coerce import leading
-from undertow_collectors.decode.context import CALLER_FIELDS, MAX_TOKENS
+from undertow_collectors.decode.context import CALLER_FIELDS, max_tokens
 from undertow_collectors.decode.records import Record
 
 _REQUESTED = ("model", "model_name", "model_id", "modelId")
@@ -27,10 +27,10 @@ def found(fields: dict[str, Any], values: dict[str, Any], record: Record) -> Ite
         yield "model", _requested(_whole_or_leading(values.get(".request"))), ".request"
     yield "model", named, ".model_name"
     if fields.get("provider") is None:
-        yield "provider", names.provider_in(record.name.partition(".")[0]), "the span's name"
+        yield "provider", providers.in_class_name(record.name.partition(".")[0]), "the span's name"
     text = "text_completion" if record.name.lower() in ("completion", "completions") else "chat"
     yield "operation", "embeddings" if values[".openinference"] == "EMBEDDING" else text, ".openinference"
-    yield "max_tokens", next((parameters[n] for n in MAX_TOKENS if parameters.get(n)), None), ".parameters"
+    yield "max_tokens", max_tokens(parameters), ".parameters"
     yield "temperature", parameters.get("temperature"), ".parameters"
     yield "stream", parameters.get("stream"), ".parameters"
     yield "stream", True if "stream" in record.name.rpartition(".")[2] else None, "the span's name"

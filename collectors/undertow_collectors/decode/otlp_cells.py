@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.span import Span
-from undertow_collectors.decode import names, outcome
-from undertow_collectors.decode.attributes import says
+from undertow_collectors.decode import names, outcome, providers
 from undertow_collectors.decode.coerce import BY_FIELD, number, text
 from undertow_collectors.decode.otlp_schema import DecodeError, value_of
 from undertow_collectors.decode.reach import OddError
+from undertow_collectors.decode.reading import says
 
 MAX_CELLS = 8192
 """Cells remembered of one attribute; when there are more, all are forgotten."""
@@ -146,9 +146,9 @@ def _server_address(name: str, value: Any) -> Any:
 
 
 def _provider(name: str, value: Any) -> Any:
-    if names.is_framework(value):
+    if providers.is_framework(value):
         raise OddError
-    return _valid(name, names.provider(value))
+    return _valid(name, providers.canonical(value))
 
 
 def _finish(_: str, value: Any) -> Any:

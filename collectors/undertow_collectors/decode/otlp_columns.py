@@ -16,9 +16,10 @@ import numpy as np
 from undertow.batch import Decoded, Message, Part
 from undertow.instrumentation import encoded
 from undertow_collectors.decode import aigw, calls, jaeger, zipkin
+from undertow_collectors.decode.attributes import PLAN
 from undertow_collectors.decode.coerce import count
 from undertow_collectors.decode.context import LABEL, UNKNOWN_NAMES
-from undertow_collectors.decode.dialects import dialect
+from undertow_collectors.decode.dialects import plan_of
 from undertow_collectors.decode.otlp import source_of
 from undertow_collectors.decode.otlp_cells import BESIDE, MixedError
 from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
@@ -97,7 +98,7 @@ def _spans(request: Any) -> Spans:
         for scoped in group.scope_spans:
             source = source_of(group.resource, scoped.scope)
             scopes.add(source.scope)
-            if source.scope.startswith(_OTHERS) or dialect(source.scope) or len(source.service or "") > 512:
+            if source.scope.startswith(_OTHERS) or plan_of(source.scope) is not PLAN or len(source.service or "") > 512:
                 raise OddError
             before = len(found.cores)
             found.cores.extend(map(_CORE, scoped.spans))

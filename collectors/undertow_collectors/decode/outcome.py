@@ -45,8 +45,9 @@ def _ends_in_error(values: dict[str, Any]) -> bool:
 
     OpenTelemetry's instrumentations write the same of a stream whose end they did not see.
     """
-    unseen = "response_id" in values and values.keys().isdisjoint((".vercel", ".mastra"))
-    return is_failure(values.get(".finish_reasons")) and "output_tokens" not in values and not unseen
+    if "output_tokens" in values or not is_failure(values.get(".finish_reasons")):
+        return False
+    return "response_id" not in values or not values.keys().isdisjoint((".vercel", ".mastra"))
 
 
 def _unanswered(fields: dict[str, Any]) -> None:

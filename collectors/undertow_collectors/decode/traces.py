@@ -5,11 +5,13 @@ from collections.abc import Callable, Container, Iterable
 from undertow.batch import Decoded, Reject
 from undertow.known_faults import is_faulty
 from undertow.span import Rejected
-from undertow_collectors.decode import adk, attributes, calls, genai
+from undertow_collectors.decode import adk, calls, genai
 from undertow_collectors.decode.context import Context
-from undertow_collectors.decode.dialects import dialect
+from undertow_collectors.decode.dialects import plan_of
+from undertow_collectors.decode.enclosing import Skipped
 from undertow_collectors.decode.joins import Joins
 from undertow_collectors.decode.otlp_schema import DecodeError
+from undertow_collectors.decode.reading import read
 from undertow_collectors.decode.records import Record, Source
 
 NO_CALL = 0
@@ -47,7 +49,7 @@ def _count(told: list[tuple[int, Source]], again: Container[int], name: str, dec
 
 
 def _add(record: Record, source: Source, index: int, context: Context, decoded: Decoded, joins: Joins) -> None:
-    reading = attributes.read(record, context.keep_labels, dialect(source.scope))
+    reading = read(record, context.keep_labels, plan_of(source.scope))
     if record.failed and source.scope.startswith("openlit") and "model" not in reading.values:
         calls.name_failure(record, reading)
     if record.failed and source.scope == adk.SCOPE:
@@ -58,9 +60,7 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     reason = calls.skip_reason(record, reading.values)
     if reason:
         decoded.skipped[reason] += 1
-        joins.skipped(record, reason, index, reading.values)
-        if reason == "evaluation":
-            joins.evaluation(record, reading.values)
+        joins.skipped(Skipped(index, record, reason, reading.values))
         context.close(reason)
         return
     span = genai.span(record, reading, source, context, decoded, index)

@@ -103,15 +103,15 @@ class Engine:
         begins = self._begins(rest)
         while rest:
             due = pooling.due(self._unpooled(rest), rest)
-            at = min([*moments[-1:], *begins.values(), math.inf if due is None else due])
+            at = min([*moments[-1:], *map(_just_before, begins.values()), math.inf if due is None else due])
             part, rest = cut(rest, at)
             judged += self._judge_segment(part, [one for one in later if one[1].at <= at])
             later = [one for one in later if one[1].at > at]
             self._shares.add(target for target in part if self._watched[target].spans >= GROWN)
             if at == due:
                 judged += self._pool(at)
-            for gateway in [gateway for gateway, begin in begins.items() if begin <= at]:
-                self._begin(gateway, math.nextafter(begins.pop(gateway), math.inf))
+            for gateway in [gateway for gateway, first in begins.items() if _just_before(first) <= at]:
+                self._begin(gateway, begins.pop(gateway))
             moments = [one for one in moments if one > at]
         return judged
 
@@ -122,9 +122,9 @@ class Engine:
         return sorted(self._shares.moments(grown), reverse=True)
 
     def _begins(self, frames: Mapping[Target, Frame]) -> dict[Target, float]:
-        """The last moment before the first span of each gateway that is not watched yet."""
+        """When the first span comes of each gateway that is not watched yet."""
         new = (target for target in frames if is_gateway(target) and not self._watched.get(target))
-        return {gateway: math.nextafter(float(frames[gateway].at[0]), -math.inf) for gateway in new}
+        return {gateway: float(frames[gateway].at[0]) for gateway in new}
 
     def _begin(self, gateway: Target, at: float) -> None:
         """Watch a gateway from its first failure of no target alone."""
@@ -323,3 +323,7 @@ class Engine:
         """Take up what was being collected when the state was saved, which are `frames`."""
         for target, frame in frames:
             self._watched[target].collect(frame)
+
+
+def _just_before(at: float) -> float:
+    return math.nextafter(at, -math.inf)

@@ -152,6 +152,12 @@ class Frame:
             joined[name] = Names.concat(some) if kind is Names else np.concatenate(some)
         return Frame.of(joined)
 
+    @staticmethod
+    def merged(parts: "Sequence[Frame]") -> "Frame":
+        """Frames of one target as one, in order of (ended_at, span_id)."""
+        frame = Frame.concat(parts)
+        return frame[np.lexsort((frame.span_id.astype(str), frame.at))]
+
 
 CORE = tuple(f.name for f in fields(Frame) if f.name != "more")
 """The columns that every frame has."""

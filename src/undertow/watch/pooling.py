@@ -72,8 +72,7 @@ def gathered(target: Target, lookup: Callable[[Target], Frame | None]) -> Frame 
 
 def merged(of: Mapping[Target, Frame]) -> Frame:
     """Spans of siblings in order of (ended_at, span_id); routes and declared names belong to a member."""
-    frame = Frame.concat([_owned(of[member], place(member)) for member in sorted(of, key=order)])
-    return frame[np.lexsort((frame.span_id.astype(str), frame.at))]
+    return Frame.merged([_owned(of[member], place(member)) for member in sorted(of, key=order)])
 
 
 def _owned(frame: Frame, owner: str) -> Frame:

@@ -242,8 +242,7 @@ def _merged(parts: Sequence[Frame]) -> Frame | None:
     some = [part for part in parts if len(part)]
     if len(some) < 2:
         return some[0] if some else None
-    frame = Frame.concat(some)
-    return frame[np.lexsort((frame.span_id.astype(str), frame.at))]
+    return Frame.merged(some)
 
 
 def _fields(target: Target) -> list[str | None]:
