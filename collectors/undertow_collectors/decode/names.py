@@ -244,6 +244,7 @@ _ERRORS: dict[str, ErrorClass] = {
     "clientconnectionerror": "connection",
     "serverdisconnectederror": "connection",
     "ioexception": "connection",
+    "interruptedioexception": "timeout",
     "socketexception": "connection",
     "eofexception": "connection",
     "connectionreseterror": "connection",
@@ -254,6 +255,14 @@ _ERRORS: dict[str, ErrorClass] = {
     "writeerror": "connection",
     "remoteprotocolerror": "connection",
     "incompleteread": "connection",
+    "contentlengtherror": "connection",
+    "httpioexception": "connection",
+    "unknownhostexception": "connection",
+    "gaierror": "connection",
+    "sslerror": "connection",
+    "sslexception": "connection",
+    "sslhandshakeexception": "connection",
+    "sockettimeoutexception": "timeout",
     "badrequesterror": "invalid_request",
     "notfounderror": "invalid_request",
     "modelnotfounderror": "invalid_request",
@@ -263,6 +272,15 @@ _ERRORS: dict[str, ErrorClass] = {
     "conflicterror": "invalid_request",
     "invalidrequesterror": "invalid_request",
     "permissionerror": "auth",
+    "expiredtokenexception": "auth",
+    "unrecognizedclientexception": "auth",
+    "validationexception": "invalid_request",
+    "resourcenotfoundexception": "invalid_request",
+    "contextwindowoverflowexception": "invalid_request",
+    "servicequotaexceededexception": "rate_limited",
+    "modelnotreadyexception": "server_error",
+    "modelerrorexception": "server_error",
+    "modelstreamerrorexception": "server_error",
     "timeouterror": "timeout",
 }
 """The last part of an error's type, in small letters without underscores -> its class."""
@@ -273,7 +291,10 @@ _STATUS: dict[str, Status] = {
     **dict.fromkeys(("cancelled", "canceled", "aborted", "disconnected"), "cancelled"),
 }
 
-_DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
+_DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"} | {
+    *("aborterror", "apiuseraborterror", "cancelederror", "cancellationexception", "jobcancellationexception"),
+    *("operationcanceledexception", "taskcanceledexception"),
+}
 
 
 @lru_cache(1024)
@@ -405,10 +426,10 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        bare = name.rpartition(".")[2].strip("'>").lower().replace("_", "") if name else ""
+        bare = re.split(r"[.:$]", name)[-1].strip("'>").lower().replace("_", "") if name else ""
         if known := _error(bare):
             # `APIError` is what clients call all others, `IOException` what those of Java throw of an answer, too
-            vague = (known == "server_error" and status < 500) or bare == "ioexception"
+            vague = (known == "server_error" and status < 500) or bare.endswith("ioexception")
             return _by_status(status) if vague and status >= 400 else known
     # a stream may break after a 200
     return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())
@@ -416,7 +437,8 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
 
 def _error(kind: str) -> ErrorClass | None:
     """What Python calls an error is an exception to Java and .NET."""
-    return _ERRORS.get(kind) or _ERRORS.get(kind.removesuffix("exception") + "error")
+    known = _ERRORS.get(kind) or _ERRORS.get(kind.removesuffix("exception") + "error")
+    return known or ("connection" if kind.endswith("ioexception") else None)  # `OpenAIIoException`
 
 
 def _by_status(status: int) -> ErrorClass:
