@@ -133,6 +133,14 @@ _ENUM = re.compile(r"\w*Reason\.(\w+)")
 """How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
 
 _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses", "responses": "responses"}
+_ANSWERS = {
+    **dict.fromkeys(("embed", "embedding", "embeddings"), "embeddings"),
+    **dict.fromkeys(("rerank", "reranking"), "rerank"),
+    **dict.fromkeys(("moderation", "moderations", "moderate"), "moderation"),
+    **dict.fromkeys(("transcription", "transcriptions", "transcribe"), "transcription"),
+}
+"""Words that tell what an operation answers with, wherever they stand in its name: `batch_embed_contents`."""
+
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
 
@@ -365,6 +373,9 @@ def _by_first_word(name: str) -> str | None:
     whole = "_".join(words).lower()
     if whole in OPERATIONS:
         return OPERATIONS[whole]
+    answer = next((_ANSWERS[word.lower()] for word in words if word.lower() in _ANSWERS), None)
+    if answer:
+        return answer
     first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
     return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
 

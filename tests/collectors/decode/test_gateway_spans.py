@@ -120,3 +120,41 @@ def test_agentgateway(read: Read) -> None:
     more = {"http.status": 200, "agw.ai.time_to_first_token": 0.25, "agw.ai.usage.cost.total": "0.0021"}
     (span,) = read(request(span_json(CALL | more, kind=2))).spans
     assert (span.ttft_s, span.stream, span.cost_usd, span.http_status) == (0.25, True, 0.0021, 200)
+
+
+@pytest.mark.parametrize(
+    ("written", "operation"),
+    [
+        ("embed", "embeddings"),
+        ("text_embedding", "embeddings"),
+        ("batchEmbedContents", "embeddings"),
+        ("embeddings.create", "embeddings"),
+        ("documents.rerank", "rerank"),
+        ("moderations.create", "moderation"),
+        ("audio.transcriptions", "transcription"),
+        ("remembering", "remembering"),
+    ],
+)
+def test_an_operation_that_answers_with_no_text_is_known_by_its_words(read: Read, written: str, operation: str) -> None:
+    """A custom name for embeddings is one of them, whose output is no answer; a word within a word is none."""
+    span = read(request(span_json(CALL | {"gen_ai.operation.name": written, "gen_ai.usage.input_tokens": 3}))).spans[0]
+    assert span.operation == operation
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ((100, 50, 80, 40, 270), (180, 90)),
+        ((100, 50, 80, 40, 230), (180, 50)),
+        ((100, 50, 80, 40, 190), (100, 90)),
+        ((100, 50, 80, 40, 150), (100, 50)),
+    ],
+)
+def test_a_total_tells_which_parts_stand_beside_their_whole(
+    read: Read, usage: tuple[int, ...], tokens: tuple[int, int]
+) -> None:
+    """Cached input and reasoning may both, one or neither be counted beside."""
+    kinds = ("input_tokens", "output_tokens", "cache_read.input_tokens", "reasoning.output_tokens", "total_tokens")
+    attributes = {f"gen_ai.usage.{kind}": value for kind, value in zip(kinds, usage, strict=True)}
+    span = read(request(span_json(CALL | attributes))).spans[0]
+    assert (span.input_tokens, span.output_tokens) == tokens

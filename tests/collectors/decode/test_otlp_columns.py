@@ -215,6 +215,12 @@ def test_a_reader_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPat
         {"gen_ai.usage.prompt_tokens": 120},
         {"gen_ai.usage.cache_read.input_tokens": 3120},
         {"gen_ai.usage.output_tokens": 0},
+        {"gen_ai.usage.output_tokens": 0, "gen_ai.usage.reasoning.output_tokens": 2},
+        {
+            "gen_ai.usage.cache_read.input_tokens": 8,
+            "gen_ai.usage.reasoning.output_tokens": 4,
+            "gen_ai.usage.total_tokens": 28,
+        },
         {"gen_ai.response.time_to_first_chunk": 812.0},
         {"gen_ai.response.time_to_first_chunk": 15.0},
     ],
