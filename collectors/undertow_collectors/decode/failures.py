@@ -175,8 +175,10 @@ def class_of(kind: str | None, code: str | None, sentence: str, stacks: Iterable
     found = names.error_class(kind, code)
     if found != "other" and not (kind or "").endswith(_WRAPS):
         return found
-    said = class_in(sentence) or (names.error_class(sentence[:100], None) if kind is None else "other")
-    return said if said != "other" else next(_behind(stacks), found)
+    said = class_in(sentence) or (None if kind else names.error_class(sentence[:100], None))
+    if said is not None and said != "other":
+        return said
+    return next(_behind(stacks), None) or class_in(kind or "") or found
 
 
 def _behind(stacks: Iterable[str]) -> Iterator[ErrorClass]:

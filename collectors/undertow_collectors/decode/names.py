@@ -71,6 +71,20 @@ PROVIDERS = {
     "googleaigemini": "gcp.gemini",
     "vertexaigemini": "gcp.vertex_ai",
     "anthropic_beta": "anthropic",
+    "azure_ai_foundry": "azure.ai.inference",
+    "amazon_bedrock_converse": "aws.bedrock",
+    "bedrock.anthropic": "aws.bedrock",
+    "googlevertex": "gcp.vertex_ai",
+    "googlevertex.anthropic": "gcp.vertex_ai",
+    "vertex.anthropic": "gcp.vertex_ai",
+    "vertexai_gemini": "gcp.vertex_ai",
+    "google-gla": "gcp.gemini",
+    "gcp_gemini": "gcp.gemini",
+    "perplexityai": "perplexity",
+    "ibm": "ibm.watsonx.ai",
+    "ibm-watsonx": "ibm.watsonx.ai",
+    "watsonx.ai": "ibm.watsonx.ai",
+    "moonshotai": "moonshot_ai",
 }
 """Other names of a provider -> the OTel GenAI one.
 
@@ -79,6 +93,7 @@ Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's pr
 LlamaIndex and Haystack.
 """
 
+_LAST_WORD = re.compile(r"[-_ ](?:chat|responses|messages|completions?|embeddings?|converse)$", re.IGNORECASE)
 _PARTS = {
     "chat",
     "responses",
@@ -102,7 +117,24 @@ HOSTS = {
     "api.cohere.com": "cohere",
     "api.perplexity.ai": "perplexity",
     "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "api.cohere.ai": "cohere",
+    "api.together.xyz": "together_ai",
+    "api.together.ai": "together_ai",
+    "api.fireworks.ai": "fireworks_ai",
+    "openrouter.ai": "openrouter",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.cerebras.ai": "cerebras",
+    "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
+    "ml.cloud.ibm.com": "ibm.watsonx.ai",
 }
+"""Hosts of providers; one below them, `eu.api.openai.com` or the name of a resource, is theirs, too."""
+
+_BEDROCK_HOST = re.compile(r"bedrock-(?:runtime|mantle)(?:-fips)?\.[\w-]+\.(?:amazonaws\.com|api\.aws)(?:\.cn)?")
+_VERTEX_HOST = re.compile(r"[\w-]+-aiplatform\.googleapis\.com")
 
 OPERATIONS = {
     "chat": "chat",
@@ -129,8 +161,8 @@ OPERATIONS = {
 _CLASS = re.compile(r"(\w+?)(?:Chat|Responses|Text|Document)*(?:Generator|Embedder|Embeddings?)")
 """What frameworks call the classes by which they reach a provider."""
 
-_ENUM = re.compile(r"\w*Reason\.(\w+)")
-"""How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
+_ENUM = re.compile(r"\w*reason[.(](\w+)|finish_reason_(\w+)", re.IGNORECASE)
+"""How Python writes a member of an enum, `FinishReason.MAX_TOKENS`, and protobuf, `FINISH_REASON_STOP`."""
 
 _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses", "responses": "responses"}
 _ANSWERS = {
@@ -157,12 +189,18 @@ OTHER_OPERATIONS = {
 }
 """Operations that are no LLM call -> why their spans are skipped. Counting tokens has input tokens and no answer."""
 
-_ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
+_ONLY = (
+    ("gemini-", "gcp.gen_ai"),
+    ("models/gemini-", "gcp.gemini"),
+    ("publishers/", "gcp.vertex_ai"),
+    ("projects/", "gcp.vertex_ai"),
+    ("accounts/fireworks/", "fireworks_ai"),
+)
 """What the names of models begin with that only one provider serves, whichever of its endpoints."""
 
 _BEDROCK = re.compile(
     r"(?:arn:aws[\w-]*:bedrock:|(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?"
-    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-v\d+(?::\w+)*$|"
+    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-(?:v\d+(?::\w+)*|\d+:\d+)$|"
     r"(?:us|eu|apac|jp|au|ca|global|us-gov)\.(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|writer)\.)"
 )
 """How only Bedrock names its models and the profiles of several regions that it serves them by."""
@@ -204,6 +242,12 @@ _FINISH: dict[str, FinishReason] = {
     "max_tokens": "length",
     "max_output_tokens": "length",
     "incomplete": "length",
+    "max_length": "length",
+    "token_limit_reached": "length",
+    "error_limit": "length",
+    "error_toxic": "content_filter",
+    "end_sequence": "stop",
+    "stopped": "stop",
     "model_length": "length",
     "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
@@ -299,7 +343,16 @@ _STATUS: dict[str, Status] = {
     **dict.fromkeys(("cancelled", "canceled", "aborted", "disconnected"), "cancelled"),
 }
 
-_DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"} | {
+_DISCONNECTS = {
+    "499",
+    "abort",
+    "aborted",
+    "clientdisconnected",
+    "cancellederror",
+    "cancelled",
+    "canceled",
+    "generatorexit",
+} | {
     *("aborterror", "apiuseraborterror", "cancelederror", "cancellationexception", "jobcancellationexception"),
     *("operationcanceledexception", "taskcanceledexception"),
 }
@@ -308,11 +361,17 @@ _DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "can
 @lru_cache(1024)
 def provider(name: str) -> str:
     """Return the OTel GenAI name of a provider; one that is not known is left as it is."""
-    lower = name.lower()
-    if lower in PROVIDERS or lower in _KNOWN:
-        return PROVIDERS.get(lower, lower)
-    whole, _, part = name.rpartition(".")
-    return provider(whole) if whole and part.lower() in _PARTS else name
+    found = _BY_LETTERS.get(_letters(name))
+    if found:
+        return found
+    whole, part = _LAST_WORD.sub("", name), name.rpartition(".")[2]
+    known = _BY_LETTERS.get(_letters(whole)) if whole != name else None
+    return known or (provider(name[: -len(part) - 1]) if part.lower() in _PARTS and part != name else name)
+
+
+def _letters(name: str) -> str:
+    """A name without its case and the signs between its words, of which each library has others."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def known_provider(name: str) -> str | None:
@@ -329,15 +388,14 @@ def provider_in(class_name: str) -> str | None:
 
 def is_provider(name: str) -> bool:
     """Return whether a name is that of a provider, by any of its names."""
-    return name.lower() in PROVIDERS or name.lower() in _KNOWN
+    return _letters(name) in _BY_LETTERS
 
 
 def provider_of(model: str, server_address: str | None) -> str:
     """A guess for records that do not name their provider: by host, by the model's prefix, else `unknown`."""
-    if server_address in HOSTS:
-        return HOSTS[server_address]
-    if server_address and server_address.endswith(".openai.azure.com"):
-        return "azure.ai.openai"
+    host = _of_host(server_address.lower().partition(":")[0]) if server_address else None
+    if host:
+        return host
     prefix, slash, _ = model.partition("/")
     found = provider(prefix)
     if slash and found in _KNOWN:
@@ -345,6 +403,15 @@ def provider_of(model: str, server_address: str | None) -> str:
     if _BEDROCK.match(model):
         return "aws.bedrock"
     return next((only for start, only in _ONLY if model.startswith(start)), "unknown")
+
+
+@lru_cache(1024)
+def _of_host(host: str) -> str | None:
+    if _BEDROCK_HOST.fullmatch(host):
+        return "aws.bedrock"
+    if _VERTEX_HOST.fullmatch(host):
+        return "gcp.vertex_ai"
+    return next((found for known, found in HOSTS.items() if host == known or host.endswith("." + known)), None)
 
 
 def is_framework(name: Any) -> bool:
@@ -402,7 +469,7 @@ def generates(operation: str) -> bool:
 def finish_reason(name: str) -> FinishReason:
     """Return why an answer ended, in one vocabulary, whatever the case of its words and the enum around them."""
     dressed = _ENUM.search(name)
-    bare = dressed[1] if dressed else name
+    bare = (dressed[1] or dressed[2]) if dressed else name.strip()
     return _FINISH.get(bare.lower()) or _FINISH.get("_".join(_WORDS.findall(bare)).lower(), "other")
 
 
@@ -431,6 +498,11 @@ def status_of(code: int) -> Status:
 def is_disconnect(*names: str | None) -> bool:
     """Whether one of an error's names says that the client went away."""
     return any(name is not None and name.rpartition(".")[2].lower() in _DISCONNECTS for name in names)
+
+
+def is_left(reason: str) -> bool:
+    """Whether the reason of an answer's end is that the application left, as vLLM and the Responses API say."""
+    return reason.lower() in ("abort", "aborted") or is_disconnect(reason)
 
 
 def error_class(kind: str | None, code: str | None) -> ErrorClass:
@@ -479,3 +551,4 @@ def _by_words(name: str) -> ErrorClass:
 
 
 _KNOWN = set(PROVIDERS.values()) | set(HOSTS.values()) | {"openai", "anthropic", "groq", "deepseek", "ollama", "vllm"}
+_BY_LETTERS = {_letters(name): found for name, found in PROVIDERS.items()} | {_letters(name): name for name in _KNOWN}

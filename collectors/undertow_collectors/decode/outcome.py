@@ -13,7 +13,7 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     """Set status, error class, HTTP status and the reason for the end of an answer."""
     failure = _failure(record, values)
     status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
-    if _is_left(failure, status):
+    if _is_left(failure, status) or names.is_left(_reason(values.get(".finish_reasons"))):
         fields["status"] = "cancelled"
     elif record.failed or failure.kind or _tells_of_failure(values) or _is_refused(status, values):
         fields.setdefault("status", "error")

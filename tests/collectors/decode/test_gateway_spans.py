@@ -158,3 +158,73 @@ def test_a_total_tells_which_parts_stand_beside_their_whole(
     attributes = {f"gen_ai.usage.{kind}": value for kind, value in zip(kinds, usage, strict=True)}
     span = read(request(span_json(CALL | attributes))).spans[0]
     assert (span.input_tokens, span.output_tokens) == tokens
+
+
+@pytest.mark.parametrize(
+    ("written", "provider"),
+    [
+        ("Azure OpenAI", "azure.ai.openai"),
+        ("Amazon Bedrock", "aws.bedrock"),
+        ("bedrock-converse", "aws.bedrock"),
+        ("openai_chat", "openai"),
+        ("openai-responses", "openai"),
+        ("googleVertex.anthropic.messages", "gcp.vertex_ai"),
+        ("google-gla", "gcp.gemini"),
+        ("Together AI", "together_ai"),
+        ("fireworks-ai", "fireworks_ai"),
+        ("deep_seek", "deepseek"),
+        ("Acme Chat", "Acme Chat"),
+    ],
+)
+def test_a_provider_is_known_by_the_letters_of_its_name(read: Read, written: str, provider: str) -> None:
+    """Case and the signs between words differ by library; a name that nobody here knows stays as it is."""
+    assert read(request(span_json(CALL | {"gen_ai.provider.name": written}))).spans[0].provider == provider
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("eu.api.openai.com", "openai"),
+        ("API.OPENAI.COM:443", "openai"),
+        ("my-team.openai.azure.com", "azure.ai.openai"),
+        ("my-team.services.ai.azure.com", "azure.ai.inference"),
+        ("bedrock-runtime.eu-west-1.amazonaws.com", "aws.bedrock"),
+        ("us-central1-aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("api.together.xyz", "together_ai"),
+        ("notapi.openai.com.example", "unknown"),
+        ("evilapi.openai.com", "unknown"),
+    ],
+)
+def test_a_host_below_that_of_a_provider_is_its_own(read: Read, host: str, provider: str) -> None:
+    """Regions and resources have hosts of their own; one that only looks like them names nobody."""
+    unnamed = {name: value for name, value in CALL.items() if name != "gen_ai.provider.name"}
+    assert read(request(span_json(unnamed | {"server.address": host}))).spans[0].provider == provider
+
+
+@pytest.mark.parametrize("reason", ["abort", "aborted", "cancelled"])
+def test_a_reason_that_says_the_application_left_is_no_answer(read: Read, reason: str) -> None:
+    """vLLM ends a request that its client left with `abort`: what stands there is a part of an answer."""
+    text = '[{"role": "assistant", "parts": [{"type": "text", "content": "Half of"}]}]'
+    answered = CALL | {"gen_ai.response.id": "r", "gen_ai.output.messages": text}
+    left, whole = (
+        read(request(span_json(answered | {"gen_ai.response.finish_reasons": [word]}))).spans[0]
+        for word in (reason, "stop")
+    )
+    assert (left.status, left.response_chars, whole.status, whole.response_chars) == ("cancelled", None, "ok", 7)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("FINISH_REASON_MAX_TOKENS", "length"),
+        ("FinishReason(STOP)", "stop"),
+        ("EndSequence", "stop"),
+        ("TokenLimitReached", "length"),
+        ("ERROR_TOXIC", "content_filter"),
+        ("finishreason.length", "length"),
+    ],
+)
+def test_reasons_in_the_words_of_other_clients(read: Read, written: str, reason: str) -> None:
+    """Enums of protobuf, Java and .NET, and Cohere's words for the same ends."""
+    span = read(request(span_json(CALL | {"gen_ai.response.finish_reasons": [written]}))).spans[0]
+    assert span.finish_reason == reason
