@@ -124,7 +124,7 @@ def finish_reason(value: Any) -> FinishReason | None:
 
 def is_failure(value: Any) -> bool:
     """Return whether the reason for the end of an answer is an error."""
-    return _reason(value).lower() == "error"
+    return _reason(value).lower() in ("error", "failed")
 
 
 def _reason(value: Any) -> str:

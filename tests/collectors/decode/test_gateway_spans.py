@@ -1,5 +1,6 @@
 """What the spans of Rig and of Envoy AI Gateway do not say as others do, and operations by their names."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -228,3 +229,72 @@ def test_reasons_in_the_words_of_other_clients(read: Read, written: str, reason:
     """Enums of protobuf, Java and .NET, and Cohere's words for the same ends."""
     span = read(request(span_json(CALL | {"gen_ai.response.finish_reasons": [written]}))).spans[0]
     assert span.finish_reason == reason
+
+
+USAGE = {
+    "prompt_tokens": 310,
+    "completion_tokens": 12,
+    "total_tokens": 322,
+    "prompt_tokens_details": {"cached_tokens": 128},
+    "completion_tokens_details": {"reasoning_tokens": 4},
+}
+PAYLOAD = {
+    "id": "a",
+    "call_type": "acompletion",
+    "status": "success",
+    "custom_llm_provider": "openai",
+    "model_group": "gpt-4o",
+    "startTime": 1.79e9,
+    "endTime": 1.79e9 + 1,
+    "prompt_tokens": 0,
+    "completion_tokens": 0,
+}
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": "gpt-4o",
+    "llm.token_count.prompt": 0,
+    "llm.token_count.completion": 0,
+    "output.value": json.dumps({"id": "r", "choices": [], "usage": USAGE}),
+    "output.mime_type": "application/json",
+}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PAYLOAD | {"response": {"id": "r", "usage": USAGE}},
+        PAYLOAD | {"metadata": {"usage_object": USAGE}},
+        PAYLOAD | {"metadata": {"usage_object": USAGE}, "prompt_tokens": None, "completion_tokens": None},
+        request(span_json(OPENINFERENCE)),
+    ],
+    ids=["litellm-body", "litellm-usage-object", "litellm-null", "openinference"],
+)
+def test_a_zero_beside_a_body_with_usage_is_no_measurement(read: Read, message: Any) -> None:
+    """Input and output come from the usage that the provider sent, and parts never stand there for a whole."""
+    span = read(message).spans[0]
+    assert (span.input_tokens, span.output_tokens) == (310, 12)
+    assert (span.cached_input_tokens, span.reasoning_tokens) == (128, 4)
+
+
+def test_an_answer_that_litellm_marks_as_cached_among_hidden_parameters_is_no_call(read: Read) -> None:
+    """The mark on the response itself counts as the one of the payload does."""
+    assert read(PAYLOAD | {"hidden_params": {"cache_hit": True}}).skipped == Counter(cached_answer=1)
+    assert len(read(PAYLOAD | {"hidden_params": {"cache_hit": False}}).spans) == 1
+
+
+def test_a_failed_call_of_an_unknown_operation_that_names_a_model_is_a_call(read: Read) -> None:
+    """A custom name is no reason to lose a failure; without a model and without a failure nothing says what it was."""
+    named = {"gen_ai.operation.name": "summarise", "gen_ai.request.model": "gpt-4o"}
+    failed = read(request(span_json(named, name="s", status={"code": 2}))).spans
+    assert [(span.provider, span.model, span.status) for span in failed] == [("unknown", "gpt-4o", "error")]
+    assert read(request(span_json(named, name="s"))).skipped == Counter(unrecognised=1)
+
+
+def test_one_number_that_json_does_not_have_costs_one_item_of_an_array(read: Read) -> None:
+    """Python writes NaN; its neighbours in the array are read. An array that is damaged besides is none."""
+    good = json.dumps(PAYLOAD)
+    bad = good[:-1] + ', "response_cost": NaN}'
+    for body in (f"[{good}, {bad} ,{good}]", f"[\n{bad},\n{good},{good}\n]"):
+        decoded = read(body)
+        assert (len(decoded.spans), [reject.reason for reject in decoded.rejects]) == (2, ["non_finite_number"])
+    assert [reject.reason for reject in read(f"[{good}, {bad} {good}]").rejects] == ["non_finite_number"]
