@@ -298,3 +298,42 @@ def test_one_number_that_json_does_not_have_costs_one_item_of_an_array(read: Rea
         decoded = read(body)
         assert (len(decoded.spans), [reject.reason for reject in decoded.rejects]) == (2, ["non_finite_number"])
     assert [reject.reason for reject in read(f"[{good}, {bad} {good}]").rejects] == ["non_finite_number"]
+
+
+DUMPS = [
+    'data: {"id": "c", "object": "chat.completion.chunk", "choices": [{"delta": {"content": "Hel"}}]}\n\n',
+    'event: content_block_delta\ndata: {"type": "content_block_delta"}\n\n',
+    "<openai.Stream object at 0x7f3a2c>",
+    "<async_generator object stream at 0x7f3a2c>",
+    "&{ID:chatcmpl-1 Choices:[{Index:0}]}",
+    "&openai.ChatCompletion{ID:chatcmpl-1}",
+    "map[id:chatcmpl-1]",
+    "ChatResponse [metadata={ id: x }, generations=[Generation[]]]",
+    "AiMessage { text = Hello }",
+    'CompletionResponse { id: "r", choices: [] }',
+    "Microsoft.SemanticKernel.ChatMessageContent",
+    "System.Collections.Generic.List`1[OpenAI.Chat.ChatMessage]",
+    "[object Object]",
+    "null",
+]
+TEXTS = [
+    "Data: the figures are in.",
+    "<b>Hello</b>",
+    "& {so on}",
+    "Map [of the town]",
+    "Null is a value.",
+    "Hello there",
+]
+
+
+@pytest.mark.parametrize("text", DUMPS + TEXTS)
+def test_an_object_as_a_language_writes_it_is_no_answer(read: Read, text: str) -> None:
+    """Dumps of Python, Go, Java, Rust, .NET and JavaScript, and raw events, give no length; what a model says does."""
+    langfuse = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m"}
+    places = (
+        CALL | {"gen_ai.completion": text},
+        langfuse | {"langfuse.observation.output": text},
+        {"openinference.span.kind": "LLM", "llm.model_name": "m", "output.value": text},
+    )
+    found = {read(request(span_json(place))).spans[0].response_chars for place in places}
+    assert found == ({len(text)} if text in TEXTS else {None})
