@@ -13,7 +13,7 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     """Set status, error class, HTTP status and the reason for the end of an answer."""
     failure = _failure(record, values)
     status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
-    if _is_left(failure, status) or names.is_left(_reason(values.get(".finish_reasons"))):
+    if _is_left(failure, status) or is_left(values.get(".finish_reasons")):
         fields["status"] = "cancelled"
     elif record.failed or failure.kind or _tells_of_failure(values) or _is_refused(status, values):
         fields.setdefault("status", "error")
@@ -125,6 +125,11 @@ def finish_reason(value: Any) -> FinishReason | None:
 def is_failure(value: Any) -> bool:
     """Return whether the reason for the end of an answer is an error."""
     return _reason(value).lower() in ("error", "failed")
+
+
+def is_left(value: Any) -> bool:
+    """Return whether the reason for the end of an answer is that the application left."""
+    return names.is_left(_reason(value))
 
 
 def _reason(value: Any) -> str:

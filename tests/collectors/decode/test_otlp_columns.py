@@ -230,3 +230,10 @@ def test_parts_and_wholes_are_settled_alike(more: dict[str, Any], asked: int) ->
     """Tokens and times that contradict each other become the same by both ways."""
     usual = PLAIN | {"gen_ai.usage.input_tokens": asked, "gen_ai.usage.output_tokens": 5}
     check(messages(many([[usual | (more if n % 3 == 1 else {})] * 3 for n in range(30)])))
+
+
+@pytest.mark.parametrize("reason", ["abort", "cancelled", "failed", "error", "FINISH_REASON_STOP", "EndSequence"])
+def test_reasons_that_tell_an_outcome_are_read_alike(reason: str) -> None:
+    """An answer that the application left, or that failed, is so by both ways."""
+    odd = PLAIN | {"gen_ai.response.finish_reasons": [reason]}
+    check(messages(many([[odd if n % 3 == 1 else PLAIN] * 3 for n in range(30)])))
