@@ -21,6 +21,16 @@ from undertow.watch.frame import _snapshot
         ("meta-llama/llama-4:free", "llama-4", None),
         ("claude-sonnet-4-5", "sonnet", "claude-sonnet-4-5"),
         ("gpt-4o-2024-08-06", "gpt-4o-2024-08-06", None),
+        ("openai:gpt-4o", "gpt-4o", None),
+        ("vertex_ai:gemini-2.5-flash", "gemini-2.5-flash", None),
+        ("claude-sonnet-4.5", "claude-sonnet-4-5", None),
+        ("gpt-35-turbo", "gpt-3.5-turbo", None),
+        ("llama3:latest", "llama3", None),
+        ("claude-sonnet-4-5@default", "claude-sonnet-4-5", None),
+        ("claude-sonnet-4-20250514", "us.anthropic.claude-sonnet-4-20250514-v1:0", None),
+        ("eu-central-1.anthropic.claude-haiku-4-5-v1:0", "anthropic.claude-haiku-4-5-v1:0", None),
+        ("arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0", "eu.amazon.nova-pro-v1:0", None),
+        ("xai.grok-4", "grok-4", None),
     ],
 )
 def test_what_was_asked_for_declares_nothing(declared: str, asked: str, sent: str | None) -> None:
@@ -37,6 +47,9 @@ def test_what_was_asked_for_declares_nothing(declared: str, asked: str, sent: st
         ("gemini-2.5-flash@001", "flash", "gemini-2.5-flash@001"),
         ("gpt-4o-mini", "gpt-4o", None),
         ("gpt-4-0613", "gpt-4", None),
+        ("anthropic.claude-sonnet-4-v1:0", "anthropic.claude-sonnet-4-v2:0", None),
+        ("claude-sonnet-4-20250514-v1:0", "claude-sonnet-4", None),
+        ("llama3:8b", "llama3", None),
     ],
 )
 def test_a_snapshot_declares_itself(declared: str, asked: str, sent: str | None) -> None:

@@ -14,6 +14,7 @@ from .real import CULPRIT, Served, dashboard
 pytestmark = pytest.mark.browser
 PAGES = sorted(addresses(""))
 GRAVE = {"serious", "critical"}
+AGAIN_MS = 500
 REASON = "the new answers are fine, <b>Ada</b> has read fifty"
 
 
@@ -43,7 +44,17 @@ def test_nothing_keeps_people_out(served: Served, url: str, page: Page, name: st
     open_page(page, url + addresses(served.incident)[name])
     for scheme in SCHEMES:
         put_on(page, scheme)
-        assert grave(Axe().run(page).response["violations"]) == [], scheme
+        assert at_rest(page) == [], scheme
+
+
+def at_rest(page: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe-core finds once the page has come to rest: what fades in has too little contrast until then."""
+    for _ in range(PATIENCE_MS // AGAIN_MS):
+        found = grave(Axe().run(page).response["violations"])
+        if not found:
+            break
+        page.wait_for_timeout(AGAIN_MS)
+    return found
 
 
 def grave(found: list[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:

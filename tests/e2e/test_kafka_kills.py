@@ -136,9 +136,9 @@ def test_kills_lose_and_double_nothing(apache_kafka: Any, native: Any, tmp_path:
 
 
 def test_a_sink_that_commits_offsets_apart_is_caught(apache_kafka: Any, native: Any, tmp_path: Path) -> None:
-    """The negative control: the same kills find what is wrong with it."""
-    run = Run(apache_kafka, native, tmp_path / "u.duckdb", kills=10, spans=12_000, rate=1_000)
-    assert run.found(run.reader("broken"), seed=1).lost > 0
+    """The negative control: such kills find what is wrong with it; ten may all miss, thirty do not."""
+    runs = (Run(apache_kafka, native, tmp_path / f"{n}.duckdb", kills=10, spans=12_000, rate=1_000) for n in range(3))
+    assert any(run.found(run.reader("broken"), seed=seed).lost for seed, run in enumerate(runs, 1))
 
 
 @pytest.mark.soak

@@ -165,7 +165,7 @@ def _by_evidence(record: Record, values: dict[str, Any]) -> str | None:
         return "not_llm_call"
     answered = not values.keys().isdisjoint(_ANSWERED)
     named = not values.keys().isdisjoint(("model", ".model_name", ".vllm"))
-    if named and (answered or (record.failed and "provider" in values)):
+    if named and (answered or (record.failed and not values.keys().isdisjoint(("provider", "operation")))):
         return None
     if record.kind == EVENT and not named:
         return "call_event"

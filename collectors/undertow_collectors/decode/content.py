@@ -17,6 +17,17 @@ _JSON, _PLAIN = "application/json", "text/plain"
 _REPR = re.compile(r"""\s*(?:[\[{(]\s*)*(?:[A-Z]\w*\((?:\w+=|\)|[\"'])|content=["']|[\[{]\s*')""")
 """How Python writes objects: `ChatCompletion(id='...`, `content='...`, `{'id': ...`."""
 
+_DUMP = re.compile(
+    r"\s*(?:event: \w|data: ?[\[{]"  # the raw events of a stream
+    r"|<[\w.]+ (?:object|at)\b.*\b0x[0-9a-fA-F]+>\s*$"  # Python's objects without a text of their own
+    r"|&(?:[\w.]+)?\{\w+:|map\[\w+:"  # Go
+    r"|[A-Z]\w+ ?[\[{] ?\w+ ?= ?"  # Java
+    r'|[A-Z]\w+ \{ \w+: (?:"|Some\(|None\b)'  # Rust
+    r"|[A-Z]\w+(?:\.[A-Z]\w+){2,}(?:`\d.*)?\s*$"  # the type's name alone, as .NET does
+    r"|\[object \w+\]\s*$|(?:null|undefined)\s*$)"
+)
+"""How other languages, and wires, write what is no text."""
+
 _MESSAGE_EVENTS = ("gen_ai.choice", "gen_ai.content.completion", DETAILS)
 _OF_LIBRARIES = {
     ".adk": adk.answered,
@@ -94,7 +105,7 @@ def _said(text: str) -> list[dict[str, Any]]:
 
 def _is_frame(text: str, asked: bool, values: Mapping[str, Any]) -> bool:
     """Whether an attribute for answers of any kind holds what stands around one, of a shape that nobody here knows."""
-    if values.get(".response_type") == _JSON or _REPR.match(text):
+    if values.get(".response_type") == _JSON or _REPR.match(text) or _DUMP.match(text):
         return True
     if text.lstrip()[:1] not in ("{", "["):
         return False

@@ -22,6 +22,7 @@ from undertow_collectors.decode import (
     providers,
     settle,
 )
+from undertow_collectors.decode.attributes import COUNTED
 from undertow_collectors.decode.coerce import BY_FIELD, count, leading, number, put, text
 from undertow_collectors.decode.context import CALLER_FIELDS, LABEL, Context, add_labels, count_unknown, forget_zeros
 from undertow_collectors.decode.reading import Reading
@@ -136,7 +137,8 @@ def _coerced(fields: dict[str, Any], reading: Reading, decoded: Decoded) -> None
 
 def _take(fields: dict[str, Any], found: Iterable[tuple[str, Any, str]], reading: Reading, decoded: Decoded) -> None:
     for name, value, clue in found:
-        if fields.get(name) is None and value is not None:
+        unsaid = fields.get(name) is None or (name in COUNTED and not fields[name])
+        if unsaid and value is not None:
             put(fields, name, value, decoded.coerced)
             reading.sources[name] = reading.sources.get(clue, clue)
 

@@ -90,7 +90,7 @@ def _add(outer: Payload, index: int, context: Context, decoded: Decoded) -> None
 def _not_a_call(payload: Payload) -> str | None:
     if str(payload._event).startswith("fallback_"):
         return "fallback_event"
-    if flag(payload.cache_hit) is True:
+    if flag(payload.cache_hit) is True or flag(mapping(payload.hidden_params).get("cache_hit")) is True:
         return "cached_answer"
     if payload.status == "failure" and not (payload.api_base or payload.model_id or payload.model_group):
         return None if mapping(payload.error_information).get("llm_provider") else "refused_by_gateway"
@@ -174,6 +174,9 @@ def _usage(fields: dict[str, Any], payload: Payload, decoded: Decoded) -> None:
     told = [answer.usage({"usage": usage}) for usage in usages]
     put(fields, "input_tokens", payload.prompt_tokens, decoded.coerced)
     put(fields, "output_tokens", payload.completion_tokens, decoded.coerced)
+    for name in ("input_tokens", "output_tokens"):
+        if not fields.get(name):  # of pass-through requests LiteLLM counts nothing
+            put(fields, name, next((one[name] for one in told if one.get(name)), None), decoded.coerced)
     put(fields, "cost_usd", payload.response_cost, decoded.coerced)
     for name in ("cached_input_tokens", "reasoning_tokens"):
         found = [one[name] for one in told if name in one]

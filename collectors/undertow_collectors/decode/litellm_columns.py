@@ -233,6 +233,8 @@ def _timed(own: Columns, streams: Sequence[Any]) -> Values:
 def _used(own: Columns, metadata: Columns) -> Values:
     usages = metadata["usage_object"]
     answers = [getattr(response, "usage", None) for response in own["response"]]
+    if None in own["completion_tokens"]:  # the usage beside may say more
+        raise OddError(own["completion_tokens"].index(None))
     costs = own["response_cost"]
     if int in map(type, costs):
         raise OddError(list(map(type, costs)).index(int))

@@ -26,6 +26,7 @@ class Hidden(msgspec.Struct, gc=False):
 
     model_id: str | None = None
     additional_headers: Headers | None = None
+    cache_hit: Literal[False] | None = None
 
 
 class PromptDetails(msgspec.Struct, gc=False):

@@ -28,10 +28,18 @@ _OPERATIONS = {
 }
 """Operation and call type names -> `operation`; LiteLLM puts an `a` before its asynchronous ones."""
 
-_ENUM = re.compile(r"\w*Reason\.(\w+)")
-"""How Python writes a member of an enum: `FinishReason.MAX_TOKENS`."""
+_ENUM = re.compile(r"\w*reason[.(](\w+)|finish_reason_(\w+)", re.IGNORECASE)
+"""How Python writes a member of an enum, `FinishReason.MAX_TOKENS`, and protobuf, `FINISH_REASON_STOP`."""
 
 _FAMILIES = {"chat": "chat", "text": "text_completion", "response": "responses", "responses": "responses"}
+_ANSWERS = {
+    **dict.fromkeys(("embed", "embedding", "embeddings"), "embeddings"),
+    **dict.fromkeys(("rerank", "reranking"), "rerank"),
+    **dict.fromkeys(("moderation", "moderations", "moderate"), "moderation"),
+    **dict.fromkeys(("transcription", "transcriptions", "transcribe"), "transcription"),
+}
+"""Words that tell what an operation answers with, wherever they stand in its name: `batch_embed_contents`."""
+
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """The words of an operation, however they are joined: `generateContent`, `chat.completions`, `text_completion`."""
 
@@ -50,6 +58,8 @@ _OTHER_OPERATIONS = {
 
 _FINISH: dict[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "complete", "completed", "eos", "eos_token"), "stop"),
+    **dict.fromkeys(("end_sequence", "stopped"), "stop"),
+    **dict.fromkeys(("max_length", "token_limit_reached", "error_limit"), "length"),
     **dict.fromkeys(
         ("length", "max_tokens", "max_output_tokens", "incomplete", "model_length", "model_context_window_exceeded"),
         "length",
@@ -58,6 +68,7 @@ _FINISH: dict[str, FinishReason] = {
     **dict.fromkeys(
         (
             "content_filter",
+            "error_toxic",
             "refusal",
             "safety",
             "content_filtered",
@@ -98,6 +109,7 @@ _ERRORS: dict[str, ErrorClass] = {
     "clientconnectionerror": "connection",
     "serverdisconnectederror": "connection",
     "ioexception": "connection",
+    "interruptedioexception": "timeout",
     "socketexception": "connection",
     "eofexception": "connection",
     "connectionreseterror": "connection",
@@ -108,6 +120,14 @@ _ERRORS: dict[str, ErrorClass] = {
     "writeerror": "connection",
     "remoteprotocolerror": "connection",
     "incompleteread": "connection",
+    "contentlengtherror": "connection",
+    "httpioexception": "connection",
+    "unknownhostexception": "connection",
+    "gaierror": "connection",
+    "sslerror": "connection",
+    "sslexception": "connection",
+    "sslhandshakeexception": "connection",
+    "sockettimeoutexception": "timeout",
     "badrequesterror": "invalid_request",
     "notfounderror": "invalid_request",
     "modelnotfounderror": "invalid_request",
@@ -117,6 +137,15 @@ _ERRORS: dict[str, ErrorClass] = {
     "conflicterror": "invalid_request",
     "invalidrequesterror": "invalid_request",
     "permissionerror": "auth",
+    "expiredtokenexception": "auth",
+    "unrecognizedclientexception": "auth",
+    "validationexception": "invalid_request",
+    "resourcenotfoundexception": "invalid_request",
+    "contextwindowoverflowexception": "invalid_request",
+    "servicequotaexceededexception": "rate_limited",
+    "modelnotreadyexception": "server_error",
+    "modelerrorexception": "server_error",
+    "modelstreamerrorexception": "server_error",
     "timeouterror": "timeout",
 }
 """The last part of an error's type, in small letters without underscores -> its class."""
@@ -127,7 +156,11 @@ _STATUS: dict[str, Status] = {
     **dict.fromkeys(("cancelled", "canceled", "aborted", "disconnected"), "cancelled"),
 }
 
-_DISCONNECTS = {"499", "clientdisconnected", "cancellederror", "cancelled", "canceled", "generatorexit"}
+_DISCONNECTS = {
+    *("499", "abort", "aborted", "cancelled", "canceled", "clientdisconnected", "generatorexit"),
+    *("aborterror", "apiuseraborterror", "cancelederror", "cancellederror"),
+    *("cancellationexception", "jobcancellationexception", "operationcanceledexception", "taskcanceledexception"),
+}
 
 
 def operation(name: str) -> str | None:
@@ -145,6 +178,9 @@ def _by_first_word(name: str) -> str | None:
     whole = "_".join(words).lower()
     if whole in _OPERATIONS:
         return _OPERATIONS[whole]
+    answer = next((_ANSWERS[word.lower()] for word in words if word.lower() in _ANSWERS), None)
+    if answer:
+        return answer
     first, last = (words[0].lower(), words[-1].lower()) if len(words) > 1 else ("", "")
     return _FAMILIES.get(first) if last.startswith(("completion", "embedding", "stream")) else None
 
@@ -171,7 +207,7 @@ def generates(operation: str) -> bool:
 def finish_reason(name: str) -> FinishReason:
     """Return why an answer ended, in one vocabulary, whatever the case of its words and the enum around them."""
     dressed = _ENUM.search(name)
-    bare = dressed[1] if dressed else name
+    bare = (dressed[1] or dressed[2]) if dressed else name.strip()
     return _FINISH.get(bare.lower()) or _FINISH.get("_".join(_WORDS.findall(bare)).lower(), "other")
 
 
@@ -202,14 +238,19 @@ def is_disconnect(*names: str | None) -> bool:
     return any(name is not None and name.rpartition(".")[2].lower() in _DISCONNECTS for name in names)
 
 
+def is_left(reason: str) -> bool:
+    """Whether the reason of an answer's end is that the application left, as vLLM and the Responses API say."""
+    return reason.lower() in ("abort", "aborted") or is_disconnect(reason)
+
+
 def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0
     for name in (code, kind):
-        bare = name.rpartition(".")[2].strip("'>").lower().replace("_", "") if name else ""
+        bare = re.split(r"[.:$]", name)[-1].strip("'>").lower().replace("_", "") if name else ""
         if known := _error(bare):
             # `APIError` is what clients call all others, `IOException` what those of Java throw of an answer, too
-            vague = (known == "server_error" and status < 500) or bare == "ioexception"
+            vague = (known == "server_error" and status < 500) or bare.endswith("ioexception")
             return _by_status(status) if vague and status >= 400 else known
     # a stream may break after a 200
     return _by_status(status) if status >= 400 else _by_words((kind or code or "").lower())
@@ -217,7 +258,8 @@ def error_class(kind: str | None, code: str | None) -> ErrorClass:
 
 def _error(kind: str) -> ErrorClass | None:
     """What Python calls an error is an exception to Java and .NET."""
-    return _ERRORS.get(kind) or _ERRORS.get(kind.removesuffix("exception") + "error")
+    known = _ERRORS.get(kind) or _ERRORS.get(kind.removesuffix("exception") + "error")
+    return known or ("connection" if kind.endswith("ioexception") else None)  # `OpenAIIoException`
 
 
 def _by_status(status: int) -> ErrorClass:

@@ -47,8 +47,8 @@ def _contradicts_itself(span: Span) -> bool:
     first, cached, reasoning = span.ttft_s, span.cached_input_tokens, span.reasoning_tokens
     return (
         (first is not None and span.duration_s is not None and first > span.duration_s + settle.TOLERANCE_S)
-        or bool(cached and span.input_tokens and cached > span.input_tokens)
-        or bool(reasoning and span.output_tokens and reasoning > span.output_tokens)
+        or bool(cached and span.input_tokens is not None and cached > span.input_tokens)
+        or bool(reasoning and span.output_tokens is not None and reasoning > span.output_tokens)
     )
 
 

@@ -152,7 +152,7 @@ def _provider(name: str, value: Any) -> Any:
 
 
 def _finish(_: str, value: Any) -> Any:
-    if outcome.is_failure(value):
+    if outcome.is_failure(value) or outcome.is_left(value):
         raise OddError
     return outcome.finish_reason(value)
 

@@ -24,7 +24,7 @@ from undertow_collectors.decode.otlp import source_of
 from undertow_collectors.decode.otlp_cells import BESIDE, MixedError
 from undertow_collectors.decode.otlp_plans import Signature, planned, signature_of
 from undertow_collectors.decode.otlp_schema import DecodeError, RawTracesData
-from undertow_collectors.decode.parts import parts_of
+from undertow_collectors.decode.parts import WHOLES, parts_of
 from undertow_collectors.decode.reach import OddError, Reach
 from undertow_collectors.decode.strictjson import looks_like_json
 
@@ -241,6 +241,12 @@ def _alike(
 def _refuse_parts(values: Values) -> None:
     """Leave to `settle.tokens` what may count a part beside its whole, going by a total or by what was cached."""
     size = len(values["model"])
+    for part, whole in WHOLES:
+        if part in values and 0 in values.get(whole, ()):  # zeros are forgotten before `parts_of` compares
+            pairs = zip(values[part], values[whole], strict=True)
+            odd = next((row for row, (some, every) in enumerate(pairs) if some and every == 0), None)
+            if odd is not None:
+                raise OddError(odd)
     written, totals = (values.pop(name, None) for name in BESIDE)
     if written is None and totals is None:
         return

@@ -13,7 +13,7 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     """Set status, error class, HTTP status and the reason for the end of an answer."""
     failure = _failure(record, values)
     status = fields.get("http_status") or names.http_status(failure.code) or names.http_status(failure.kind)
-    if names.is_disconnect(failure.kind, failure.code, str(status)) or failures.is_abandoned(failure.message):
+    if _is_left(failure, status) or is_left(values.get(".finish_reasons")):
         fields["status"] = "cancelled"
     elif record.failed or failure.kind or _tells_of_failure(values) or _is_refused(status, values):
         fields.setdefault("status", "error")
@@ -29,6 +29,13 @@ def settle(fields: dict[str, Any], record: Record, values: dict[str, Any]) -> No
     reason = finish_reason(values.get(".finish_reasons"))
     if reason is not None and not _ends_in_error(values):
         fields.setdefault("finish_reason", reason)
+
+
+def _is_left(failure: "_Failure", status: int | None) -> bool:
+    """Whether the application left. Clients cancel a request whose time was up, too, which is a failure."""
+    if failures.is_abandoned(failure.message) or names.is_disconnect(failure.code, str(status)):
+        return True
+    return names.is_disconnect(failure.kind) and not failures.is_timeout(failure.message)
 
 
 def _tells_of_failure(values: dict[str, Any]) -> bool:
@@ -90,6 +97,8 @@ def _failure(record: Record, values: dict[str, Any]) -> _Failure:
         kind = kind or next((event.kind for event in raised), None)
         message = message or next((str(event.attributes().get("exception.message") or "") for event in raised), "")
         stacks = tuple(str(event.attributes().get("exception.stacktrace") or "") for event in raised)
+    if record.failed and not kind:
+        kind = failures.type_in(message)
     return _Failure(failures.bare(kind), code or failures.status_in(message), message, stacks)
 
 
@@ -116,7 +125,12 @@ def finish_reason(value: Any) -> FinishReason | None:
 
 def is_failure(value: Any) -> bool:
     """Return whether the reason for the end of an answer is an error."""
-    return _reason(value).lower() == "error"
+    return _reason(value).lower() in ("error", "failed")
+
+
+def is_left(value: Any) -> bool:
+    """Return whether the reason for the end of an answer is that the application left."""
+    return names.is_left(_reason(value))
 
 
 def _reason(value: Any) -> str:

@@ -15,7 +15,7 @@ from undertow_collectors.decode import cost, settle
 from undertow_collectors.decode.reach import OddError
 
 _DEFAULTS = {"operation": "chat", "status": "ok"}
-_WHOLES = (
+WHOLES = (
     ("cached_input_tokens", "input_tokens"),
     ("reasoning_tokens", "output_tokens"),
 )
@@ -86,7 +86,7 @@ def _refuse_contradictions(table: pa.Table) -> None:
     """Leave to the slow way what `settle` has to say something about; raises OddError."""
     odd: list[int] = []
     known = set(table.column_names)
-    for part, whole in _WHOLES:
+    for part, whole in WHOLES:
         if part in known and whole in known:
             greater = pc.index(pc.greater(table[part], table[whole]), True).as_py()
             odd += [greater] if greater >= 0 else []

@@ -75,7 +75,7 @@ def _calls(record: dict[str, Any]) -> Iterable[Call]:
 
 def _call(record: dict[str, Any]) -> Call:
     cached = record.get("cache_status") or _cache(record, {}) or _tried_cache(record, {})
-    if isinstance(cached, str) and cached.lower().replace("_", " ") in ("hit", "semantic hit"):
+    if isinstance(cached, str) and re.split("[ _-]", cached.lower())[-1] == "hit":
         return "cached_answer"
     return record | {"metadata": _pairs(mapping(record.get("metadata")))}
 

@@ -7,69 +7,60 @@ from typing import Any
 from undertow.outcome import UNKNOWN
 
 _ALIASES = {
-    "azure.ai.openai": (
-        "az.ai.openai",
-        "azure",
-        "azure_text",
-        "azure_openai",
-        "azure-openai",
-        "azure.openai",
-        "azureopenai",
-        "azure-openai-responses",
+    "azure.ai.openai": ("az.ai.openai", "azure", "azure_text", "azure_openai", "azure-openai-responses"),
+    "azure.ai.inference": (
+        "az.ai.inference",
+        "azure_ai",
+        "azure.inference",
+        "azure_ai_inference",
+        "azure_ai_foundry",
     ),
-    "azure.ai.inference": ("az.ai.inference", "azure_ai", "azure-ai", "azure.inference", "azure_ai_inference"),
     "aws.bedrock": (
         "bedrock",
         "bedrock_converse",
-        "aws_bedrock",
-        "aws",
-        "aws-bedrock",
-        "amazon_bedrock",
-        "amazon-bedrock",
-        "amazonbedrock",
-        "amazon",
+        "bedrock.anthropic",
         "bedrock-runtime",
+        "aws",
+        "amazon",
+        "amazon_bedrock",
+        "amazon_bedrock_converse",
     ),
     "gcp.vertex_ai": (
+        "vertex",
         "vertex_ai",
         "vertex_ai_beta",
-        "vertexai",
-        "vertex",
-        "vertex-ai",
-        "google-vertex-ai",
-        "google_vertexai",
+        "vertex.anthropic",
+        "vertexai_gemini",
         "google.vertex",
-        "google_vertex_ai",
-        "google-vertex",
-        "vertexaigemini",
+        "google_vertexai",
+        "googlevertex.anthropic",
     ),
     "gcp.gemini": (
         "gemini",
-        "google_ai_studio",
-        "google-ai-studio",
-        "google.generative-ai",
-        "google-generative-ai",
-        "googleai",
+        "gcp_gemini",
         "google_ai",
+        "google_ai_studio",
         "googleaigemini",
+        "google.generative-ai",
+        "google-gla",
     ),
-    "mistral_ai": ("mistral", "mistralai", "mistral-ai"),
-    "x_ai": ("xai", "x-ai", "grok"),
-    "ibm.watsonx.ai": ("watsonx",),
+    "mistral_ai": ("mistral",),
+    "x_ai": ("grok",),
+    "ibm.watsonx.ai": ("watsonx", "watsonx.ai", "ibm", "ibm-watsonx"),
     "moonshot_ai": ("moonshot",),
     "cohere": ("cohere_chat", "cohere_v2"),
     "openai": ("text-completion-openai", "custom_openai"),
-    "gcp.gen_ai": ("google", "google_genai", "google-genai", "googlegenai"),
+    "gcp.gen_ai": ("google", "google_genai"),
     "perplexity": ("perplexity-ai",),
     "fireworks_ai": ("fireworks",),
-    "together_ai": ("together", "togetherai"),
+    "together_ai": ("together",),
     "anthropic": ("anthropic_beta",),
 }
 """Provider by its name in OpenTelemetry's GenAI conventions -> its other names.
 
 Where they come from: LiteLLM's `custom_llm_provider`, Portkey's and APISIX's provider words, LangChain's package names
 (`amazon_bedrock`, `google_vertexai`), Vercel's AI SDK (`azure.openai`, `google.vertex`), class names of LlamaIndex and
-Haystack.
+Haystack. They are compared by their letters: `vertexai` is `vertex_ai`, and `azure.openai` is `azure_openai`.
 """
 
 _HOSTS = {
@@ -82,12 +73,26 @@ _HOSTS = {
     "api.cohere.com": "cohere",
     "api.perplexity.ai": "perplexity",
     "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "api.cohere.ai": "cohere",
+    "api.together.xyz": "together_ai",
+    "api.together.ai": "together_ai",
+    "api.fireworks.ai": "fireworks_ai",
+    "openrouter.ai": "openrouter",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.cerebras.ai": "cerebras",
+    "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
+    "ml.cloud.ibm.com": "ibm.watsonx.ai",
 }
+"""Hosts of providers; one below them, `eu.api.openai.com` or the name of a resource, is theirs, too."""
 
-_NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
-_NAMES |= {name: name for name in (*_ALIASES, *_HOSTS.values(), "ollama", "vllm")}
-"""Every known name of a provider, in small letters -> OpenTelemetry's."""
+_BEDROCK_HOST = re.compile(r"bedrock-(?:runtime|mantle)(?:-fips)?\.[\w-]+\.(?:amazonaws\.com|api\.aws)(?:\.cn)?")
+_VERTEX_HOST = re.compile(r"[\w-]+-aiplatform\.googleapis\.com")
 
+_LAST_WORD = re.compile(r"[-_ ](?:chat|responses|messages|completions?|embeddings?|converse)$", re.IGNORECASE)
 _PARTS = {
     "chat",
     "responses",
@@ -104,12 +109,18 @@ _PARTS = {
 _CLASS = re.compile(r"(\w+?)(?:Chat|Responses|Text|Document)*(?:Generator|Embedder|Embeddings?)")
 """What frameworks call the classes by which they reach a provider."""
 
-_ONLY = (("gemini-", "gcp.gen_ai"), ("models/gemini-", "gcp.gemini"))
+_ONLY = (
+    ("gemini-", "gcp.gen_ai"),
+    ("models/gemini-", "gcp.gemini"),
+    ("publishers/", "gcp.vertex_ai"),
+    ("projects/", "gcp.vertex_ai"),
+    ("accounts/fireworks/", "fireworks_ai"),
+)
 """What the names of models begin with that only one provider serves, whichever of its endpoints."""
 
 _BEDROCK = re.compile(
     r"(?:arn:aws[\w-]*:bedrock:|(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?"
-    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-v\d+(?::\w+)*$|"
+    r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|qwen|writer|openai)\.[\w-]+-(?:v\d+(?::\w+)*|\d+:\d+)$|"
     r"(?:us|eu|apac|jp|au|ca|global|us-gov)\.(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|writer)\.)"
 )
 """How only Bedrock names its models and the profiles of several regions that it serves them by."""
@@ -140,11 +151,22 @@ _FRAMEWORKS = {
 """What some frameworks write as a provider's name: themselves, whoever serves the model."""
 
 
+def _letters(name: str) -> str:
+    """A name without its case and the signs between its words, of which each library has others."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+_NAMES = {_letters(alias): name for name, aliases in _ALIASES.items() for alias in aliases}
+_NAMES |= {_letters(name): name for name in (*_ALIASES, *_HOSTS.values(), "ollama", "vllm")}
+"""Every known name of a provider, by its letters -> OpenTelemetry's."""
+
+
 @lru_cache(1024)
 def canonical(name: str) -> str:
     """Return OpenTelemetry's name of a provider; one that is not known is left as it is."""
-    if known_as := _NAMES.get(name.lower()):
-        return known_as
+    found = _NAMES.get(_letters(name)) or _NAMES.get(_letters(_LAST_WORD.sub("", name)))
+    if found:
+        return found
     whole, _, part = name.rpartition(".")
     return canonical(whole) if whole and part.lower() in _PARTS else name
 
@@ -152,7 +174,7 @@ def canonical(name: str) -> str:
 def known(name: str) -> str | None:
     """Return OpenTelemetry's name of a provider, None for a word that is the name of none."""
     found = canonical(name)
-    return found if found in _NAMES else None
+    return found if _letters(found) in _NAMES else None
 
 
 def in_class_name(class_name: str) -> str | None:
@@ -163,16 +185,24 @@ def in_class_name(class_name: str) -> str | None:
 
 def guess(model: str, server_address: str | None) -> str:
     """Return the provider of a call that names none: by host, by the model's prefix or name, else `unknown`."""
-    if server_address in _HOSTS:
-        return _HOSTS[server_address]
-    if server_address and server_address.endswith(".openai.azure.com"):
-        return "azure.ai.openai"
+    host = _of_host(server_address.lower().partition(":")[0]) if server_address else None
+    if host:
+        return host
     prefix, slash, _ = model.partition("/")
     if slash and (found := known(prefix)):
         return found
     if _BEDROCK.match(model):
         return "aws.bedrock"
     return next((only for start, only in _ONLY if model.startswith(start)), UNKNOWN)
+
+
+@lru_cache(1024)
+def _of_host(host: str) -> str | None:
+    if _BEDROCK_HOST.fullmatch(host):
+        return "aws.bedrock"
+    if _VERTEX_HOST.fullmatch(host):
+        return "gcp.vertex_ai"
+    return next((found for known, found in _HOSTS.items() if host == known or host.endswith("." + known)), None)
 
 
 def is_framework(name: Any) -> bool:

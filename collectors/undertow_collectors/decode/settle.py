@@ -48,10 +48,11 @@ def tokens(
     """
     given, made, cached, reasoning = (_known(fields.get(name)) for name in _TOKENS)
     beside = cached + (cache_write or 0)
-    if given and beside and _is_beside(given, beside, (made, reasoning), total):
-        given = fields["input_tokens"] = _whole_input(given, beside, made, total, known=cache_write is not None)
+    if fields.get("input_tokens") is not None and beside and _is_beside(given, beside, (made, reasoning), total):
+        rest = made + reasoning if total == given + beside + made + reasoning else made
+        given = fields["input_tokens"] = _whole_input(given, beside, rest, total, known=cache_write is not None)
         derived["input_tokens"] += 1
-    if made and reasoning and _is_beside(made, reasoning, (given, 0), total):
+    if fields.get("output_tokens") is not None and reasoning and _is_beside(made, reasoning, (given, 0), total):
         fields["output_tokens"] = made + reasoning
         derived["output_tokens"] += 1
 

@@ -1,5 +1,6 @@
 """JSON as the store can hold it: what it cannot is refused here, each mistake under a name of its own."""
 
+import json
 import re
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _DIGITS = bytes(ord("0") if chr(c) in "123456789" else c for c in range(256))
 _BARE_INTEGER = re.compile(rb"[:,\[]\s*-?[0-9]{19,}\s*[,\]}]")
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_scan = json.JSONDecoder().raw_decode
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -64,7 +66,7 @@ def documents(value: bytes) -> list[bytes | msgspec.Raw]:
     if not body:
         raise Rejected("empty_message")
     if body.startswith(b"["):
-        found: list[bytes | msgspec.Raw] = list(_array(body))
+        found: list[bytes | msgspec.Raw] = _array(body)
     else:
         found = list(_lines(body)) if b"\n" in body else [body]
     if len(found) > MAX_ITEMS:
@@ -115,11 +117,39 @@ def _has_huge(root: Any) -> bool:
     return False
 
 
-def _array(body: bytes) -> list[msgspec.Raw]:
+def _array(body: bytes) -> list[bytes | msgspec.Raw]:
     try:
-        return _decode_raws(body)
+        return list(_decode_raws(body))
     except (ValueError, RecursionError) as error:
-        raise explain(body, error) from None
+        why = explain(body, error)
+        found = _items(body) if why.reason == "non_finite_number" else None
+        if found is None:
+            raise why from None
+        return found
+
+
+def _items(body: bytes) -> list[bytes | msgspec.Raw] | None:
+    """The items of an array of which some hold NaN or Infinity, as Python writes them; None where it is damaged."""
+    found: list[bytes | msgspec.Raw] = []
+    try:
+        text = body.decode()
+        at = 1
+        while text[at - 1] != "]":
+            start = _after_space(text, at)
+            _, end = _scan(text, start)
+            found.append(text[start:end].encode())
+            at = _after_space(text, end) + 1
+            if text[at - 1] not in ",]":
+                return None
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return found
+
+
+def _after_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _lines(body: bytes) -> list[bytes]:

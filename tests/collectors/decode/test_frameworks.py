@@ -46,8 +46,8 @@ NET = "Acme.ClientException: Request failed\n"
         (JAVA + "Caused by: a.Opaque$Inner: failed\nCaused by: java.net.ConnectException: refused", "connection"),
         (JAVA + "Caused by: com.google.genai.errors.ClientException: 429 . slow down", "rate_limited"),
         (NET + " ---> System.Net.Sockets.SocketException (104): Connection reset by peer\n", "connection"),
-        (JAVA + "\tat e.Timeout.f(Timeout.java:1)", "other"),
-        (JAVA + "Caused by: a.server.Opaque: failed", "other"),
+        (JAVA + "\tat e.Timeout.f(Timeout.java:1)", "connection"),
+        (JAVA + "Caused by: a.server.Opaque: failed", "connection"),
     ],
 )
 def test_the_cause_of_an_exception_tells_its_class(read: Read, stack: str, kind: str) -> None:

@@ -207,7 +207,7 @@ STACK = "{}\n    at OpenAI.ask (file:///srv/app/client.mjs:287:32)\n    at async
         (STACK.format("Error: 429 Rate\nlimit reached"), ("error", "rate_limited", 429)),
         (STACK.format("AI_APICallError: 529 overloaded"), ("error", "server_error", 529)),
         (STACK.format("Error: Request timed out."), ("error", "timeout", None)),
-        (STACK.format("TypeError: terminated"), ("error", "other", None)),
+        (STACK.format("TypeError: terminated"), ("error", "connection", None)),
         (STACK.format("Look at this:"), ("ok", None, 200)),
         ("Error: found\n    at the market\n", ("ok", None, 200)),
         ("You see: " + TRACEBACK + "ValueError: 500\n", ("ok", None, 200)),

@@ -315,3 +315,17 @@ def test_a_reader_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(litellm_columns, "layout", SimpleNamespace(shape=lambda _: {"list": True}))
     with pytest.raises(AssertionError):
         check(messages(sent([PAYLOAD])))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_params": {"cache_hit": True}},
+        {"hidden_params": {"cache_hit": False}},
+        {"completion_tokens": None, "metadata": {"usage_object": {"prompt_tokens": 310, "completion_tokens": 12}}},
+        {"prompt_tokens": 0, "metadata": {"usage_object": {"prompt_tokens": 310, "completion_tokens": 12}}},
+    ],
+)
+def test_usage_beside_and_hidden_marks_of_the_cache_are_read_alike(change: dict[str, Any]) -> None:
+    """What only a part of the payload says counts by both ways."""
+    check(messages(sent([PAYLOAD, PAYLOAD | change, PAYLOAD])))

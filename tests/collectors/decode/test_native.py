@@ -156,7 +156,8 @@ def test_several_unusable_fields(read: Read) -> None:
         ({"ttft_s": 0.9004, "duration_s": 0.9}, {"ttft_s": 0.9004, "duration_s": 0.9}),
         ({"input_tokens": 6, "cached_input_tokens": 3120}, {"input_tokens": 3126, "cached_input_tokens": 3120}),
         ({"output_tokens": 64, "reasoning_tokens": 720}, {"output_tokens": 784, "reasoning_tokens": 720}),
-        ({"input_tokens": 0, "cached_input_tokens": 128}, {"cached_input_tokens": 128}),
+        ({"input_tokens": 0, "cached_input_tokens": 128}, {"input_tokens": 128, "cached_input_tokens": 128}),
+        ({"output_tokens": 0, "reasoning_tokens": 720}, {"output_tokens": 720, "reasoning_tokens": 720}),
     ],
 )
 def test_a_part_is_not_larger_than_its_whole(read: Read, given: dict[str, Any], left: dict[str, Any]) -> None:

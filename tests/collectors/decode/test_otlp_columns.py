@@ -215,6 +215,12 @@ def test_a_reader_that_reads_differently_is_caught(monkeypatch: pytest.MonkeyPat
         {"gen_ai.usage.prompt_tokens": 120},
         {"gen_ai.usage.cache_read.input_tokens": 3120},
         {"gen_ai.usage.output_tokens": 0},
+        {"gen_ai.usage.output_tokens": 0, "gen_ai.usage.reasoning.output_tokens": 2},
+        {
+            "gen_ai.usage.cache_read.input_tokens": 8,
+            "gen_ai.usage.reasoning.output_tokens": 4,
+            "gen_ai.usage.total_tokens": 28,
+        },
         {"gen_ai.response.time_to_first_chunk": 812.0},
         {"gen_ai.response.time_to_first_chunk": 15.0},
     ],
@@ -224,3 +230,10 @@ def test_parts_and_wholes_are_settled_alike(more: dict[str, Any], asked: int) ->
     """Tokens and times that contradict each other become the same by both ways."""
     usual = PLAIN | {"gen_ai.usage.input_tokens": asked, "gen_ai.usage.output_tokens": 5}
     check(messages(many([[usual | (more if n % 3 == 1 else {})] * 3 for n in range(30)])))
+
+
+@pytest.mark.parametrize("reason", ["abort", "cancelled", "failed", "error", "FINISH_REASON_STOP", "EndSequence"])
+def test_reasons_that_tell_an_outcome_are_read_alike(reason: str) -> None:
+    """An answer that the application left, or that failed, is so by both ways."""
+    odd = PLAIN | {"gen_ai.response.finish_reasons": [reason]}
+    check(messages(many([[odd if n % 3 == 1 else PLAIN] * 3 for n in range(30)])))
