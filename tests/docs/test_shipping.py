@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -83,10 +83,9 @@ def wrong_in_the_list(guide: str) -> list[str]:
     """What the list at the top links to and is not there, has not, or has out of order."""
     listed = re.findall(r"\[([^]]+)\]\(#([^)]+)\)", guide.partition("\n## ")[0])
     sections = [anchor(heading) for heading in re.findall(r"^## (.*)$", guide, re.MULTILINE)]
-    names = [name for name, _ in listed]
+    names, linked = [name for name, _ in listed], [link for _, link in listed]
     unlisted = [library for library in rows() if not any(name.startswith(library) for name in names)]
     order = [] if names == sorted(names, key=str.lower) else ["order"]
-    linked = [link for _, link in listed]
     return [*(set(linked) - set(sections)), *(set(sections) - set(linked)), *unlisted, *order]
 
 
@@ -242,7 +241,6 @@ def test_a_log_event_tells_less_than_its_span(folder: str) -> None:
     events = spans(folder, "logs-")
     assert all(event.duration_s is None for event in events)
     at_the_end = [abs(event.started_at - ends[event.span_id]) < 0.1 for event in events if event.span_id in ends]
-    assert at_the_end
     assert all(at_the_end)
     assert len(events) - len(at_the_end) == EVENTS[folder]
     assert ("openlit" in folder) == all(event.provider == "unknown" for event in events)
@@ -281,7 +279,7 @@ def test_sqlite_sends_what_the_maps_read_and_no_other_rows(gateway: str, at: int
     (path := tmp_path / "undertow.toml").write_text(re.findall(r"```toml\n(.*?)```", told, re.DOTALL)[0])
     kafka = load(path, {}).kafka
     assert kafka is not None
-    read = SimpleNamespace(maps=compiled(kafka.field_map), origin=Origin(kafka.topics[0], 0, 0))
+    maps, origin = compiled(kafka.field_map), Origin(kafka.topics[0], 0, 0)
     whole = (FORMATS / gateway / "logs.jsonl").read_text().splitlines()
     with sqlite3.connect(":memory:") as db:
         columns = [name for (name,) in db.execute("SELECT key FROM json_each(?)", (whole[0],))]
@@ -296,11 +294,11 @@ def test_sqlite_sends_what_the_maps_read_and_no_other_rows(gateway: str, at: int
     db.close()
 
     def decoded(line: str) -> list[Span]:
-        return list(decode(Message(read.origin, line.encode(), 1_800_000_000.0), maps=read.maps).spans)
+        return list(decode(Message(origin, line.encode(), 1_800_000_000.0), maps=maps).spans)
 
     assert [decoded(line) for line in sent] == [decoded(line) for line in whole]
     assert all(decoded(line) for line in sent)
-    assert any("9999" in str(row) or "1790000000" in str(row) for row in every)  # the row that is no call, if unasked
+    assert any("1790000000" in line for (line,) in every)  # the row that is no call, if unasked
 
 
 def test_rows_go_to_the_topic_that_is_read() -> None:
