@@ -124,7 +124,7 @@ def test_the_settings_for_a_library_are_those_of_its_recording(section: str, cap
     """Variables of the guide that a capture was made with have the same values there; some are said to be needed."""
     guide = (ROOT / "docs" / "shipping.md").read_text().partition(f"\n## {section}\n")[2]
     lines = guide.partition("```sh\n")[2].partition("```")[0].splitlines()
-    told = dict(line.split("=", 1) for line in lines if line.startswith("OTEL_"))
+    told = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export OTEL_"))
     recorded = RECORDINGS[capture].env
     assert told.keys() & recorded.keys()
     assert {name: told[name] for name in told.keys() & recorded.keys()}.items() <= recorded.items()
