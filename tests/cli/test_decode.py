@@ -131,6 +131,24 @@ def test_explain_says_where_each_field_came_from(
     assert "skipped as fallback_event" in text
 
 
+def test_explain_names_a_span_that_is_no_call(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """By its scope, its name and its ids; one that could not be recognised shows its attributes."""
+    span = {"traceId": "aa" * 16, "spanId": "bb" * 8, "name": "answer a customer", "kind": 1}
+    span |= {"startTimeUnixNano": "1795000000000000000", "endTimeUnixNano": "1795000001000000000"}
+    span["attributes"] = [{"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}}]
+    body = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "shop"}, "spans": [span]}]}]}
+    path = tmp_path / "traces.json"
+    path.write_text(json.dumps(body))
+    main(["decode", "--explain", str(path)])
+    lines = [line.split(maxsplit=1) for line in capfdbinary.readouterr().out.decode().splitlines()]
+    assert lines[0][-1].endswith("skipped as unrecognised")
+    assert [" ".join(rest.split()) for _, rest in lines[1:4]] == [
+        "answer a customer scope: shop",
+        f"{'aa' * 16}:{'bb' * 8} traceId and spanId",
+        "read gen_ai.request.model",
+    ]
+
+
 def test_explain_for_programs(write: Write, home: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """--json gives one object a record, whatever became of it."""
     path = write("log.jsonl", [RECORD, {"tokens_in": 1}, {"_event": "fallback_success"}])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from undertow.batch import Decoded
+from undertow.outcome import UNKNOWN
 from undertow.span import Span
 from undertow_collectors.decode import (
     adk,
@@ -147,6 +148,10 @@ def _explain(span: Span, reading: Reading, context: Context) -> None:
     """Say where each field of a span came from."""
     told = _TOLD | {"error_class": reading.sources.get(".error_type", "the exception event")}
     told["finish_reason"] = reading.sources.get(".finish_reasons", _ANSWER)
+    if span.model != UNKNOWN:
+        told["model"] = "resource: service.name"
+    if span.provider == UNKNOWN:
+        told["provider"] = "nothing names it"
     for name in span.__struct_fields__:
         value = getattr(span, name)
         if value is not None:

@@ -61,12 +61,19 @@ def _add(record: Record, source: Source, index: int, context: Context, decoded: 
     if reason:
         decoded.skipped[reason] += 1
         joins.skipped(Skipped(index, record, reason, reading.values))
-        context.close(reason)
+        _explain_skip(record, source, reason, context)
         return
     span = genai.span(record, reading, source, context, decoded, index)
     decoded.spans.append(span)
     joins.call(span, record, source, reading.values)
     context.close(span, reading.unread)
+
+
+def _explain_skip(record: Record, source: Source, reason: str, context: Context) -> None:
+    """Say which span is no call; of one that could not be recognised, what it has to go by, too."""
+    context.note("span_name", f"scope: {source.scope}" if source.scope else "a scope without a name", record.name)
+    context.note("span_id", "traceId and spanId", f"{record.trace_id}:{record.span_id}")
+    context.close(reason, record.attributes if reason == calls.UNRECOGNISED else ())
 
 
 def _reject(reject: Reject, context: Context, decoded: Decoded) -> None:
