@@ -14,7 +14,7 @@ from tests.litellm.traffic import AGAIN, KINDS, plan
 from undertow.batch import Decoded, Message
 from undertow.span import Span
 from undertow_collectors import files
-from undertow_collectors.decode import joins
+from undertow_collectors.decode import repeats
 from undertow_collectors.decode.registry import decode, inflate
 
 FORMATS = Path(__file__).parents[2] / "fixtures" / "formats"
@@ -185,7 +185,7 @@ def test_an_answer_out_of_the_cache_is_no_call(folder: Path) -> None:
 
 def test_what_is_around_a_cached_answer_is_joined_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's span around it names a model, and would be unrecognised if only calls had wrappers."""
-    monkeypatch.setattr(joins, "_UNSENT", frozenset())
+    monkeypatch.setattr(repeats, "_UNSENT", frozenset())
     (body,) = joined(FORMATS / "litellm-1.110.2-otel-v2")
     assert body.skipped["unrecognised"] >= len(AGAIN)
 
