@@ -64,7 +64,7 @@ def native_message(rng: random.Random, index: int) -> bytes:
             "output_tokens": rng.randrange(800),
             "max_tokens": 1024,
             "temperature": 0.2,
-            "duration_s": rng.uniform(0.2, 9.0),
+            "duration_s": rng.uniform(1.0, 9.0),
             "ttft_s": rng.uniform(0.1, 1.0),
             "cost_usd": 0.0004,
             "status": "ok",
@@ -88,7 +88,7 @@ def otlp_message(rng: random.Random) -> bytes:
             name="chat gpt-4o",
             kind=3,
             start_time_unix_nano=start,
-            end_time_unix_nano=start + rng.getrandbits(32),
+            end_time_unix_nano=start + 10**9 + rng.getrandbits(32),
         )
         for key, value in otlp_attributes(rng).items():
             _set(span.attributes.add(key=key).value, value)

@@ -112,14 +112,15 @@ def run_of(name: str, columns: "pa.Table", derived: Iterable[str] = ()) -> Decod
     Costs, which may be told too, are derived where `cost_derived` says so; the column REPAIRED names the field that was
     made unknown in a row, and `instrumentation.COLUMN` who wrote its span.
     """
+    names = columns.column_names
     counts = {field: columns.num_rows - columns[field].null_count for field in derived}
-    if "cost_derived" in columns.column_names:
+    if "cost_derived" in names and columns["cost_derived"].null_count < columns.num_rows:
         counts["cost_usd"] = sum(filter(None, columns["cost_derived"].to_pylist()))
     run = Decoded(name, columns=columns, derived=Counter({field: count for field, count in counts.items() if count}))
-    if REPAIRED in columns.column_names:
+    if REPAIRED in names:
         for found in columns[REPAIRED].drop_null().value_counts().to_pylist():
             run.repaired[found["values"]] += found["counts"]
-    if instrumentation.COLUMN in columns.column_names:
+    if instrumentation.COLUMN in names:
         run.instrumentations = instrumentation.counted(columns[instrumentation.COLUMN])
     return run
 

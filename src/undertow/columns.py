@@ -74,11 +74,10 @@ def of_values(values: Mapping[str, Sequence[Any]], place: Place, offsets: Intege
     return pa.table(columns)
 
 
-def repeated(values: Sequence[str]) -> pa.Array:
-    """A column of text with few distinct values, most often one: each stands in it once."""
-    if _is_constant(values):
-        return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(values)), values[:1])
-    return pa.array(values, pa.string()).dictionary_encode()
+def repeated(values: Sequence[str], counts: Sequence[int]) -> pa.Array:
+    """A column of text in which each of the values, few of them distinct, stands as often as its count says."""
+    found = pa.array(values, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(np.repeat(found.indices.to_numpy(), counts), found.dictionary)
 
 
 def column(field: Field, values: Sequence[Any]) -> pa.Array:

@@ -5,6 +5,7 @@ batches and of writes into a cache, so that the cost is what an ordinary call of
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -49,6 +50,7 @@ _FREE = ":free"
 """What OpenRouter's names end with that cost nothing."""
 
 _DAY_S = 86_400
+_CONTRADICTIONS = (ArithmeticError, LookupError, TypeError, ValueError)
 _ANY_SIZE = 2**63
 
 
@@ -103,11 +105,19 @@ class Call(msgspec.Struct, gc=False):
     reasoning_tokens: int | None
 
 
+def each(calls: Sequence[Call | None]) -> list[float | None]:
+    """`safely` of each call, in order, and None of None."""
+    try:
+        return [None if call is None else of(call) for call in calls]
+    except _CONTRADICTIONS:  # of one of them
+        return [None if call is None else safely(call) for call in calls]
+
+
 def safely(span: Span | Call) -> float | None:
     """`of`, but None where the list cannot be asked."""
     try:
         return of(span)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
+    except _CONTRADICTIONS:
         return None  # the list contradicts itself; the span is whole without a cost
 
 
@@ -118,7 +128,7 @@ def of(span: Span | Call) -> float | None:
         return None
     if operation == "embeddings":
         output = 0
-    elif output is None or not generates(operation):
+    elif output is None or (operation != "chat" and not generates(operation)):
         return None
     key = (span.provider, span.response_model, span.sent_model, span.model)
     since, rate = _rates.get(key, _NEVER)

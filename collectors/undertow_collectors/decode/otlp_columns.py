@@ -6,7 +6,8 @@ convention that needs more than one attribute to be understood, or may be joined
 is said in `genai.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ class Spans(NamedTuple):
     cores: list[tuple[Any, ...]]
     gateways: list[str | None]
     labels: list[dict[str, str] | None]
-    writers: list[str]
+    writers: set[str]
 
 
 _reach = Reach()
@@ -92,7 +93,7 @@ def _is_otlp(value: bytes) -> bool:
 
 
 def _spans(request: Any) -> Spans:
-    found = Spans([], [], [], [])
+    found = Spans([], [], [], set())
     scopes: set[str] = set()
     for group in request.resource_spans:
         for scoped in group.scope_spans:
@@ -105,8 +106,8 @@ def _spans(request: Any) -> Spans:
             new = len(found.cores) - before
             found.gateways.extend(repeat(source.service, new))
             found.labels.extend(repeat({"gateway_version": source.version[:LABEL]} if source.version else None, new))
-            found.writers.extend(repeat(encoded(source.instrumentation("otlp")), new))
-    if not found.cores or len(scopes) > 1:  # two instrumentations may tell of one call
+            found.writers.add(encoded(source.instrumentation("otlp")))
+    if not found.cores or len(scopes) > 1 or len(found.writers) > 1:  # two instrumentations may tell of one call
         raise OddError
     return found
 
@@ -137,7 +138,7 @@ def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: froz
     sizes = [len(spans.cores) for spans in found]
     counts = Counts(sizes)
     *core, attributes, events, statuses = zip(*chain.from_iterable(spans.cores for spans in found), strict=True)
-    if any(events) or any(map(_is_told, statuses)):
+    if any(events) or (any(statuses) and any(map(_is_told, statuses))):
         ends = zip(events, statuses, strict=True)
         raise OddError(next(row for row, (event, status) in enumerate(ends) if event or _is_told(status)))
     values = _identified(*core)
@@ -146,7 +147,7 @@ def _read(messages: Sequence[Message], found: Sequence[Spans], keep_labels: froz
     values["gateway"] = list(chain.from_iterable(spans.gateways for spans in found))
     labels = list(chain.from_iterable(spans.labels for spans in found))
     values |= {"status": ["ok"] * len(labels)} | ({"labels": labels} if any(labels) else {})
-    writers = list(chain.from_iterable(spans.writers for spans in found))
+    writers = [writer for spans in found for writer in spans.writers]
     return parts_of(messages, "otlp", values, sizes, told=counts.by_message(), writers=writers)
 
 
@@ -238,13 +239,21 @@ def _alike(
     return values
 
 
+def _zeros(column: Sequence[Any]) -> Iterator[int]:
+    """The rows of a column that are zero, most often none."""
+    row = -1
+    with suppress(ValueError):
+        while True:
+            row = column.index(0, row + 1)
+            yield row
+
+
 def _refuse_parts(values: Values) -> None:
     """Leave to `settle.tokens` what may count a part beside its whole, going by a total or by what was cached."""
     size = len(values["model"])
     for part, whole in WHOLES:
-        if part in values and 0 in values.get(whole, ()):  # zeros are forgotten before `parts_of` compares
-            pairs = zip(values[part], values[whole], strict=True)
-            odd = next((row for row, (some, every) in enumerate(pairs) if some and every == 0), None)
+        if part in values:  # zeros are forgotten before `parts_of` compares
+            odd = next((row for row in _zeros(values.get(whole, ())) if values[part][row]), None)
             if odd is not None:
                 raise OddError(odd)
     written, totals = (values.pop(name, None) for name in BESIDE)
@@ -271,9 +280,11 @@ def _settle(values: Values) -> None:
     inputs = values.get("input_tokens") or [None] * len(values["model"])
     if "cost_usd" in values:
         values["cost_usd"] = [cost or None for cost in values["cost_usd"]]
-    if "output_tokens" in values and "stream" in values:
-        outputs = zip(values["output_tokens"], values["stream"], strict=True)
-        values["output_tokens"] = [(tokens or None) if streamed else tokens for tokens, streamed in outputs]
+    if "stream" in values and (zeros := list(_zeros(values.get("output_tokens", ())))):
+        outputs = list(values["output_tokens"])
+        for row in zeros:
+            outputs[row] = None if values["stream"][row] else 0
+        values["output_tokens"] = outputs
     if not all(inputs):
         for name in values.keys() & set(_USAGE):
             values[name] = [v if i else v or None for v, i in zip(values[name], inputs, strict=True)]

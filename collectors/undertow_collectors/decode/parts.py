@@ -1,6 +1,6 @@
 """A run of messages as one part of a batch; the end of every fast way (`runs.py`)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import repeat
 from typing import Any
 
@@ -20,6 +20,8 @@ WHOLES = (
     ("reasoning_tokens", "output_tokens"),
 )
 """Fields that count a part of another one."""
+_TIMES = pa.array(["ttft_s", "duration_s"])
+"""Fields of which one becomes unknown where the first token seems to come after the end."""
 
 
 def parts_of(
@@ -35,15 +37,16 @@ def parts_of(
 
     `counts` says how many spans each message has; without it each has one. Fields that are `derived` are counted.
     `told` is what each message counts besides, where any does; each is then a part of its own. `writers` are who wrote
-    the spans, encoded, where that is not their format. Raises OddError for a span whose values contradict each other
-    in a way that is left to the slow way.
+    the spans of each message, encoded, where that is not their format. Raises OddError for a span whose values
+    contradict each other in a way that is left to the slow way.
     """
     first, last = messages[0].origin, messages[-1].origin
     table = of_values(_priced(values), Place(first.topic, first.partition, name), *_places(messages, counts))
-    _refuse_contradictions(table)
-    table = _settle_times(table)
+    _refuse_contradictions(table, values.keys())
+    if "ttft_s" in values and "duration_s" in values:
+        table = _settle_times(table)
     if writers:
-        table = table.append_column(instrumentation.COLUMN, repeated(writers))
+        table = table.append_column(instrumentation.COLUMN, repeated(writers, counts or [1] * len(messages)))
     if not told:
         return [Part(first, run_of(name, table, derived), last.offset + 1)]
     return _cut(messages, name, table, counts or [1] * len(messages), told)
@@ -66,30 +69,24 @@ def _cut(
 
 def _settle_times(table: pa.Table) -> pa.Table:
     """The table after `settle.times` of each row; REPAIRED names the fields that became unknown, if any did."""
-    if not {"ttft_s", "duration_s"}.issubset(table.column_names):
+    first, whole = (table[name].to_numpy() for name in ("ttft_s", "duration_s"))  # unknown is NaN
+    odd = first > whole + settle.TOLERANCE_S
+    if not odd.any():
         return table
-    first, whole = (table[name].combine_chunks() for name in ("ttft_s", "duration_s"))
-    odd = pc.fill_null(pc.greater(first, pc.add(whole, settle.TOLERANCE_S)), False)
-    if not odd.true_count:
-        return table
-    slow = pc.fill_null(pc.greater_equal(first, settle.MILLISECONDS), False)
-    repaired = pc.if_else(odd, pc.if_else(slow, "ttft_s", "duration_s"), None)
-    for name, column in (("ttft_s", first), ("duration_s", whole)):
-        kept = pc.if_else(pc.fill_null(pc.equal(repaired, name), False), None, column)
-        table = table.set_column(table.column_names.index(name), name, kept)
-    ended_at = pc.add(table["started_at"], pc.fill_null(table["duration_s"], 0.0))
-    table = table.set_column(table.column_names.index("ended_at"), "ended_at", ended_at)
+    slow = first >= settle.MILLISECONDS
+    first, whole = np.where(odd & slow, np.nan, first), np.where(odd & ~slow, np.nan, whole)
+    ended_at = table["started_at"].to_numpy() + np.nan_to_num(whole)
+    for name, values in (("ttft_s", first), ("duration_s", whole), ("ended_at", ended_at)):
+        column = pa.array(values, from_pandas=True)
+        table = table.set_column(table.column_names.index(name), name, column)
+    repaired = pa.DictionaryArray.from_arrays(pa.array(np.where(slow, 0, 1), pa.int8(), mask=~odd), _TIMES)
     return table.append_column(REPAIRED, repaired)
 
 
-def _refuse_contradictions(table: pa.Table) -> None:
+def _refuse_contradictions(table: pa.Table, known: Set[str]) -> None:
     """Leave to the slow way what `settle` has to say something about; raises OddError."""
-    odd: list[int] = []
-    known = set(table.column_names)
-    for part, whole in WHOLES:
-        if part in known and whole in known:
-            greater = pc.index(pc.greater(table[part], table[whole]), True).as_py()
-            odd += [greater] if greater >= 0 else []
+    pairs = [(table[part], table[whole]) for part, whole in WHOLES if part in known and whole in known]
+    odd = [row for part, whole in pairs if (row := pc.index(pc.greater(part, whole), True).as_py()) >= 0]
     if odd:
         raise OddError(min(odd))
 
@@ -101,7 +98,7 @@ def _priced(values: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
         return values
     fields = [values.get(name) or repeat(_DEFAULTS.get(name)) for name in cost.Call.__struct_fields__]
     calls = map(cost.Call, *fields)
-    found = [cost.safely(call) if cost_usd is None else None for cost_usd, call in zip(told, calls, strict=True)]
+    found = cost.each([call if cost_usd is None else None for cost_usd, call in zip(told, calls, strict=True)])
     if not any(price is not None for price in found):
         return values
     costs = [cost_usd if price is None else price for cost_usd, price in zip(told, found, strict=True)]
