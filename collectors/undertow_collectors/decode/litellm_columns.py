@@ -7,7 +7,7 @@ only what is new in each call is read, over many messages. All else goes the slo
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import repeat, takewhile
@@ -243,13 +243,17 @@ def _used(own: Columns, metadata: Columns) -> Values:
     return {
         "input_tokens": own["prompt_tokens"],
         "output_tokens": own["completion_tokens"],
-        "cached_input_tokens": _either(map(_cached, usages), map(_cached, answers)),
-        "reasoning_tokens": _either(map(_reasoning, usages), map(_reasoning, answers)),
+        "cached_input_tokens": _either(_cached, usages, answers),
+        "reasoning_tokens": _either(_reasoning, usages, answers),
         "cost_usd": [cost or None for cost in costs],
     }
 
 
-def _cached(usage: litellm_shapes.Usage | None) -> int | None:
+Usage = litellm_shapes.Usage | None
+Count = Callable[[Usage], int | None]
+
+
+def _cached(usage: Usage) -> int | None:
     if usage is None:
         return None
     details, beside = usage.prompt_tokens_details, usage.cache_read_input_tokens
@@ -257,14 +261,17 @@ def _cached(usage: litellm_shapes.Usage | None) -> int | None:
     return found or (found if beside is None else beside or found or beside)
 
 
-def _reasoning(usage: litellm_shapes.Usage | None) -> int | None:
+def _reasoning(usage: Usage) -> int | None:
     details = None if usage is None else usage.completion_tokens_details
     return None if details is None else details.reasoning_tokens
 
 
-def _either(first: Iterable[int | None], second: Iterable[int | None]) -> list[int | None]:
-    """The first count of two unless the second says more than nothing or zero."""
-    return [one or (one if other is None else other) for one, other in zip(first, second, strict=True)]
+def _either(of: Count, usages: Sequence[Usage], answers: Sequence[Usage]) -> list[int | None]:
+    """The count of each usage, unless that of the answer beside says more than nothing or zero."""
+    return [
+        one if (one := of(usage)) or answer is None or (other := of(answer)) is None else other
+        for usage, answer in zip(usages, answers, strict=True)
+    ]
 
 
 def _answered(choices: Sequence[litellm_shapes.Choice], common: Sequence[Common]) -> Values:
