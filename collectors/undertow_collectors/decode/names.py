@@ -238,11 +238,6 @@ def is_disconnect(*names: str | None) -> bool:
     return any(name is not None and name.rpartition(".")[2].lower() in _DISCONNECTS for name in names)
 
 
-def is_left(reason: str) -> bool:
-    """Whether the reason of an answer's end is that the application left, as vLLM and the Responses API say."""
-    return reason.lower() in ("abort", "aborted") or is_disconnect(reason)
-
-
 def error_class(kind: str | None, code: str | None) -> ErrorClass:
     """The class of a failure by the error's type name and its code, `429` or `content_filter` say."""
     status = http_status(code) or http_status(kind) or 0

@@ -130,7 +130,7 @@ def is_failure(value: Any) -> bool:
 
 def is_left(value: Any) -> bool:
     """Return whether the reason for the end of an answer is that the application left."""
-    return names.is_left(_reason(value))
+    return names.is_disconnect(_reason(value))
 
 
 def _reason(value: Any) -> str:
